@@ -1,0 +1,41 @@
+# scalekv_room(NAME [ROOMS room...] [LIBRARIES target...]): a static library of src/NAME/*.cc that sees the rooms it
+# names (and, through them, the ones above). scalekv_room_test(NAME) builds tests/NAME/*_test.cc into test_NAME.
+
+add_library(scalekv_options INTERFACE)
+target_compile_features(scalekv_options INTERFACE cxx_std_20)
+target_compile_options(scalekv_options INTERFACE
+  $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wconversion -Wno-psabi>)
+if(SCALEKV_SANITIZE)
+  target_compile_options(scalekv_options INTERFACE
+    -fsanitize=${SCALEKV_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(scalekv_options INTERFACE -fsanitize=${SCALEKV_SANITIZE})
+endif()
+
+function(scalekv_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "ROOMS;LIBRARIES")
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cc")
+  if(NOT sources)
+    message(FATAL_ERROR "Room ${name} has no sources")
+  endif()
+  add_library(scalekv_${name} STATIC ${sources})
+  target_include_directories(scalekv_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  list(TRANSFORM room_ROOMS PREPEND scalekv_)
+  target_link_libraries(scalekv_${name} PUBLIC scalekv_options ${room_ROOMS} ${room_LIBRARIES})
+  set_target_properties(scalekv_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_property(GLOBAL APPEND PROPERTY SCALEKV_ROOMS scalekv_${name})
+endfunction()
+
+function(scalekv_room_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "" "LIBRARIES")
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cc")
+  if(sources)
+    add_executable(test_${name} ${sources})
+    target_link_libraries(test_${name} PRIVATE scalekv_${name} ${test_LIBRARIES} GTest::gtest_main)
+    target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+    target_compile_definitions(test_${name} PRIVATE
+      SCALEKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" SCALEKV_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

@@ -1,0 +1,44 @@
+// Linear layers: y = activation(x W^T + bias), through oneDNN.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/tensor.h"
+
+namespace scalekv::kernels {
+
+enum class Activation : std::uint8_t { none, gelu_tanh, silu };
+
+// What happens to x W^T + bias before it is written.
+struct LinearOptions {
+  Activation activation = Activation::none;
+  // y += ... instead of y = ...
+  bool accumulate = false;
+};
+
+// A layer whose weight was laid out once, at construction, the way oneDNN likes it. Immutable and thread safe.
+// The result of a row depends neither on the number of rows it is computed with, nor on its place among them, nor on
+// the thread count (so that batches and threads do not change pictures).
+class Linear {
+ public:
+  Linear() = default;
+  // weight: [N, K] float32, bfloat16 or float16 (held as float32); bias: [N] of the same types, or an empty tensor.
+  // The layer keeps its own copy, in the ledger under `kind`.
+  Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind);
+
+  std::int64_t inputs() const;   // K
+  std::int64_t outputs() const;  // N
+  std::int64_t weight_bytes() const;
+  bool empty() const { return impl_ == nullptr; }
+
+  // x: [M, K], y: [M, N]; rows may be strided (stride(0)), columns are contiguous. x and y must not overlap.
+  // Throws Error where sizes do not fit.
+  void run(View<const float> x, View<float> y, const LinearOptions& options = {}) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace scalekv::kernels

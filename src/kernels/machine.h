@@ -1,0 +1,11 @@
+// What the kernels run on.
+#pragma once
+
+#include <string>
+
+namespace scalekv::kernels {
+
+// The instruction set that Highway and oneDNN chose here, e.g. "AVX-512 (bf16, vnni); oneDNN avx512_core_bf16".
+std::string machine_description();
+
+}  // namespace scalekv::kernels
