@@ -1,0 +1,35 @@
+// A model as the engine sees it: transformer, VAE, text encoder and tokenizer, from one file or from three paths.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/weight_map.h"
+
+namespace scalekv::checkpoint {
+
+// Where the parts lie. Either `model` (our one file, docs/FORMATS.md) or the three published paths; a path given
+// beside `model` replaces that part.
+struct BundlePaths {
+  std::filesystem::path model;
+  std::filesystem::path transformer;   // infinity_2b_reg.pth, infinity_8b_weights/
+  std::filesystem::path vae;           // infinity_vae_d32reg.pth
+  std::filesystem::path text_encoder;  // flan-t5-xl/ (config.json, weights, spiece.model)
+};
+
+struct Bundle {
+  std::optional<WeightMap> transformer;
+  std::optional<WeightMap> vae;
+  std::optional<WeightMap> text_encoder;
+  std::string tokenizer;    // the SentencePiece model file's bytes
+  std::string config_json;  // our metadata `config`, or what was found beside the published files; may be empty
+  std::string description;  // for messages
+};
+
+// Opens the parts that exist. Throws Error naming the path and what is wrong with it.
+Bundle open_bundle(const BundlePaths& paths);
+
+}  // namespace scalekv::checkpoint

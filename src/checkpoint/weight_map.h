@@ -1,0 +1,50 @@
+// The tensors of one component (transformer, VAE, text encoder) under their published names, handed out with their
+// shapes checked, so that a wrong checkpoint fails at load, by name.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/tensor_source.h"
+
+namespace scalekv::checkpoint {
+
+class WeightMap {
+ public:
+  // The tensors of `source` whose names start with `prefix`, which is cut off. `component` is for messages: "VAE".
+  WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component);
+
+  bool has(std::string_view name) const;
+  // Shape of a tensor. Throws Error where it is missing.
+  const Shape& shape(std::string_view name) const;
+  // Names (without prefix) that start with `start`.
+  std::vector<std::string> names(std::string_view start = "") const;
+  bool empty() const { return infos_.empty(); }
+
+  // The tensor, which is then marked as used. Throws Error where it is missing (naming what was sought), has another
+  // shape (naming both), or is not of a floating type.
+  Tensor take(std::string_view name, const Shape& expected);
+  // The same, converted to float32 if it is not.
+  Tensor take_float(std::string_view name, const Shape& expected, MemoryKind kind);
+  // Marks names that a checkpoint may hold though nothing reads them.
+  void ignore(std::string_view start);
+  // Throws Error naming the first few tensors that nobody took: a sign of another architecture.
+  void expect_all_used() const;
+
+  // "VAE in model.safetensors"
+  std::string description() const;
+
+ private:
+  const TensorInfo& require(std::string_view name) const;
+
+  std::shared_ptr<const TensorSource> source_;
+  std::string prefix_;
+  std::string component_;
+  std::map<std::string, const TensorInfo*, std::less<>> infos_;
+  std::set<std::string, std::less<>> used_;
+};
+
+}  // namespace scalekv::checkpoint
