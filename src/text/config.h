@@ -1,0 +1,26 @@
+// The sizes of a T5 encoder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "checkpoint/weight_map.h"
+
+namespace scalekv::text {
+
+struct T5Config {
+  std::int64_t layers = 0;
+  std::int64_t width = 0;
+  std::int64_t heads = 0;
+  std::int64_t head_size = 0;
+  std::int64_t feed_forward = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t buckets = 32;
+  std::int64_t max_distance = 128;
+  float epsilon = 1e-6F;
+};
+
+// Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.
+T5Config infer_t5_config(const checkpoint::WeightMap& weights);
+
+}  // namespace scalekv::text

@@ -1,0 +1,28 @@
+// Latent map -> image.
+#pragma once
+
+#include <memory>
+
+#include "core/tap.h"
+#include "vae/config.h"
+
+namespace scalekv::vae {
+
+class Decoder {
+ public:
+  // Takes decoder.* tensors (names with .conv. / .norm. infixes). Throws Error naming a missing or misshapen one.
+  Decoder(const VaeConfig& config, checkpoint::WeightMap& weights);
+  ~Decoder();
+  Decoder(Decoder&&) noexcept;
+  Decoder& operator=(Decoder&&) noexcept;
+
+  // latent: [h, w, codebook] -> image [h * stride, w * stride, 3] in -1..1 (clamped unless `raw`).
+  // Stages for the tap: "conv_in", "mid1", "mid2", "up_last_blocks", "up_last_upsample" (the coarsest level), "raw".
+  Tensor decode(View<const float> latent, bool raw = false, const Tap& tap = {}) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace scalekv::vae

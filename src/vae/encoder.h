@@ -1,0 +1,28 @@
+// Image -> latent map.
+#pragma once
+
+#include <memory>
+
+#include "core/tap.h"
+#include "vae/config.h"
+
+namespace scalekv::vae {
+
+class Encoder {
+ public:
+  // Takes encoder.* tensors. Throws Error naming a missing or misshapen one.
+  Encoder(const VaeConfig& config, checkpoint::WeightMap& weights);
+  ~Encoder();
+  Encoder(Encoder&&) noexcept;
+  Encoder& operator=(Encoder&&) noexcept;
+
+  // image: [H, W, 3] in -1..1, H and W multiples of the stride -> [H / stride, W / stride, codebook].
+  // Throws Error on other sizes. Stages for the tap: "conv_in", "down_m2_downsample" (the last downsample), "down_last".
+  Tensor encode(View<const float> image, const Tap& tap = {}) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace scalekv::vae
