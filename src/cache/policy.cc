@@ -1,0 +1,65 @@
+#include "cache/policy.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+
+namespace scalekv::cache {
+namespace {
+
+Policy make_full(const PolicyRequest&, const CacheGeometry&) { return {"full", Budget(), nullptr}; }
+
+// ScaleKV (arXiv 2505.19602): drafters keep their history, refiners almost none.
+Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
+  const std::int64_t mean = mean_tokens(request.share, geometry);
+  const auto rows = allocate_scale_budget(geometry, mean, default_drafters(geometry.layers));
+  return {"scalekv", make_scale_budget(geometry.layers, geometry.heads, mean, rows),
+          request.selector == "attention" ? make_attention_selector() : make_reference_selector()};
+}
+
+struct Entry {
+  std::string_view name;
+  std::string_view summary;
+  Policy (*make)(const PolicyRequest&, const CacheGeometry&);
+};
+
+constexpr std::array kPolicies = {
+    Entry{"full", "keeps everything; the yardstick", make_full},
+    Entry{"scalekv", "few drafter layers keep their history, refiner layers almost none, scale by scale", make_scalekv},
+};
+
+const Entry& find_policy(const std::string& name) {
+  const auto* entry = std::find_if(kPolicies.begin(), kPolicies.end(), [&](const Entry& e) { return e.name == name; });
+  if (entry != kPolicies.end()) return *entry;
+  std::vector<std::string_view> names;
+  for (const Entry& known : kPolicies) names.push_back(known.name);
+  fail_usage("there is no cache policy '{}'; choose one of: {}", name, fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::vector<PolicyFacts> known_policies() {
+  std::vector<PolicyFacts> facts;
+  for (const Entry& entry : kPolicies) facts.push_back({std::string(entry.name), std::string(entry.summary)});
+  return facts;
+}
+
+void check_policy_request(const PolicyRequest& request) {
+  find_policy(request.name);
+  if (request.selector != "reference" && request.selector != "attention") {
+    fail_usage("there is no selector '{}'; choose reference or attention", request.selector);
+  }
+  if (!(request.share > 0.0) || request.share > 1.0) {
+    fail_usage("a cache budget of {}% is not possible; ask for more than 0% and at most 100%", request.share * 100.0);
+  }
+}
+
+Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) {
+  check_policy_request(request);
+  return find_policy(request.name).make(request, geometry);
+}
+
+}  // namespace scalekv::cache

@@ -1,0 +1,80 @@
+// Selectors: which tokens of a head's cache stay when a budget allows only so many.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/map_size.h"
+#include "core/tensor.h"
+#include "kernels/attention.h"
+
+namespace scalekv::cache {
+
+// Which form of the queries a selector observes.
+enum class QueryForm : std::uint8_t {
+  none,       // it looks at positions alone
+  projected,  // the plain projection: no bias, not normalised, not rotated
+  attention,  // what attention uses: normalised, scaled, rotated
+};
+
+// What is known of a selection before any number is computed.
+struct SelectionFacts {
+  int scale = 0;              // index of the current scale
+  MapSize map;                // its size
+  std::int64_t history = 0;   // tokens of this head kept from earlier scales
+  std::int64_t capacity = 0;  // how many of history + map may stay; 1 <= capacity < history + map
+
+  std::int64_t tokens() const { return history + map.tokens(); }
+};
+
+// One head's data for a selection. Cache index j < history is token j of `history`, else token j - history of `map`.
+struct SelectionInput {
+  View<const float> queries;  // [observed queries, head size]
+  kernels::KeyValueSegment history;
+  kernels::KeyValueSegment map;
+};
+
+// Immutable and thread safe: whatever a run needs to remember belongs to the run, so that nothing leaks into the next.
+class Selector {
+ public:
+  virtual ~Selector() = default;
+
+  virtual QueryForm query_form() const = 0;
+  // Positions in the current map (row-major) whose queries select() wants, in the order it wants them.
+  virtual std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const = 0;
+  // Writes facts.capacity cache indices, ascending and unique.
+  virtual void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const = 0;
+};
+
+// ScaleKV's observation window as the published code computes it and as it was meant (docs/ALGORITHM.md).
+struct WindowOptions {
+  int window = 16;  // tokens; a square number for a grid of patches
+  int pool = 5;     // width of the pooling over neighbours in cache order
+  bool average = false;  // average pooling instead of maximum
+};
+
+// The published selector, exactly: raw projections against normalised, rotated keys, summed logits, window laid out by
+// the square 13-scale schedule whatever the real map (ScaleKV scalekv/..., `ScaleKVCluster.update_kv`).
+std::unique_ptr<const Selector> make_reference_selector(const WindowOptions& options = {});
+
+// The same idea with the true attention queries, softmax weights and the real map size.
+std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& options = {});
+
+// Steps of the selectors above, which the fixtures check one by one.
+
+// Cache indices of the reference's window, ascending and unique.
+std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens, int window);
+// Centres of a grid of patches over the real map (4x4 for window = 16), as map positions; clipped to small maps.
+std::vector<std::int64_t> patch_window(MapSize map, int window);
+// Pools scores over `pool` neighbours (stride 1, padded with pool / 2 on both sides: -inf for the maximum, zeros for the
+// average, whose divisor is always `pool`). The result has one more entry than scores where pool is even.
+std::vector<float> pool_scores(std::span<const float> scores, int pool, bool average);
+// The `count` largest scores' indices, ascending; equal scores go to the lowest index.
+std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t count);
+
+}  // namespace scalekv::cache
