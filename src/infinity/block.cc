@@ -1,0 +1,238 @@
+#include "infinity/block.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/threads.h"
+#include "infinity/weights.h"
+#include "kernels/attention.h"
+#include "kernels/elementwise.h"
+#include "kernels/norms.h"
+#include "kernels/query_key.h"
+
+namespace scalekv::infinity {
+namespace {
+
+constexpr float kEpsilon = 1e-6F;
+// Parts of the modulation, in the checkpoint's order.
+constexpr int kGamma1 = 0, kGamma2 = 1, kScale1 = 2, kScale2 = 3, kShift1 = 4, kShift2 = 5;
+
+}  // namespace
+
+// A run of sequences that is worked on together, and its part of the workspace.
+struct Block::Group {
+  std::int64_t first = 0;  // sequence
+  std::int64_t count = 0;  // sequences
+  std::int64_t tokens = 0;  // of one sequence: L
+  View<float> x;            // [count L, C]
+  View<float> normed, attended, projected;  // [count L, C]
+  View<float> query_key_value;              // [count L, 3 C]
+  View<float> hidden;                       // [chunk, F]
+
+  // Rows of sequence `slot` of the group.
+  View<float> of(const View<float>& rows, std::int64_t slot) const {
+    return rows.slice(0, slot * tokens, (slot + 1) * tokens);
+  }
+};
+
+Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights)
+    : config_(config) {
+  const std::int64_t c = config.width;
+  const auto vector = [&](const std::string& name) {
+    return weights.take_float(prefix + name, {c}, MemoryKind::weights);
+  };
+  modulation_ = weights.take_float(prefix + "ada_gss", {1, 1, 6, c}, MemoryKind::weights);
+  query_bias_ = vector("sa.q_bias");
+  value_bias_ = vector("sa.v_bias");
+  weights.ignore(prefix + "sa.zero_k_bias");
+  query_scale_ = weights.take_float(prefix + "sa.scale_mul_1H11", {1, config.heads, 1, 1}, MemoryKind::weights)
+                     .clone(MemoryKind::weights);
+  for (std::int64_t h = 0; h < config.heads; ++h) {
+    float& scale = query_scale_.view<float>()(0, h, 0, 0);
+    scale = std::exp(std::min(scale, std::log(100.0F)));
+  }
+  query_key_value_ = kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights);
+  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c);
+  cross_norm_weight_ = vector("ca_norm.weight");
+  cross_norm_bias_ = vector("ca_norm.bias");
+  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c);
+  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c);
+  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c);
+  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward);
+  feed_forward_out_ = take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c);
+}
+
+Tensor Block::project_memory(View<const float> memory) const {
+  Tensor projected(DType::f32, {memory.size(0), 2 * config_.width}, MemoryKind::text);
+  cross_key_value_.run(memory, projected.view<float>());
+  return projected;
+}
+
+void Block::forward(View<float> x, const BlockContext& context) const {
+  Workspace& workspace = *context.workspace;
+  const std::int64_t tokens = context.map.tokens();
+  const std::int64_t sequences = x.size(0) / tokens;
+  const std::int64_t c = config_.width;
+
+  // modulation = ada_gss + shared modulation, for every sequence.
+  const View<float> modulation = workspace.modulation.view<float>().reshape({sequences, 6 * c});
+  const View<const float> own = modulation_.view<float>().reshape({1, 6 * c});
+  for (std::int64_t r = 0; r < sequences; ++r) {
+    std::copy_n(context.modulation.at(r, 0), 6 * c, modulation.at(r, 0));
+    kernels::add_row(modulation.slice(0, r, r + 1), own[0]);
+  }
+
+  const std::int64_t step = workspace.group[static_cast<std::size_t>(context.scale)];
+  for (std::int64_t first = 0; first < sequences; first += step) {
+    const std::int64_t count = std::min(step, sequences - first);
+    const std::int64_t rows = count * tokens;
+    const Group group{.first = first,
+                      .count = count,
+                      .tokens = tokens,
+                      .x = x.slice(0, first * tokens, first * tokens + rows),
+                      .normed = workspace.normed.view<float>().slice(0, 0, rows),
+                      .attended = workspace.attended.view<float>().slice(0, 0, rows),
+                      .projected = workspace.projected.view<float>().slice(0, 0, rows),
+                      .query_key_value = workspace.query_key_value.view<float>().slice(0, 0, rows),
+                      .hidden = workspace.hidden.view<float>()};
+    self_attention(group, context);
+    cross_attention(group, context);
+    feed_forward(group, context);
+  }
+}
+
+View<const float> Block::modulation_part(const BlockContext& context, std::int64_t sequence, int part) const {
+  return context.workspace->modulation.view<float>()[sequence][part];
+}
+
+void Block::modulate(const Group& group, const BlockContext& context, int scale, int shift) const {
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    const std::int64_t sequence = group.first + slot;
+    kernels::layer_norm_modulate(group.of(group.x, slot), modulation_part(context, sequence, scale),
+                                 modulation_part(context, sequence, shift), kEpsilon, group.of(group.normed, slot));
+  }
+}
+
+void Block::self_attention(const Group& group, const BlockContext& context) const {
+  cache::KvStore& store = *context.store;
+  const std::int64_t heads = config_.heads;
+  const std::int64_t size = config_.head_size();
+  modulate(group, context, kScale1, kShift1);
+  query_key_value_.run(group.normed, group.query_key_value);  // [G, 3 C]
+
+  ObservedQueries observed(context.selector, store.plan(), context.scale, context.layer, group.count);
+  observed.gather(cache::QueryForm::projected, group.query_key_value);
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    const View<float> rows = group.of(group.query_key_value, slot).reshape({group.tokens, 3, heads, size});
+    kernels::split_normalise_rotate(rows, query_bias_.view<float>(), value_bias_.view<float>(),
+                                    query_scale_.view<float>().reshape({heads}), context.rotary->cosine.view<float>(),
+                                    context.rotary->sine.view<float>(),
+                                    store.targets(context.layer, group.first + slot, slot));
+  }
+  observed.gather(cache::QueryForm::attention, group.query_key_value);
+
+  std::vector<kernels::AttentionHead> work;
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    for (int head = 0; head < static_cast<int>(heads); ++head) {
+      work.push_back({.queries = group.query_key_value.at(slot * group.tokens, head * size),
+                      .query_stride = 3 * config_.width,
+                      .query_count = group.tokens,
+                      .segments = {store.history(context.layer, group.first + slot, head),
+                                   store.current(context.layer, group.first + slot, slot, head)},
+                      .out = group.attended.at(slot * group.tokens, head * size),
+                      .out_stride = config_.width});
+    }
+  }
+  kernels::attention(work, size, 1.0F);
+  select_and_keep(group, context, observed);
+
+  attention_out_.run(group.attended, group.projected);
+  if (context.tap) context.tap("sa", group.projected);
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    kernels::add_gated(group.of(group.x, slot), group.of(group.projected, slot),
+                       modulation_part(context, group.first + slot, kGamma1));
+  }
+}
+
+void Block::select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const {
+  cache::KvStore& store = *context.store;
+  const cache::KeepPlan& plan = store.plan();
+  const auto heads = static_cast<int>(config_.heads);
+  if (plan.keeps_all(context.scale, context.layer)) {
+    for (std::int64_t slot = 0; slot < group.count; ++slot) store.keep_all(context.layer, group.first + slot);
+    return;
+  }
+  std::vector<std::vector<std::int32_t>> kept(static_cast<std::size_t>(group.count * heads));
+  parallel_for(group.count * heads, [&](std::int64_t i) {
+    const std::int64_t slot = i / heads;
+    const int head = static_cast<int>(i % heads);
+    std::vector<std::int32_t>& mine = kept[static_cast<std::size_t>(i)];
+    mine.resize(static_cast<std::size_t>(plan.after(context.scale, context.layer, head)));
+    const cache::SelectionFacts facts = observed.facts(head);
+    if (facts.capacity == facts.tokens()) {
+      std::iota(mine.begin(), mine.end(), 0);
+    } else if (facts.capacity > 0) {
+      const cache::SelectionInput input{observed.queries(slot, head),
+                                        store.history(context.layer, group.first + slot, head),
+                                        store.current(context.layer, group.first + slot, slot, head)};
+      context.selector->select(facts, input, mine);
+    }
+  });
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    const auto of_slot = std::span(kept).subspan(static_cast<std::size_t>(slot * heads), static_cast<std::size_t>(heads));
+    for (int head = 0; context.observer && head < heads; ++head) {
+      context.observer(context.scale, context.layer, group.first + slot, head, of_slot[static_cast<std::size_t>(head)]);
+    }
+    store.keep(context.layer, group.first + slot, slot, of_slot);
+  }
+}
+
+void Block::cross_attention(const Group& group, const BlockContext& context) const {
+  const std::int64_t size = config_.head_size();
+  const std::int64_t c = config_.width;
+  const View<float> queries = group.projected;
+  kernels::layer_norm_affine(group.x, cross_norm_weight_.view<float>(), cross_norm_bias_.view<float>(), kEpsilon,
+                             group.normed);
+  cross_query_.run(group.normed, queries);
+  std::vector<kernels::AttentionHead> work;
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    const auto sequence = static_cast<std::size_t>(group.first + slot);
+    const std::int64_t first = context.offsets[sequence];
+    for (std::int64_t head = 0; head < config_.heads; ++head) {
+      const float* keys = context.cross_memory.at(first, head * size);
+      work.push_back({.queries = queries.at(slot * group.tokens, head * size),
+                      .query_stride = c,
+                      .query_count = group.tokens,
+                      .segments = {kernels::KeyValueSegment{keys, keys + c, context.offsets[sequence + 1] - first, 2 * c}, {}},
+                      .out = group.attended.at(slot * group.tokens, head * size),
+                      .out_stride = c});
+    }
+  }
+  kernels::attention(work, size, 1.0F / std::sqrt(static_cast<float>(size)));
+  if (context.tap) {
+    cross_out_.run(group.attended, group.normed);
+    context.tap("ca", group.normed);
+  }
+  cross_out_.run(group.attended, group.x, {.accumulate = true});
+}
+
+void Block::feed_forward(const Group& group, const BlockContext& context) const {
+  modulate(group, context, kScale2, kShift2);
+  const std::int64_t rows = group.x.size(0);
+  const std::int64_t chunk = group.hidden.size(0);
+  for (std::int64_t begin = 0; begin < rows; begin += chunk) {
+    const std::int64_t end = std::min(rows, begin + chunk);
+    const View<float> hidden = group.hidden.slice(0, 0, end - begin);
+    feed_forward_in_.run(group.normed.slice(0, begin, end), hidden, {.activation = kernels::Activation::gelu_tanh});
+    feed_forward_out_.run(hidden, group.projected.slice(0, begin, end));
+  }
+  if (context.tap) context.tap("ffn", group.projected);
+  for (std::int64_t slot = 0; slot < group.count; ++slot) {
+    kernels::add_gated(group.of(group.x, slot), group.of(group.projected, slot),
+                       modulation_part(context, group.first + slot, kGamma2));
+  }
+}
+
+}  // namespace scalekv::infinity

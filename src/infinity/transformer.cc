@@ -1,0 +1,59 @@
+#include "infinity/transformer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "infinity/weights.h"
+#include "kernels/elementwise.h"
+#include "kernels/norms.h"
+
+namespace scalekv::infinity {
+
+Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& weights)
+    : config_(config), conditioning_(config, weights) {
+  const std::int64_t c = config.width;
+  start_ = weights.take_float("pos_start", {1, 1, c}, MemoryKind::weights);
+  scale_embedding_ = weights.take_float("lvl_embed.weight", {config.max_scales, c}, MemoryKind::weights);
+  word_embed_ = take_linear(weights, "word_embed", config.bits, c);
+  head_modulation_ = take_linear(weights, "head_nm.ada_lin.1", c, 2 * c);
+  head_ = take_linear(weights, "head", c, 2 * config.bits);
+  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
+    blocks_.emplace_back(config, block_prefix(config, layer), weights);
+  }
+  // Training leftovers that the reference drops, too.
+  for (const char* name : {"text_proj_for_sos.ca.zero_k_bias", "lvl_1L", "attn_bias_for_masking",
+                           "Infinity_visible_kvlen", "Infinity_invisible_qlen"}) {
+    weights.ignore(name);
+  }
+  weights.expect_all_used();
+}
+
+void Transformer::embed_start(View<const float> condition, View<float> x) const {
+  for (std::int64_t r = 0; r < x.size(0); ++r) std::copy_n(condition.at(r, 0), x.size(1), x.at(r, 0));
+  kernels::add_row(x, start_.view<float>().reshape({config_.width}));
+}
+
+void Transformer::embed_tokens(View<const float> tokens, View<float> x) const { word_embed_.run(tokens, x); }
+
+void Transformer::add_scale(View<float> x, int scale) const {
+  kernels::add_row(x, scale_embedding_.view<float>()[scale]);
+}
+
+void Transformer::head(View<const float> x, View<const float> condition, View<float> logits) const {
+  const std::int64_t sequences = condition.size(0);
+  const std::int64_t tokens = x.size(0) / sequences;
+  const std::int64_t c = config_.width;
+  Tensor activated(DType::f32, {sequences, c}, MemoryKind::activations);
+  Tensor modulation(DType::f32, {sequences, 2 * c}, MemoryKind::activations);
+  kernels::silu(condition, activated.view<float>());
+  head_modulation_.run(activated.view<float>(), modulation.view<float>());
+  Tensor normed(DType::f32, {tokens, c}, MemoryKind::activations);
+  for (std::int64_t r = 0; r < sequences; ++r) {
+    const View<const float> parts = modulation.view<float>()[r];  // scale, then shift
+    kernels::layer_norm_modulate(x.slice(0, r * tokens, (r + 1) * tokens), parts.slice(0, 0, c), parts.slice(0, c, 2 * c),
+                                 1e-6F, normed.view<float>());
+    head_.run(normed.view<float>(), logits.slice(0, r * tokens, (r + 1) * tokens));
+  }
+}
+
+}  // namespace scalekv::infinity
