@@ -1,5 +1,7 @@
 #include "core/error.h"
 
+#include <stdexcept>
+
 namespace scalekv {
 
 void broken_invariant(const char* condition, const char* file, int line) {

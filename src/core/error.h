@@ -3,23 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
-#include <string>
 #include <utility>
 
+#include "scalekv/errors.h"
+
 namespace scalekv {
-
-// Something failed: a file is unreadable, a tensor has the wrong shape, memory does not suffice. Exit code 1.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// The caller asked for something that makes no sense: an unknown policy, a budget of 101%. Exit code 2.
-class UsageError : public Error {
- public:
-  using Error::Error;
-};
 
 // Throws Error with a formatted message.
 template <typename... Args>

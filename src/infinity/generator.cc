@@ -23,7 +23,7 @@ void check(const InfinityConfig& config, const GenerationRequest& request) {
     fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
                config.depth, config.depth - 1);
   }
-  SCALEKV_ASSERT(images > 0 && request.image_numbers.size() == images);
+  SCALEKV_ASSERT(images > 0 && request.seeds.size() == images);
   SCALEKV_ASSERT(request.forced == nullptr || request.forced->size() == scales);
 }
 
@@ -153,8 +153,9 @@ class Run {
         bits = (*request_.forced)[static_cast<std::size_t>(scale)][index].clone(MemoryKind::activations);
       } else {
         Tensor sampled(DType::u8, {tokens, config_.bits}, MemoryKind::activations);
-        sample_bits(logits.slice(0, image * tokens, (image + 1) * tokens), request_.sampling, request_.seed,
-                    request_.image_numbers[index], static_cast<std::uint32_t>(scale), sampled.view<std::uint8_t>());
+        const auto [seed, number] = request_.seeds[index];
+        sample_bits(logits.slice(0, image * tokens, (image + 1) * tokens), request_.sampling, seed, number,
+                    static_cast<std::uint32_t>(scale), sampled.view<std::uint8_t>());
         bits = token_bits_to_latent(config_, sampled.view<std::uint8_t>(), map(scale));
       }
       add_bits(bits.view<std::uint8_t>(), result_.latents[index].view<float>());

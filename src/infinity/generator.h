@@ -16,6 +16,12 @@ namespace scalekv::infinity {
 // bits[scale][image]: [h, w, codebook] u8 at the VAE's resolution (twice the map's with patchify).
 using BitMaps = std::vector<std::vector<Tensor>>;
 
+// What an image's random numbers follow from.
+struct ImageSeed {
+  std::uint64_t seed = 0;
+  std::uint32_t image = 0;  // tells the images of one seed apart
+};
+
 struct GenerationRequest {
   Schedule schedule;
   std::vector<Tensor> texts;     // B texts, [length, text width]
@@ -24,8 +30,7 @@ struct GenerationRequest {
   std::vector<float> tau;        // temperature per scale
   int guidance_layer = 0;        // 0: guidance on the logits; k > 0: on the output of the layer k before the end
   SamplingOptions sampling;
-  std::uint64_t seed = 0;
-  std::vector<std::uint32_t> image_numbers;  // B: the random numbers' image counter
+  std::vector<ImageSeed> seeds;  // B
   cache::Policy policy;
   bool keep_last = false;              // compress after the last scale, too, as the reference does; for checking
   const BitMaps* forced = nullptr;     // teacher forcing: these bits instead of sampled ones
@@ -48,10 +53,6 @@ struct Generation {
 Generation generate(const Transformer& transformer, const GenerationRequest& request,
                     const GenerationHooks& hooks = {});
 
-class Cancelled : public Error {
- public:
-  Cancelled() : Error("cancelled") {}
-};
 
 // What the cache has to hold for a model on a schedule.
 cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule);

@@ -1,0 +1,26 @@
+// What the library throws.
+#pragma once
+
+#include <stdexcept>
+
+namespace scalekv {
+
+// Something failed: a file is unreadable, a tensor has the wrong shape, memory does not suffice.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The caller asked for something that makes no sense: an unknown policy, a budget of 101%.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A progress callback said stop.
+class Cancelled : public Error {
+ public:
+  Cancelled() : Error("cancelled") {}
+};
+
+}  // namespace scalekv

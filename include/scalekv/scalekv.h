@@ -1,0 +1,136 @@
+// scalekv: text to image with visual autoregressive models (Infinity) on CPUs, with a scale-aware KV cache.
+//
+//   auto pipeline = scalekv::Pipeline::open("infinity-2b.safetensors", {.threads = 8});
+//   scalekv::Image image = pipeline.generate({.prompt = "a red ring above a blue square", .seed = 7});
+//   image.write_png("ring.png");
+//
+// Every function throws scalekv::Error (a std::runtime_error) with one sentence that says what is wrong, where, and
+// what to do; scalekv::UsageError where the request itself makes no sense.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "scalekv/errors.h"
+#include "scalekv/image.h"
+
+namespace scalekv {
+
+struct OpenOptions {
+  // Threads of this process's pool; 0: one for each processor.
+  int threads = 0;
+  // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
+  std::filesystem::path transformer, vae, text_encoder;
+};
+
+// Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv".
+struct CacheSettings {
+  std::string policy = "scalekv";
+  // Share of the full cache that the layers keep on average, in (0, 1].
+  double budget = 0.10;
+  // scalekv only: "reference" (the published code, exactly) or "attention" (as the paper describes it).
+  std::string selector = "reference";
+};
+
+struct Request {
+  std::string prompt;
+  // What not to draw; empty: the model's learned unconditional text.
+  std::string negative_prompt = {};
+  std::uint64_t seed = 0;
+  // Images to draw; image i of a seed is the same whatever their number, the batch and the threads.
+  int images = 1;
+  // Images drawn together. More is faster per image and takes more memory.
+  int batch = 1;
+  // "0.06M", "0.25M", "0.60M" or "1M"; empty: the model's own.
+  std::string size = {};
+  // Height / width; the nearest of the model's fifteen ratios is taken.
+  double aspect = 1.0;
+  // Guidance strength and temperature: one value, or one per scale; empty: the model's own.
+  std::vector<float> cfg = {};
+  std::vector<float> tau = {};
+  // 0: guidance acts on the logits; k > 0: on the output of the layer k before the end.
+  int guidance_layer = 0;
+  int top_k = 0;
+  // Bits whose rarer value has at most 1 - top_p of the probability are not left to chance; 0: all are.
+  float top_p = 0.97F;
+  // Append the reference's sentence about faces where the prompt names a person.
+  bool face_prompt = false;
+  CacheSettings cache = {};
+};
+
+struct Progress {
+  int image = 0;    // first image of the batch that is being drawn
+  int images = 1;   // of how many
+  int scale = 0;    // scales done
+  int scales = 0;   // of how many
+};
+
+// Called after every scale; return false to cancel (generate then throws Cancelled).
+using ProgressCallback = std::function<bool(const Progress&)>;
+
+// What a run took.
+struct Statistics {
+  double seconds = 0.0;              // everything
+  double seconds_text = 0.0;         // tokenizer and text encoder
+  double seconds_transformer = 0.0;  // all scales
+  double seconds_decode = 0.0;       // VAE
+  // Bytes of keys and values: the largest at any moment (the current token map included), what the last scale found,
+  // and the same peak for a full cache.
+  std::int64_t kv_bytes_peak = 0;
+  std::int64_t kv_bytes_final = 0;
+  std::int64_t kv_bytes_peak_full = 0;
+  // Peak bytes by kind: weights, kv, activations, text, vae.
+  std::map<std::string, std::int64_t> peak_bytes = {};
+  int scales = 0;
+  std::int64_t tokens = 0;  // of one image, all scales
+};
+
+struct Result {
+  std::vector<Image> images;
+  Statistics statistics;
+};
+
+// What is open.
+struct ModelFacts {
+  std::string name;
+  std::int64_t depth = 0, width = 0, heads = 0, bits = 0;
+  bool patchify = false;
+  std::int64_t pixels_per_token = 16;
+  std::int64_t parameters = 0;
+  std::string default_size;
+};
+
+// A loaded model. One generation at a time per pipeline.
+class Pipeline {
+ public:
+  // Opens a model file, or the model embedded in the library where `model` is empty and no parts are named.
+  static Pipeline open(const std::filesystem::path& model = {}, const OpenOptions& options = {});
+  ~Pipeline();
+  Pipeline(Pipeline&&) noexcept;
+  Pipeline& operator=(Pipeline&&) noexcept;
+
+  const ModelFacts& facts() const;
+
+  // The first image of the request.
+  Image generate(const Request& request, const ProgressCallback& progress = {});
+  // All images, and what they took.
+  Result run(const Request& request, const ProgressCallback& progress = {});
+  // The image as the model's bits can say it: encoded to bits of every scale and decoded again. The image is cut at
+  // its centre to the nearest aspect ratio and resized to the schedule's pixels.
+  Image reconstruct(const Image& image, const std::string& size = {});
+
+  // Settings of a request as text, for a picture's metadata.
+  std::map<std::string, std::string> describe(const Request& request) const;
+
+ private:
+  struct Impl;
+  explicit Pipeline(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace scalekv

@@ -1,0 +1,19 @@
+// Whole files.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace scalekv {
+
+// Throws Error naming the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+// Writes beside the path, then renames: the file is whole or not there. Throws Error naming the path and the reason.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace scalekv

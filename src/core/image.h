@@ -1,0 +1,19 @@
+// PNG in memory, and its text entries.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "scalekv/image.h"
+
+namespace scalekv {
+
+// The bytes of a PNG file; the same picture and text always give the same bytes.
+std::vector<std::uint8_t> encode_png(const Image& image, const std::map<std::string, std::string>& text = {});
+
+// The text entries of a PNG file (tEXt and iTXt). Throws Error naming the path.
+std::map<std::string, std::string> read_png_text(const std::filesystem::path& path);
+
+}  // namespace scalekv
