@@ -79,10 +79,9 @@ struct Statistics {
   double seconds_text = 0.0;         // tokenizer and text encoder
   double seconds_transformer = 0.0;  // all scales
   double seconds_decode = 0.0;       // VAE
-  // Bytes of keys and values: the largest at any moment (the current token map included), what the last scale found,
-  // and the same peak for a full cache.
+  // Bytes of keys and values: the largest at any moment (the current token map included), and the same for a full
+  // cache.
   std::int64_t kv_bytes_peak = 0;
-  std::int64_t kv_bytes_final = 0;
   std::int64_t kv_bytes_peak_full = 0;
   // Peak bytes by kind: weights, kv, activations, text, vae.
   std::map<std::string, std::int64_t> peak_bytes = {};
@@ -101,7 +100,7 @@ struct ModelFacts {
   std::int64_t depth = 0, width = 0, heads = 0, bits = 0;
   bool patchify = false;
   std::int64_t pixels_per_token = 16;
-  std::int64_t parameters = 0;
+  std::int64_t weight_bytes = 0;  // in memory
   std::string default_size;
 };
 

@@ -1,0 +1,66 @@
+#include "pipeline/model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace scalekv::pipeline {
+namespace {
+
+// Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau", "top_p"}}; sizes come from the tensors.
+void read_defaults(const std::string& config_json, const std::string& description, Model& model) {
+  if (config_json.empty()) return;
+  try {
+    const auto config = nlohmann::json::parse(config_json);
+    model.name = config.value("name", model.name);
+    const auto defaults = config.value("defaults", nlohmann::json::object());
+    model.defaults.size = defaults.value("size", model.defaults.size);
+    model.defaults.cfg = defaults.value("cfg", model.defaults.cfg);
+    model.defaults.tau = defaults.value("tau", model.defaults.tau);
+    model.defaults.top_p = defaults.value("top_p", model.defaults.top_p);
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: the metadata entry 'config' is not what docs/FORMATS.md describes ({}); convert the model again",
+         description, error.what());
+  }
+}
+
+template <typename Part>
+Part& require(std::optional<Part>& part, const char* what, const char* option, const std::string& description) {
+  if (!part) fail("{} has no {}; name one with {}, or convert a whole model", description, what, option);
+  return *part;
+}
+
+}  // namespace
+
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
+  auto& vae_weights = require(bundle.vae, "VAE", "--vae", bundle.description);
+  auto& text_weights = require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
+  auto& weights = require(bundle.transformer, "transformer", "--transformer", bundle.description);
+  if (bundle.tokenizer.empty()) {
+    fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
+  }
+  const vae::VaeConfig vae_config = vae::infer_vae_config(vae_weights);
+  const infinity::InfinityConfig config = infinity::infer_infinity_config(weights, vae_config.codebook);
+  const text::T5Config text_config = text::infer_t5_config(text_weights);
+  if (text_config.width != config.text_width) {
+    fail("{}: the text encoder gives {} features, the transformer expects {}", bundle.description, text_config.width,
+         config.text_width);
+  }
+  vae::Decoder decoder(vae_config, vae_weights);
+  std::optional<vae::Encoder> encoder;
+  if (vae_weights.has("encoder.conv_in.conv.weight")) encoder.emplace(vae_config, vae_weights);
+  for (const char* leftover : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) vae_weights.ignore(leftover);
+  vae_weights.expect_all_used();
+  auto model = std::make_unique<Model>(Model{.name = "infinity",
+                                             .defaults = {},
+                                             .vae_config = vae_config,
+                                             .tokenizer = text::Tokenizer(bundle.tokenizer),
+                                             .text_encoder = text::T5Encoder(text_config, text_weights),
+                                             .transformer = infinity::Transformer(config, weights),
+                                             .decoder = std::move(decoder),
+                                             .encoder = std::move(encoder)});
+  read_defaults(bundle.config_json, bundle.description, *model);
+  return model;
+}
+
+}  // namespace scalekv::pipeline

@@ -1,0 +1,177 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/error.h"
+#include "core/threads.h"
+#include "pipeline/pixels.h"
+#include "pipeline/prompt.h"
+#include "pipeline/settings.h"
+#include "vae/quantizer.h"
+
+namespace scalekv {
+namespace {
+
+class Stopwatch {
+ public:
+  // Seconds since the last lap (or the start).
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+// The same text features for every image of a batch.
+std::vector<Tensor> repeat(const Tensor& features, std::int64_t count) {
+  std::vector<Tensor> copies;
+  for (std::int64_t i = 0; i < count; ++i) copies.push_back(features.clone(MemoryKind::text));
+  return copies;
+}
+
+std::int64_t kv_peak(const cache::CacheGeometry& geometry, const cache::Budget& budget, std::int64_t sequences) {
+  const auto group = infinity::sequence_groups(geometry.scales, sequences);
+  return cache::predict_kv_bytes(cache::KeepPlan(geometry, budget), sequences, group, sizeof(float)).peak;
+}
+
+}  // namespace
+
+struct Pipeline::Impl {
+  std::unique_ptr<pipeline::Model> model;
+  ModelFacts facts;
+
+  Tensor encode_text(const std::string& prompt) const {
+    return model->text_encoder.encode(model->tokenizer.encode(prompt));
+  }
+};
+
+Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Pipeline::~Pipeline() = default;
+Pipeline::Pipeline(Pipeline&&) noexcept = default;
+Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
+
+Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& options) {
+  set_threads(options.threads == 0 ? available_processors() : options.threads);
+  const checkpoint::BundlePaths paths{model, options.transformer, options.vae, options.text_encoder};
+  const bool embedded = model.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
+  const std::int64_t before = ledger().current(MemoryKind::weights);
+  auto impl = std::make_unique<Impl>();
+  impl->model = pipeline::load_model(embedded ? pipeline::open_embedded_bundle() : checkpoint::open_bundle(paths));
+  const infinity::InfinityConfig& config = impl->model->transformer.config();
+  impl->facts = {.name = impl->model->name,
+                 .depth = config.depth,
+                 .width = config.width,
+                 .heads = config.heads,
+                 .bits = config.bits,
+                 .patchify = config.patchify,
+                 .pixels_per_token = impl->model->pixels_per_token(),
+                 .weight_bytes = ledger().current(MemoryKind::weights) - before,
+                 .default_size = impl->model->defaults.size};
+  return Pipeline(std::move(impl));
+}
+
+const ModelFacts& Pipeline::facts() const { return impl_->facts; }
+
+Image Pipeline::generate(const Request& request, const ProgressCallback& progress) {
+  Request one = request;
+  one.images = 1;
+  return std::move(run(one, progress).images.front());
+}
+
+Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
+  pipeline::Model& model = *impl_->model;
+  infinity::GenerationRequest generation = pipeline::resolve_request(model, request);
+  const int scales = static_cast<int>(generation.schedule.scales.size());
+  Result result;
+  Statistics& statistics = result.statistics;
+  ledger().reset_peaks();
+  Stopwatch watch;
+
+  const Tensor text = impl_->encode_text(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
+  const Tensor negative = request.negative_prompt.empty() ? Tensor() : impl_->encode_text(request.negative_prompt);
+  statistics.seconds_text = watch.lap();
+
+  for (int first = 0; first < request.images; first += request.batch) {
+    const int count = std::min(request.batch, request.images - first);
+    generation.texts = repeat(text, count);
+    generation.negative = negative.empty() ? std::vector<Tensor>() : repeat(negative, count);
+    generation.seeds.clear();
+    for (int i = 0; i < count; ++i) generation.seeds.push_back({request.seed, static_cast<std::uint32_t>(first + i)});
+    infinity::GenerationHooks hooks;
+    hooks.progress = [&](int scale, const std::vector<Tensor>&) {
+      return !progress || progress({.image = first, .images = request.images, .scale = scale + 1, .scales = scales});
+    };
+    infinity::Generation drawn = infinity::generate(model.transformer, generation, hooks);
+    statistics.seconds_transformer += watch.lap();
+    for (Tensor& latent : drawn.latents) {
+      result.images.push_back(pipeline::to_image(model.decoder.decode(latent.view<float>()).view<float>()));
+      latent = Tensor();
+    }
+    statistics.seconds_decode += watch.lap();
+  }
+
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer.config(), generation.schedule);
+  const bool guided = std::any_of(generation.cfg.begin(), generation.cfg.end(), [](float cfg) { return cfg != 1.0F; });
+  const std::int64_t sequences = std::min(request.batch, request.images) * (guided ? 2 : 1);
+  statistics.seconds = statistics.seconds_text + statistics.seconds_transformer + statistics.seconds_decode;
+  statistics.kv_bytes_peak = ledger().peak(MemoryKind::kv);
+  statistics.kv_bytes_peak_full = kv_peak(geometry, cache::Budget(), sequences);
+  for (int kind = 0; kind < kMemoryKinds; ++kind) {
+    const auto memory = static_cast<MemoryKind>(kind);
+    statistics.peak_bytes[std::string(memory_kind_name(memory))] = ledger().peak(memory);
+  }
+  statistics.scales = scales;
+  statistics.tokens = geometry.tokens_before(scales);
+  return result;
+}
+
+Image Pipeline::reconstruct(const Image& image, const std::string& size) {
+  const pipeline::Model& model = *impl_->model;
+  if (!model.encoder) {
+    fail("{} has no VAE encoder (it was converted without one), so pictures cannot be turned into bits", model.name);
+  }
+  const double aspect = static_cast<double>(image.height) / static_cast<double>(image.width);
+  const infinity::Schedule schedule = infinity::make_schedule(aspect, size.empty() ? model.defaults.size : size);
+  std::vector<MapSize> scales;
+  for (const MapSize& map : schedule.scales) scales.push_back(infinity::latent_size(model.transformer.config(), map));
+  const std::int64_t stride = model.vae_config.stride();
+  const Tensor pixels = pipeline::to_pixels(image, scales.back().height * stride, scales.back().width * stride);
+  const Tensor features = model.encoder->encode(pixels.view<float>());
+  const vae::Quantized quantized = vae::quantize(features.view<float>(), scales);
+  return pipeline::to_image(model.decoder.decode(quantized.sum.view<float>()).view<float>());
+}
+
+std::map<std::string, std::string> Pipeline::describe(const Request& request) const {
+  const infinity::GenerationRequest resolved = pipeline::resolve_request(*impl_->model, request);
+  const auto list = [](const std::vector<float>& values) {
+    const bool same = std::all_of(values.begin(), values.end(), [&](float v) { return v == values.front(); });
+    return same ? fmt::format("{}", values.front()) : fmt::format("{}", fmt::join(values, ","));
+  };
+  std::map<std::string, std::string> text = {
+      {"Software", "scalekv"},
+      {"model", impl_->facts.name},
+      {"prompt", request.prompt},
+      {"seed", fmt::format("{}", request.seed)},
+      {"size", resolved.schedule.size},
+      {"aspect", fmt::format("{}", resolved.schedule.aspect)},
+      {"cfg", list(resolved.cfg)},
+      {"tau", list(resolved.tau)},
+      {"top_p", fmt::format("{}", request.top_p)},
+      {"policy", request.cache.policy},
+  };
+  if (request.cache.policy != "full") {
+    text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
+    text["selector"] = request.cache.selector;
+  }
+  if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
+  if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);
+  if (request.top_k != 0) text["top_k"] = fmt::format("{}", request.top_k);
+  if (request.face_prompt) text["face_prompt"] = "yes";
+  return text;
+}
+
+}  // namespace scalekv

@@ -1,0 +1,49 @@
+#include "pipeline/settings.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace scalekv::pipeline {
+namespace {
+
+constexpr int kMostImages = 100000;
+
+// One value for every scale, or one each.
+std::vector<float> per_scale(const std::vector<float>& values, float fallback, std::size_t scales, const char* what,
+                             float least) {
+  if (values.size() > 1 && values.size() != scales) {
+    fail_usage("{} values of {} for {} scales; give one value, or one for each scale", values.size(), what, scales);
+  }
+  for (const float value : values) {
+    if (!std::isfinite(value) || value < least) fail_usage("a {} of {} is not possible", what, value);
+  }
+  if (values.size() == scales) return values;
+  return std::vector<float>(scales, values.empty() ? fallback : values.front());
+}
+
+}  // namespace
+
+infinity::GenerationRequest resolve_request(const Model& model, const Request& request) {
+  if (request.prompt.empty()) fail_usage("the prompt is empty; say what to draw");
+  if (request.images < 1 || request.images > kMostImages) {
+    fail_usage("{} images are not possible; ask for 1 to {}", request.images, kMostImages);
+  }
+  if (request.batch < 1) fail_usage("a batch of {} images is not possible; ask for at least 1", request.batch);
+  if (request.top_k < 0) fail_usage("top-k of {} is not possible; 0 keeps every value", request.top_k);
+  if (!(request.top_p >= 0.0F) || request.top_p > 1.0F) {
+    fail_usage("top-p of {} is not possible; choose 0 (off) to 1", request.top_p);
+  }
+  infinity::GenerationRequest resolved;
+  resolved.schedule = infinity::make_schedule(request.aspect, request.size.empty() ? model.defaults.size : request.size);
+  const std::size_t scales = resolved.schedule.scales.size();
+  resolved.cfg = per_scale(request.cfg, model.defaults.cfg, scales, "guidance (cfg)", 0.0F);
+  resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);
+  resolved.guidance_layer = request.guidance_layer;
+  resolved.sampling = {.top_k = request.top_k, .top_p = request.top_p};
+  const cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector};
+  resolved.policy = cache::make_policy(policy, infinity::cache_geometry(model.transformer.config(), resolved.schedule));
+  return resolved;
+}
+
+}  // namespace scalekv::pipeline

@@ -1,0 +1,13 @@
+// A request, checked against a model and filled with its defaults.
+#pragma once
+
+#include "infinity/generator.h"
+#include "pipeline/model.h"
+
+namespace scalekv::pipeline {
+
+// Everything about the request that can be wrong is found here, before anything is computed. Texts are still missing.
+// Throws UsageError.
+infinity::GenerationRequest resolve_request(const Model& model, const Request& request);
+
+}  // namespace scalekv::pipeline
