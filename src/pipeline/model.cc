@@ -7,7 +7,7 @@
 namespace scalekv::pipeline {
 namespace {
 
-// Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau", "top_p"}}; sizes come from the tensors.
+// Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau"}}; sizes come from the tensors.
 void read_defaults(const std::string& config_json, const std::string& description, Model& model) {
   if (config_json.empty()) return;
   try {
@@ -17,7 +17,6 @@ void read_defaults(const std::string& config_json, const std::string& descriptio
     model.defaults.size = defaults.value("size", model.defaults.size);
     model.defaults.cfg = defaults.value("cfg", model.defaults.cfg);
     model.defaults.tau = defaults.value("tau", model.defaults.tau);
-    model.defaults.top_p = defaults.value("top_p", model.defaults.top_p);
   } catch (const nlohmann::json::exception& error) {
     fail("{}: the metadata entry 'config' is not what docs/FORMATS.md describes ({}); convert the model again",
          description, error.what());

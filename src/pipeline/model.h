@@ -20,7 +20,6 @@ struct ModelDefaults {
   std::string size = "1M";
   float cfg = 4.0F;
   float tau = 1.0F;
-  float top_p = 0.97F;
 };
 
 struct Model {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/threads.h"
+#include "infinity/latent.h"
 #include "pipeline/pixels.h"
 #include "pipeline/prompt.h"
 #include "pipeline/settings.h"

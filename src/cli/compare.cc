@@ -1,0 +1,84 @@
+// scalekv compare: the same seed with the full cache and with a policy.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "eval/metrics.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct CompareOptions {
+  ModelOptions model;
+  RequestOptions request;
+  std::filesystem::path out = "compare";
+};
+
+struct Run {
+  Image image;
+  Statistics statistics;
+};
+
+Run draw(Pipeline& pipeline, const Request& request, const std::string& title, bool quiet) {
+  ProgressBar bar(title, quiet);
+  Result result = pipeline.run(request, bar.callback());
+  return {std::move(result.images.front()), result.statistics};
+}
+
+void print_row(const std::string& name, const Statistics& statistics, const std::string& psnr) {
+  const double peak = static_cast<double>(statistics.kv_bytes_peak);
+  fmt::print("{:<12} {:>9.2f} {:>14.1f} {:>9.1f}% {:>10}\n", name, statistics.seconds, peak / 1024.0,
+             100.0 * peak / static_cast<double>(statistics.kv_bytes_peak_full), psnr);
+}
+
+void compare(const CompareOptions& options) {
+  const Request request = options.request.parsed();
+  std::error_code failed;
+  std::filesystem::create_directories(options.out, failed);
+  if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
+  check_writable(options.out / "full.png");
+  Pipeline pipeline = options.model.open_pipeline();
+  Request full_request = request;
+  full_request.cache.policy = "full";
+  const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
+  const Run policy = draw(pipeline, request, request.cache.policy, options.model.quiet);
+  const double psnr = eval::psnr(full.image, policy.image);
+  full.image.write_png(options.out / "full.png", pipeline.describe(full_request));
+  policy.image.write_png(options.out / (request.cache.policy + ".png"), pipeline.describe(request));
+  eval::difference_image(full.image, policy.image).write_png(options.out / "difference.png");
+  if (options.model.json) {
+    const nlohmann::json report = {{"policy", request.cache.policy},
+                                   {"budget", request.cache.budget},
+                                   {"seconds", policy.statistics.seconds},
+                                   {"seconds_full", full.statistics.seconds},
+                                   {"kv_bytes_peak", policy.statistics.kv_bytes_peak},
+                                   {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
+                                   {"psnr", std::isfinite(psnr) ? nlohmann::json(psnr) : nlohmann::json("inf")}};
+    fmt::print("{}\n", report.dump(2));
+  } else if (!options.model.quiet) {
+    fmt::print("{:<12} {:>9} {:>14} {:>10} {:>10}\n", "cache", "seconds", "KV peak, KiB", "of full", "PSNR, dB");
+    print_row("full", full.statistics, "");
+    print_row(request.cache.policy, policy.statistics, fmt::format("{:.2f}", psnr));
+    fmt::print("pictures: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), request.cache.policy);
+  }
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("compare", "draw with the full cache and with a policy, and measure both");
+  auto options = std::make_shared<CompareOptions>();
+  options->request.add_to(*command);
+  command->add_option("-o,--out", options->out, "folder for the pictures")->capture_default_str();
+  options->model.add_to(*command);
+  command->footer("Example: scalekv compare \"two green stars\" --policy scalekv --budget 4% -o stars");
+  command->callback([options] { compare(*options); });
+}
+
+}  // namespace scalekv::cli

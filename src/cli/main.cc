@@ -1,0 +1,52 @@
+// scalekv: the command line. Exit codes: 0 done, 1 something failed, 2 the request made no sense, 130 interrupted.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "kernels/machine.h"
+#include "scalekv/errors.h"
+
+namespace {
+
+int report(const std::exception& error, int code) {
+  fmt::print(stderr, "scalekv: {}\n", error.what());
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
+  app.name("scalekv");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", [] {
+    return fmt::format("scalekv {}\nkernels: {}", SCALEKV_VERSION, scalekv::kernels::machine_description());
+  });
+  app.footer(
+      "Examples:\n"
+      "  scalekv generate \"a red ring above a blue square\" -o ring.png\n"
+      "  scalekv compare \"two green stars\" --budget 4%\n"
+      "  scalekv COMMAND --help");
+  try {
+    scalekv::cli::add_generate_command(app);
+    scalekv::cli::add_compare_command(app);
+    scalekv::cli::add_reconstruct_command(app);
+    scalekv::cli::add_inspect_command(app);
+    scalekv::cli::add_convert_command(app);
+    scalekv::cli::add_evaluate_shapes_command(app);
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const scalekv::Cancelled& error) {
+    return report(error, 130);
+  } catch (const scalekv::UsageError& error) {
+    return report(error, 2);
+  } catch (const std::bad_alloc&) {
+    return report(scalekv::Error("out of memory; ask for a smaller --size, --batch or --budget"), 1);
+  } catch (const std::exception& error) {
+    return report(error, 1);
+  }
+  return 0;
+}

@@ -1,0 +1,37 @@
+// Options that several commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "scalekv/scalekv.h"
+
+namespace scalekv::cli {
+
+// Which model to open, and how to talk.
+struct ModelOptions {
+  std::filesystem::path model;
+  OpenOptions open;
+  bool quiet = false;
+  bool json = false;
+
+  void add_to(CLI::App& command);
+  Pipeline open_pipeline() const { return Pipeline::open(model, open); }
+};
+
+// What to draw: everything of a Request but the prompt's source.
+struct RequestOptions {
+  Request request;
+  std::string aspect = "square";
+  std::string budget = "10%";
+
+  void add_to(CLI::App& command);
+  // The request, with texts turned into numbers. Throws UsageError.
+  Request parsed() const;
+};
+
+// Throws Error now rather than after the work when a file at `path` could not be written.
+void check_writable(const std::filesystem::path& path);
+
+}  // namespace scalekv::cli

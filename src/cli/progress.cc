@@ -1,0 +1,48 @@
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+namespace scalekv::cli {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_interrupt(int) {
+  if (interrupted != 0) ::_exit(130);  // the second Ctrl-C does not wait for the scale to end
+  interrupted = 1;
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar(std::string_view title, bool quiet) : title_(title), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {
+  std::signal(SIGINT, on_interrupt);
+}
+
+ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::clear() {
+  if (shown_) fmt::print(stderr, "\r\033[K");
+}
+
+void ProgressBar::show(double share, std::string_view detail) {
+  if (!shown_) return;
+  constexpr int kWidth = 30;
+  const int filled = static_cast<int>(share * kWidth);
+  fmt::print(stderr, "\r\033[K{} [{:#<{}}{:.<{}}] {}", title_, "", filled, "", kWidth - filled, detail);
+  std::fflush(stderr);
+}
+
+ProgressCallback ProgressBar::callback() {
+  return [this](const Progress& progress) {
+    const double of_image = static_cast<double>(progress.scale) / progress.scales;
+    const std::string image = progress.images > 1 ? fmt::format("image {}/{}, ", progress.image + 1, progress.images) : "";
+    show((progress.image + of_image) / progress.images, fmt::format("{}scale {}/{}", image, progress.scale, progress.scales));
+    return interrupted == 0;
+  };
+}
+
+}  // namespace scalekv::cli

@@ -1,0 +1,30 @@
+// A progress bar on standard error, for terminals only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "scalekv/scalekv.h"
+
+namespace scalekv::cli {
+
+class ProgressBar {
+ public:
+  // Shows nothing when `quiet` or where standard error is no terminal.
+  ProgressBar(std::string_view title, bool quiet);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void show(double share, std::string_view detail);
+  // For Pipeline::run; stops the run after Ctrl-C.
+  ProgressCallback callback();
+
+ private:
+  void clear();
+
+  std::string title_;
+  bool shown_;
+};
+
+}  // namespace scalekv::cli
