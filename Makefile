@@ -1,0 +1,59 @@
+# The front door. `make demo` draws a picture; `make test` builds and runs every test. Both install what is missing.
+.PHONY: help demo test build bench lint format packages sanitize clean
+
+BUILD := build/release
+PROMPT ?= a red ring above a blue square
+OUT ?= out/demo.png
+
+help:
+	@echo "make demo    install what is missing, build, draw a picture (PROMPT='...' OUT=file.png)"
+	@echo "make test    install what is missing, build, run all tests (unit tests also under ASan and UBSan)"
+	@echo "make build   build only            make bench   run the kernel benchmarks"
+	@echo "make lint    formatting, include order of the rooms, clang-tidy, shell scripts"
+	@echo "make format  format the sources    make clean   remove build/"
+
+packages:
+	@tools/install_packages.sh build
+
+build: packages
+	@cmake --preset release -DSCALEKV_TESTS=OFF -DSCALEKV_BENCH=OFF >/dev/null
+	@cmake --build --preset release
+	@echo "built: $(BUILD)/scalekv"
+
+demo: build
+	@mkdir -p $(dir $(OUT))
+	@$(BUILD)/scalekv generate "$(PROMPT)" -o $(OUT)
+	@echo "prompt: $(PROMPT)"
+	@echo "the picture is at $(OUT)"
+
+test:
+	@tools/install_packages.sh test
+	@cmake --preset release -DSCALEKV_TESTS=ON -DSCALEKV_BENCH=ON >/dev/null
+	@cmake --build --preset release
+	@$(MAKE) --no-print-directory sanitize
+	@ctest --preset release -j2
+
+# The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize:
+	@tools/install_packages.sh test
+	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
+	@cmake --build --preset asan
+	@ctest --preset asan -j2 -LE slow --quiet && echo "sanitizers: no findings" || \
+	  { ctest --preset asan --rerun-failed; exit 1; }
+
+bench:
+	@tools/install_packages.sh test
+	@cmake --preset release -DSCALEKV_TESTS=ON -DSCALEKV_BENCH=ON >/dev/null
+	@cmake --build --preset release
+	@$(BUILD)/bench/bench_kernels
+
+lint:
+	@tools/install_packages.sh lint
+	@tools/lint.sh
+
+format:
+	@tools/install_packages.sh lint
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+clean:
+	rm -rf build

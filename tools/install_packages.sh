@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the build, the tests or the linters need and that are missing; says what it did.
+# Usage: tools/install_packages.sh [build|test|lint]...   (test and lint include build)
+set -euo pipefail
+
+build=(g++ cmake ninja-build make pkg-config libdnnl-dev libhwy-dev libsentencepiece-dev nlohmann-json3-dev
+       libcli11-dev libfmt-dev libstb-dev libpng-dev)
+test=(libgtest-dev libbenchmark-dev)
+lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
+
+wanted=("${build[@]}")
+for group in "$@"; do
+  case "$group" in
+    build) ;;
+    test) wanted+=("${test[@]}") ;;
+    lint) wanted+=("${test[@]}" "${lint[@]}") ;;
+    *) echo "install_packages.sh: there is no group '$group'; choose build, test or lint" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${wanted[@]}"; do
+  # The status is asked for rather than the exit code: a removed package is still known.
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "packages: nothing is missing"
+  exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install_packages.sh: run as root, or install: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "packages: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -q >/dev/null
+"${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+echo "packages: done"
