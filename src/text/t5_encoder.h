@@ -32,6 +32,11 @@ class T5Encoder {
     kernels::Linear gate, up, down;
   };
 
+  // [length, width]
+  Tensor embed(std::span<const std::int32_t> ids) const;
+  // [heads, length, length]: what T5 adds to the scores for the distance of key and query.
+  Tensor position_bias(std::int64_t length) const;
+
   T5Config config_;
   Tensor embedding_;   // [vocabulary, width], in the file's own type
   Tensor bias_table_;  // [buckets, heads]

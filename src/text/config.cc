@@ -1,0 +1,34 @@
+#include "text/config.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+
+namespace scalekv::text {
+
+T5Config infer_t5_config(const checkpoint::WeightMap& weights) {
+  const std::string first = "encoder.block.0.layer.0.SelfAttention.";
+  T5Config config;
+  while (weights.has(fmt::format("encoder.block.{}.layer.0.SelfAttention.q.weight", config.layers))) ++config.layers;
+  if (config.layers == 0) fail("{} has no T5 encoder blocks (encoder.block.0...)", weights.description());
+  const Shape& query = weights.shape(first + "q.weight");
+  const Shape& buckets = weights.shape(first + "relative_attention_bias.weight");
+  const Shape& embedding = weights.shape(weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight");
+  const std::string gate = "encoder.block.0.layer.1.DenseReluDense.wi_0.weight";
+  if (!weights.has(gate)) fail("{} is no gated T5 (v1.1 or flan): {} is missing", weights.description(), gate);
+  if (query.rank() != 2 || buckets.rank() != 2 || embedding.rank() != 2 || weights.shape(gate).rank() != 2) {
+    fail("{}: the encoder's matrices are not matrices", weights.description());
+  }
+  config.vocabulary = embedding[0];
+  config.width = embedding[1];
+  config.buckets = buckets[0];
+  config.heads = buckets[1];
+  config.feed_forward = weights.shape(gate)[0];
+  if (config.heads < 1 || query[0] % config.heads != 0) {
+    fail("{}: {} attention channels do not divide into {} heads", weights.description(), query[0], config.heads);
+  }
+  config.head_size = query[0] / config.heads;
+  return config;
+}
+
+}  // namespace scalekv::text

@@ -1,0 +1,148 @@
+#include "text/t5_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "kernels/attention.h"
+#include "kernels/elementwise.h"
+#include "kernels/norms.h"
+
+namespace scalekv::text {
+namespace {
+
+// Hugging Face's _relative_position_bucket for a bidirectional encoder: half of the buckets for keys to the right;
+// exact distances first, then logarithmic ones up to max_distance.
+std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::int64_t max_distance) {
+  const std::int64_t half = buckets / 2;
+  const std::int64_t side = distance > 0 ? half : 0;
+  const std::int64_t away = std::abs(distance);
+  const std::int64_t exact = half / 2;
+  if (away < exact) return side + away;
+  const float ratio = std::log(static_cast<float>(away) / static_cast<float>(exact)) /
+                      std::log(static_cast<float>(max_distance) / static_cast<float>(exact));
+  const auto logarithmic = exact + static_cast<std::int64_t>(ratio * static_cast<float>(half - exact));
+  return side + std::min(logarithmic, half - 1);
+}
+
+// Query, key and value products in one: [3 inner, width].
+kernels::Linear take_query_key_value(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inner,
+                                     std::int64_t width) {
+  Tensor joined(DType::f32, {3 * inner, width}, MemoryKind::other);
+  std::int64_t row = 0;
+  for (const char* name : {"q.weight", "k.weight", "v.weight"}) {
+    const Tensor part = weights.take_float(prefix + name, {inner, width}, MemoryKind::other);
+    std::copy_n(part.view<float>().data(), part.elements(), joined.view<float>().at(row, 0));
+    row += inner;
+  }
+  return kernels::Linear(joined, Tensor(), MemoryKind::weights);
+}
+
+}  // namespace
+
+T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights) : config_(config) {
+  const std::int64_t width = config.width;
+  const std::int64_t inner = config.heads * config.head_size;
+  const char* embedding = weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
+  embedding_ = weights.take(embedding, {config.vocabulary, width});
+  weights.ignore("encoder.embed_tokens.weight");
+  bias_table_ = weights.take_float("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+                                   {config.buckets, config.heads}, MemoryKind::weights);
+  const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
+    return kernels::Linear(weights.take(name, {outputs, inputs}), Tensor(), MemoryKind::weights);
+  };
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    const std::string attention = fmt::format("encoder.block.{}.layer.0.", i);
+    const std::string dense = fmt::format("encoder.block.{}.layer.1.", i);
+    Layer layer;
+    layer.attention_norm = weights.take_float(attention + "layer_norm.weight", {width}, MemoryKind::weights);
+    layer.query_key_value = take_query_key_value(weights, attention + "SelfAttention.", inner, width);
+    layer.attention_out = linear(attention + "SelfAttention.o.weight", inner, width);
+    layer.feed_forward_norm = weights.take_float(dense + "layer_norm.weight", {width}, MemoryKind::weights);
+    layer.gate = linear(dense + "DenseReluDense.wi_0.weight", width, config.feed_forward);
+    layer.up = linear(dense + "DenseReluDense.wi_1.weight", width, config.feed_forward);
+    layer.down = linear(dense + "DenseReluDense.wo.weight", config.feed_forward, width);
+    layers_.push_back(std::move(layer));
+  }
+  final_norm_ = weights.take_float("encoder.final_layer_norm.weight", {width}, MemoryKind::weights);
+  weights.ignore("decoder.");
+  weights.ignore("lm_head.");
+  weights.expect_all_used();
+}
+
+Tensor T5Encoder::embed(std::span<const std::int32_t> ids) const {
+  const auto length = static_cast<std::int64_t>(ids.size());
+  Tensor rows(embedding_.dtype(), {length, config_.width}, MemoryKind::text);
+  const std::int64_t row_bytes = rows.bytes() / length;
+  for (std::int64_t i = 0; i < length; ++i) {
+    const std::int32_t id = ids[static_cast<std::size_t>(i)];
+    if (id < 0 || id >= config_.vocabulary) {
+      fail("token {} is outside the text encoder's vocabulary of {}; tokenizer and encoder do not belong together", id,
+           config_.vocabulary);
+    }
+    std::memcpy(static_cast<char*>(rows.mutable_raw()) + i * row_bytes,
+                static_cast<const char*>(embedding_.raw()) + id * row_bytes, static_cast<std::size_t>(row_bytes));
+  }
+  return rows.convert_to_float(MemoryKind::text);
+}
+
+Tensor T5Encoder::position_bias(std::int64_t length) const {
+  Tensor bias(DType::f32, {config_.heads, length, length}, MemoryKind::text);
+  const View<float> values = bias.view<float>();
+  const View<const float> table = bias_table_.view<float>();
+  for (std::int64_t query = 0; query < length; ++query) {
+    for (std::int64_t key = 0; key < length; ++key) {
+      const std::int64_t bucket = relative_bucket(key - query, config_.buckets, config_.max_distance);
+      for (std::int64_t head = 0; head < config_.heads; ++head) values(head, query, key) = table(bucket, head);
+    }
+  }
+  return bias;
+}
+
+Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) const {
+  SCALEKV_ASSERT(!ids.empty());
+  const auto length = static_cast<std::int64_t>(ids.size());
+  const std::int64_t size = config_.head_size;
+  const std::int64_t inner = config_.heads * size;
+  const auto allocate = [&](std::int64_t columns) { return Tensor(DType::f32, {length, columns}, MemoryKind::text); };
+
+  Tensor hidden = embed(ids);  // [length, width]
+  const View<float> x = hidden.view<float>();
+  const Tensor bias = position_bias(length);
+  Tensor normed = allocate(config_.width);
+  Tensor query_key_value = allocate(3 * inner);
+  Tensor attended = allocate(inner);
+  Tensor gate = allocate(config_.feed_forward);
+  Tensor up = allocate(config_.feed_forward);
+  if (tap) tap("embedding", x);
+  for (const Layer& layer : layers_) {
+    kernels::rms_norm(x, layer.attention_norm.view<float>(), config_.epsilon, normed.view<float>());
+    layer.query_key_value.run(normed.view<float>(), query_key_value.view<float>());  // [length, 3 inner]
+    std::vector<kernels::AttentionHead> heads;
+    for (std::int64_t h = 0; h < config_.heads; ++h) {
+      const float* query = query_key_value.view<float>().at(0, h * size);
+      heads.push_back({.queries = query,
+                       .query_stride = 3 * inner,
+                       .query_count = length,
+                       .segments = {kernels::KeyValueSegment{query + inner, query + 2 * inner, length, 3 * inner}, {}},
+                       .bias = bias.view<float>().at(h, 0, 0),
+                       .bias_stride = length,
+                       .out = attended.view<float>().at(0, h * size),
+                       .out_stride = inner});
+    }
+    kernels::attention(heads, size, 1.0F);
+    layer.attention_out.run(attended.view<float>(), x, {.accumulate = true});
+
+    kernels::rms_norm(x, layer.feed_forward_norm.view<float>(), config_.epsilon, normed.view<float>());
+    layer.gate.run(normed.view<float>(), gate.view<float>());
+    layer.up.run(normed.view<float>(), up.view<float>());
+    kernels::gelu_gate(gate.view<float>(), up.view<float>());
+    layer.down.run(gate.view<float>(), x, {.accumulate = true});
+    if (tap) tap("layer", x);
+  }
+  kernels::rms_norm(x, final_norm_.view<float>(), config_.epsilon, normed.view<float>());
+  return normed;
+}
+
+}  // namespace scalekv::text

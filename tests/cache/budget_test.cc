@@ -1,0 +1,155 @@
+#include "cache/budget.h"
+
+#include <gtest/gtest.h>
+
+#include "cache/keep_plan.h"
+#include "core/error.h"
+
+namespace scalekv::cache {
+namespace {
+
+const std::vector<MapSize> kSquare = {{1, 1},   {2, 2},   {4, 4},   {6, 6},   {8, 8},   {12, 12}, {16, 16},
+                                      {20, 20}, {24, 24}, {32, 32}, {40, 40}, {48, 48}, {64, 64}};
+
+CacheGeometry geometry_2b() { return {.layers = 32, .heads = 16, .head_size = 128, .scales = kSquare}; }
+CacheGeometry geometry_8b() { return {.layers = 40, .heads = 28, .head_size = 128, .scales = kSquare}; }
+
+struct PublishedRow {
+  int scale;
+  std::int64_t min, max;
+  std::vector<int> drafters;
+};
+
+void expect_rows(const CacheGeometry& geometry, const std::vector<PublishedRow>& published) {
+  const auto rows = allocate_scale_budget(geometry, mean_tokens(0.10, geometry), default_drafters(geometry.layers));
+  ASSERT_EQ(rows.size(), published.size());
+  for (const PublishedRow& expected : published) {
+    const ScaleBudget& row = rows.at(expected.scale);
+    EXPECT_EQ(row.min, expected.min) << "scale " << expected.scale;
+    EXPECT_EQ(row.max, expected.max) << "scale " << expected.scale;
+    EXPECT_EQ(row.drafters, expected.drafters) << "scale " << expected.scale;
+  }
+}
+
+TEST(Allocator, ReproducesThePublished2BTable) {
+  expect_rows(geometry_2b(), {{9, 632, 920, {0, 23}},
+                              {10, 594, 1490, {0, 23}},
+                              {11, 526, 2510, {0, 23}},
+                              {12, 420, 4100, {0, 23}},
+                              {13, 465, 6385, {0}}});
+}
+
+TEST(Allocator, ReproducesThePublished8BTable) {
+  expect_rows(geometry_8b(), {{9, 629, 909, {0, 1, 2}},
+                              {10, 584, 1464, {0, 1, 2}},
+                              {11, 503, 2463, {0, 1, 2}},
+                              {12, 374, 4054, {0, 1, 2}},
+                              {13, 200, 6200, {0, 1, 2}}});
+}
+
+TEST(Allocator, EveryRowSpendsExactlyTheMean) {
+  for (const int layers : {3, 6, 12, 16, 24, 32, 40, 48}) {
+    for (const double share : {0.01, 0.04, 0.10, 0.20, 0.37, 0.5}) {
+      for (const std::size_t scales : {7U, 10U, 12U, 13U}) {
+        const CacheGeometry geometry{layers, 4, 16, {kSquare.begin(), kSquare.begin() + static_cast<int>(scales)}};
+        const std::int64_t mean = mean_tokens(share, geometry);
+        for (const auto& [scale, row] : allocate_scale_budget(geometry, mean, default_drafters(layers))) {
+          const auto drafters = static_cast<std::int64_t>(row.drafters.size());
+          EXPECT_EQ(drafters * row.max + (layers - drafters) * row.min, layers * mean) << layers << " " << scale;
+          EXPECT_GE(row.max, row.min);
+          EXPECT_GE(row.min, 1);
+        }
+      }
+    }
+  }
+}
+
+TEST(Allocator, FirstCompressedRows) {
+  const auto first = [](double share) {
+    const CacheGeometry geometry = geometry_2b();
+    return allocate_scale_budget(geometry, mean_tokens(share, geometry), default_drafters(32)).begin()->first;
+  };
+  EXPECT_EQ(first(0.20), 10);
+  EXPECT_EQ(first(0.10), 9);
+}
+
+TEST(MeanTokens, PublishedAndProportional) {
+  EXPECT_EQ(mean_tokens(0.20, geometry_2b()), 1300);
+  EXPECT_EQ(mean_tokens(0.10, geometry_2b()), 650);
+  EXPECT_EQ(mean_tokens(0.04, geometry_2b()), 265);
+  EXPECT_EQ(mean_tokens(0.01, geometry_2b()), 65);
+  EXPECT_EQ(mean_tokens(0.50, geometry_2b()), 3213);
+  const CacheGeometry small{6, 4, 48, {kSquare.begin(), kSquare.begin() + 7}};
+  EXPECT_EQ(mean_tokens(0.10, small), 27);  // of 265
+}
+
+TEST(ParseShare, AcceptsAndRefuses) {
+  EXPECT_DOUBLE_EQ(parse_share("10%"), 0.10);
+  EXPECT_DOUBLE_EQ(parse_share("0.04"), 0.04);
+  EXPECT_DOUBLE_EQ(parse_share("100%"), 1.0);
+  EXPECT_DOUBLE_EQ(parse_share("full"), 1.0);
+  for (const char* bad : {"", "%", "abc", "0%", "0", "101%", "1.01", "-5%", "nan", "inf%", "10%%", "10 %", "1e999"}) {
+    EXPECT_THROW(static_cast<void>(parse_share(bad)), UsageError) << bad;
+  }
+}
+
+TEST(Budget, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(Budget(2, 2, 10, {{3, {1, 2, 3}}}), Error);
+  EXPECT_THROW(Budget(1, 2, 10, {{3, {5, 0}}}), Error);
+  const Budget budget(1, 2, 10, {{7, {5, 6}}, {9, {7, 8}}});
+  EXPECT_EQ(budget.capacity_after(5, 0, 1), 6);
+  EXPECT_EQ(budget.capacity_after(40, 0, 0), 7);  // rows past the last count as the last
+  EXPECT_THROW(static_cast<void>(budget.capacity_after(6, 0, 0)), Error);  // row 8 is missing
+  EXPECT_THROW(budget.check_fits(geometry_2b()), Error);
+}
+
+// The paper's table counts, per token and layer, keys of 4 bytes and values of 2, for 16 sequences, over the history.
+std::int64_t paper_megabytes(const CacheGeometry& geometry, std::int64_t mean) {
+  const std::int64_t width = geometry.heads * geometry.head_size;
+  return mean * geometry.layers * width * 6 * 16 / (1024 * 1024);
+}
+
+TEST(PaperAccounting, ReproducesAllEightFigures) {
+  const auto mean = [](double share) { return mean_tokens(share, geometry_2b()); };
+  EXPECT_EQ(paper_megabytes(geometry_2b(), 6425), 38550);
+  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.20)), 7800);
+  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.10)), 3900);
+  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.04)), 1590);
+  EXPECT_EQ(paper_megabytes(geometry_8b(), 6425), 84328);
+  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.20)), 17062);
+  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.10)), 8531);
+  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.04)), 3478);
+}
+
+TEST(KeepPlan, FollowsThePublishedRule) {
+  const CacheGeometry geometry = geometry_2b();
+  const auto rows = allocate_scale_budget(geometry, 650, default_drafters(32));
+  const KeepPlan plan(geometry, make_scale_budget(32, 16, 650, rows), true);
+  EXPECT_EQ(plan.after(6, 0, 0), 521);   // within the base: all
+  EXPECT_EQ(plan.after(7, 0, 3), 920);   // 921 held, row 9
+  EXPECT_EQ(plan.after(7, 5, 3), 632);
+  EXPECT_EQ(plan.after(11, 0, 0), 6385);
+  EXPECT_EQ(plan.after(11, 23, 0), 465);  // no drafter any more in row 13
+  EXPECT_EQ(plan.after(12, 7, 0), 465);   // the reference compresses once more, by the last row
+  EXPECT_TRUE(plan.keeps_all(6, 0));
+  EXPECT_FALSE(plan.keeps_all(7, 0));
+  const KeepPlan lean(geometry, make_scale_budget(32, 16, 650, rows));
+  EXPECT_EQ(lean.after(12, 7, 0), 0);
+  EXPECT_EQ(lean.before(12, 7, 0), 465);
+}
+
+TEST(KeepPlan, PeakIsTheSumOfBudgetsAndOneMap) {
+  const CacheGeometry geometry = geometry_8b();
+  const auto rows = allocate_scale_budget(geometry, 650, default_drafters(40));
+  const KeepPlan plan(geometry, make_scale_budget(40, 28, 650, rows));
+  std::vector<std::int64_t> group(13, 1);
+  const std::int64_t token = 2 * 28 * 128 * 4;
+  const KvBytes bytes = predict_kv_bytes(plan, 2, group, 4);
+  EXPECT_EQ(bytes.final, 2 * 40 * 650 * token);
+  EXPECT_EQ(bytes.peak, (2 * 40 * 650 + 4096) * token);
+  const KeepPlan full(geometry, Budget());
+  EXPECT_EQ(predict_kv_bytes(full, 2, group, 4).peak, (2 * 40 * 6425 + 4096) * token);
+}
+
+}  // namespace
+}  // namespace scalekv::cache

@@ -1,0 +1,114 @@
+#include "cache/kv_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/philox.h"
+
+namespace scalekv::cache {
+namespace {
+
+const std::vector<MapSize> kScales = {{1, 1}, {2, 2}, {3, 4}, {5, 5}, {6, 7}, {8, 8}};
+
+// A token's key says where it came from, so that after any number of compactions its place can be told.
+float label(int scale, std::int64_t token, int layer, std::int64_t sequence, int head) {
+  return static_cast<float>(((scale * 100 + token) * 10 + layer) * 100 + sequence * 10 + head);
+}
+
+struct Tracked {
+  std::vector<float> tokens;  // labels, in cache order
+};
+
+// Runs the store through all scales with random selections and compares every run with a plain list.
+void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t group_size) {
+  const CacheGeometry& geometry = plan.geometry();
+  const std::vector<std::int64_t> group(kScales.size(), group_size);
+  const std::int64_t before = ledger().current(MemoryKind::kv);
+  ledger().reset_peaks();
+  {
+    KvStore store(plan, sequences, group);
+    std::vector<Tracked> tracked(static_cast<std::size_t>(geometry.layers * sequences * geometry.heads));
+    for (int scale = 0; scale < geometry.scale_count(); ++scale) {
+      store.begin_scale(scale);
+      for (int layer = 0; layer < geometry.layers; ++layer) {
+        for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
+          const std::int64_t slot = sequence % group_size;
+          const auto targets = store.targets(layer, sequence, slot);
+          std::vector<std::vector<std::int32_t>> kept(static_cast<std::size_t>(geometry.heads));
+          for (int head = 0; head < geometry.heads; ++head) {
+            const auto h = static_cast<std::size_t>(head);
+            auto& mine = tracked[static_cast<std::size_t>((layer * sequences + sequence) * geometry.heads + head)].tokens;
+            for (std::int64_t token = 0; token < geometry.map_tokens(scale); ++token) {
+              const float value = label(scale, token, layer, sequence, head);
+              std::fill_n(targets[h].keys + token * targets[h].stride, geometry.head_size, value);
+              std::fill_n(targets[h].values + token * targets[h].stride, geometry.head_size, -value);
+              mine.push_back(value);
+            }
+            const auto history = store.history(layer, sequence, head);
+            const auto current = store.current(layer, sequence, slot, head);
+            ASSERT_EQ(history.count, plan.before(scale, layer, head));
+            ASSERT_EQ(history.count + current.count, static_cast<std::int64_t>(mine.size()));
+            for (std::int64_t j = 0; j < static_cast<std::int64_t>(mine.size()); ++j) {
+              const auto& segment = j < history.count ? history : current;
+              const std::int64_t row = j < history.count ? j : j - history.count;
+              ASSERT_EQ(segment.keys[row * segment.stride], mine[static_cast<std::size_t>(j)]);
+              ASSERT_EQ(segment.values[row * segment.stride + geometry.head_size - 1], -mine[static_cast<std::size_t>(j)]);
+            }
+            std::vector<std::pair<float, std::int32_t>> order;
+            for (std::uint32_t j = 0; j < mine.size(); ++j) {
+              order.emplace_back(uniform(5, {j, static_cast<std::uint32_t>(scale), h == 0 ? 0U : 1U, static_cast<std::uint32_t>(layer)}),
+                                 static_cast<std::int32_t>(j));
+            }
+            std::sort(order.begin(), order.end());
+            order.resize(static_cast<std::size_t>(plan.after(scale, layer, head)));
+            for (const auto& [random, index] : order) kept[h].push_back(index);
+            std::sort(kept[h].begin(), kept[h].end());
+            std::vector<float> remaining;
+            for (const std::int32_t index : kept[h]) remaining.push_back(mine[static_cast<std::size_t>(index)]);
+            mine = remaining;
+          }
+          plan.keeps_all(scale, layer) ? store.keep_all(layer, sequence) : store.keep(layer, sequence, slot, kept);
+        }
+      }
+    }
+    EXPECT_EQ(ledger().peak(MemoryKind::kv) - before, predict_kv_bytes(plan, sequences, group, sizeof(float)).peak);
+  }
+  EXPECT_EQ(ledger().current(MemoryKind::kv), before);
+}
+
+CacheGeometry geometry() { return {.layers = 3, .heads = 2, .head_size = 4, .scales = kScales}; }
+
+TEST(KvStore, FullCache) { run_and_compare(KeepPlan(geometry(), Budget()), 4, 2); }
+
+TEST(KvStore, FullCacheIsWrittenInPlace) {
+  KvStore store(KeepPlan(geometry(), Budget()), 1, std::vector<std::int64_t>(kScales.size(), 1));
+  const float* place = nullptr;
+  for (int scale = 0; scale + 1 < geometry().scale_count(); ++scale) {
+    store.begin_scale(scale);
+    static_cast<void>(store.targets(0, 0, 0));
+    if (place == nullptr) place = store.history(0, 0, 1).keys;
+    EXPECT_EQ(store.history(0, 0, 1).keys, place);  // no scale moves what came before it
+    store.keep_all(0, 0);
+  }
+}
+
+TEST(KvStore, DifferentLengthsPerLayer) {
+  const Budget budget = make_scale_budget(3, 2, 10, {{3, {{0}, 5, 3}}, {4, {{1}, 17, 6}}, {5, {{0, 2}, 30, 2}}, {6, {{1}, 60, 9}}});
+  run_and_compare(KeepPlan(geometry(), budget), 4, 2);
+  run_and_compare(KeepPlan(geometry(), budget), 3, 1);
+}
+
+TEST(KvStore, DifferentLengthsPerHead) {
+  const Budget budget(3, 2, 4, {{3, {4, 3, 2, 5, 1, 1}}, {4, {9, 2, 17, 17, 3, 8}}, {5, {40, 1, 2, 30, 42, 42}}, {6, {10, 60, 2, 70, 1, 44}}});
+  run_and_compare(KeepPlan(geometry(), budget), 2, 2);
+}
+
+TEST(KvStore, TheReferencesLastCompression) {
+  const Budget budget = make_scale_budget(3, 2, 10, {{4, {{0}, 12, 8}}, {5, {{0}, 20, 8}}, {6, {{0}, 40, 8}}, {7, {{0}, 50, 8}}});
+  run_and_compare(KeepPlan(geometry(), budget, true), 2, 1);
+}
+
+}  // namespace
+}  // namespace scalekv::cache
