@@ -13,6 +13,7 @@
 namespace scalekv {
 
 std::string read_file(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) fail("{} cannot be read: it is a folder", path.string());
   std::ifstream stream(path, std::ios::binary);
   if (!stream) fail("{} cannot be read: {}", path.string(), std::strerror(errno));
   std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
