@@ -78,8 +78,8 @@ Tensor T5Encoder::embed(std::span<const std::int32_t> ids) const {
   for (std::int64_t i = 0; i < length; ++i) {
     const std::int32_t id = ids[static_cast<std::size_t>(i)];
     if (id < 0 || id >= config_.vocabulary) {
-      fail("token {} is outside the text encoder's vocabulary of {}; tokenizer and encoder do not belong together", id,
-           config_.vocabulary);
+      fail("token {} is outside the text encoder's vocabulary of {}; tokenizer and text encoder do not belong together",
+           id, config_.vocabulary);
     }
     std::memcpy(static_cast<char*>(rows.mutable_raw()) + i * row_bytes,
                 static_cast<const char*>(embedding_.raw()) + id * row_bytes, static_cast<std::size_t>(row_bytes));
@@ -88,14 +88,12 @@ Tensor T5Encoder::embed(std::span<const std::int32_t> ids) const {
 }
 
 Tensor T5Encoder::position_bias(std::int64_t length) const {
-  Tensor bias(DType::f32, {config_.heads, length, length}, MemoryKind::text);
+  Tensor bias(DType::f32, {config_.heads, 2 * length - 1}, MemoryKind::text);
   const View<float> values = bias.view<float>();
   const View<const float> table = bias_table_.view<float>();
-  for (std::int64_t query = 0; query < length; ++query) {
-    for (std::int64_t key = 0; key < length; ++key) {
-      const std::int64_t bucket = relative_bucket(key - query, config_.buckets, config_.max_distance);
-      for (std::int64_t head = 0; head < config_.heads; ++head) values(head, query, key) = table(bucket, head);
-    }
+  for (std::int64_t distance = 1 - length; distance < length; ++distance) {
+    const std::int64_t bucket = relative_bucket(distance, config_.buckets, config_.max_distance);
+    for (std::int64_t head = 0; head < config_.heads; ++head) values(head, distance + length - 1) = table(bucket, head);
   }
   return bias;
 }
@@ -109,7 +107,7 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
 
   Tensor hidden = embed(ids);  // [length, width]
   const View<float> x = hidden.view<float>();
-  const Tensor bias = position_bias(length);
+  const Tensor bias = position_bias(length);  // [heads, 2 length - 1]
   Tensor normed = allocate(config_.width);
   Tensor query_key_value = allocate(3 * inner);
   Tensor attended = allocate(inner);
@@ -126,8 +124,9 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
                        .query_stride = 3 * inner,
                        .query_count = length,
                        .segments = {kernels::KeyValueSegment{query + inner, query + 2 * inner, length, 3 * inner}, {}},
-                       .bias = bias.view<float>().at(h, 0, 0),
-                       .bias_stride = length,
+                       // The next query's distances are one less: its row begins one element earlier.
+                       .bias = bias.view<float>().at(h, length - 1),
+                       .bias_stride = -1,
                        .out = attended.view<float>().at(0, h * size),
                        .out_stride = inner});
     }

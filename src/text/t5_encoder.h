@@ -34,7 +34,7 @@ class T5Encoder {
 
   // [length, width]
   Tensor embed(std::span<const std::int32_t> ids) const;
-  // [heads, length, length]: what T5 adds to the scores for the distance of key and query.
+  // [heads, 2 length - 1]: what T5 adds to the scores for each distance from query to key, 1 - length first.
   Tensor position_bias(std::int64_t length) const;
 
   T5Config config_;

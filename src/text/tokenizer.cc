@@ -2,43 +2,46 @@
 
 #include <sentencepiece_processor.h>
 
-#include <algorithm>
-
 #include "core/error.h"
+#include "text/special_tokens.h"
+#include "text/utf8.h"
 
 namespace scalekv::text {
-namespace {
-
-constexpr std::int32_t kEndId = 1;  // </s>
-
-// The byte at which `text` stops being UTF-8, or npos.
-std::size_t find_invalid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return i;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
-    }
-    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-    const bool surrogate = lead == 0xED && second >= 0xA0;
-    const bool beyond = lead == 0xF4 && second >= 0x90;
-    if (overlong || surrogate || beyond) return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
-
-}  // namespace
 
 struct Tokenizer::Impl {
   sentencepiece::SentencePieceProcessor processor;
+  SpecialTokens special;
+  std::int32_t end_id = 0;  // </s>
+
+  // The id of a piece that the model must have.
+  std::int32_t require_piece(const std::string& piece) const {
+    const int id = processor.PieceToId(piece);
+    if (processor.IdToPiece(id) != piece) fail("the tokenizer has no piece {}; it is not one of T5", piece);
+    return id;
+  }
+
+  // Ordinary text. Pieces are looked up by their text because that is what Hugging Face does: a run of unknown
+  // characters is one piece.
+  void encode_text(std::string_view text, std::vector<std::int32_t>& ids) const {
+    std::vector<std::string> pieces;
+    const auto status = processor.Encode({text.data(), text.size()}, &pieces);
+    if (!status.ok()) fail("the prompt cannot be tokenized: {}", status.ToString());
+    for (const std::string& piece : pieces) ids.push_back(processor.PieceToId(piece));
+  }
 };
 
-Tokenizer::Tokenizer(std::string_view model) : impl_(std::make_unique<Impl>()) {
+Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>()) {
   const auto status = impl_->processor.LoadFromSerializedProto({model.data(), model.size()});
-  if (!status.ok()) fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", status.ToString());
+  if (!status.ok()) {
+    fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", status.ToString());
+  }
+  impl_->end_id = impl_->require_piece("</s>");
+  for (const char* piece : {"</s>", "<pad>", "<unk>"}) {
+    impl_->special.add(piece, {.id = impl_->require_piece(piece), .strips = false});
+  }
+  for (int i = 0; i < extra_ids; ++i) {
+    impl_->special.add(fmt::format("<extra_id_{}>", i), {.id = vocabulary_size() + extra_ids - 1 - i, .strips = true});
+  }
 }
 
 Tokenizer::~Tokenizer() = default;
@@ -51,12 +54,20 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view prompt, int max_tok
   SCALEKV_ASSERT(max_tokens >= 1);
   const std::size_t invalid = find_invalid_utf8(prompt);
   if (invalid != std::string_view::npos) fail_usage("the prompt is not valid UTF-8 at byte {}", invalid);
-  std::vector<int> ids;
-  const auto status = impl_->processor.Encode({prompt.data(), prompt.size()}, &ids);
-  if (!status.ok()) fail("the prompt cannot be tokenized: {}", status.ToString());
-  ids.resize(std::min(ids.size(), static_cast<std::size_t>(max_tokens - 1)));
-  ids.push_back(kEndId);
-  return {ids.begin(), ids.end()};
+  const std::size_t limit = static_cast<std::size_t>(max_tokens) - 1;  // without </s>
+  std::vector<std::int32_t> ids;
+  for (const Span& span : impl_->special.split(prompt)) {
+    if (ids.size() >= limit) break;
+    if (span.id) {
+      ids.push_back(*span.id);
+    } else {
+      impl_->encode_text(span.text, ids);
+    }
+  }
+  if (ids.size() > limit) ids.resize(limit);
+  // A prompt that ends in "</s>" gets no second one.
+  if (ids.empty() || ids.back() != impl_->end_id) ids.push_back(impl_->end_id);
+  return ids;
 }
 
 }  // namespace scalekv::text

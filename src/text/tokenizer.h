@@ -1,4 +1,4 @@
-// Prompt -> token ids, as Hugging Face's (legacy, slow) T5Tokenizer gives them.
+// Prompt -> token ids, as Hugging Face's slow T5Tokenizer with legacy=True gives them (transformers up to 4.x).
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,25 @@
 namespace scalekv::text {
 
 inline constexpr int kMaxPromptTokens = 512;
+// Sentinels "<extra_id_0>".."<extra_id_99>" that T5's vocabulary has above the pieces, in falling order.
+inline constexpr int kSentinels = 100;
 
 class Tokenizer {
  public:
-  // model: the bytes of a SentencePiece model (spiece.model). Throws Error where they are none.
-  explicit Tokenizer(std::string_view model);
+  // model: the bytes of a SentencePiece model (spiece.model). extra_ids: how many sentinels a prompt may hold; those
+  // beyond are ordinary text. Throws Error where the bytes are no such model, are damaged, or lack </s>, <pad> or
+  // <unk>.
+  explicit Tokenizer(std::string_view model, int extra_ids = kSentinels);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of the prompt with </s> appended, cut to max_tokens ids in all (</s> stays). An empty prompt gives </s> alone.
-  // Throws Error on invalid UTF-8, naming the byte.
+  // Ids of the prompt with </s> appended, cut to max_tokens ids in all (</s> stays). An empty prompt gives </s> alone;
+  // a prompt that ends in the text "</s>" gets no second one. Special tokens inside the prompt become their own ids,
+  // and each stretch of text between them starts anew. Throws UsageError on invalid UTF-8, naming the byte.
   std::vector<std::int32_t> encode(std::string_view prompt, int max_tokens = kMaxPromptTokens) const;
 
+  // Pieces of the model, without the sentinels.
   int vocabulary_size() const;
 
  private:

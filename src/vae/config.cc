@@ -23,7 +23,8 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
   };
   const Shape& in = weights.shape("decoder.conv_in.conv.weight");
   const Shape& out = weights.shape("decoder.conv_out.conv.weight");
-  if (in.rank() != 4 || out.rank() != 4) fail("{}: decoder.conv_in and conv_out are not convolutions", weights.description());
+  if (in.rank() != 4 || out.rank() != 4)
+    fail("{}: decoder.conv_in and conv_out are not convolutions", weights.description());
   VaeConfig config;
   config.codebook = in[1];
   config.base = out[1];
@@ -32,8 +33,8 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
   for (std::int64_t level = 0; level < levels; ++level) {
     const std::int64_t channels = weights.shape(block(level, 0))[0];
     if (config.base < 1 || channels % config.base != 0) {
-      fail("{}: decoder.up.{} has {} channels, no multiple of the finest level's {}", weights.description(), level, channels,
-           config.base);
+      fail("{}: decoder.up.{} has {} channels, no multiple of the finest level's {}", weights.description(), level,
+           channels, config.base);
     }
     config.multipliers.push_back(channels / config.base);
   }
@@ -42,7 +43,8 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
          config.multipliers.front() * config.base, config.base);
   }
   config.decoder_blocks = count(weights, [&](std::int64_t index) { return block(0, index); });
-  config.encoder_blocks = count(weights, [](std::int64_t index) { return fmt::format("encoder.down.0.block.{}.conv1.conv.weight", index); });
+  config.encoder_blocks = count(
+      weights, [](std::int64_t index) { return fmt::format("encoder.down.0.block.{}.conv1.conv.weight", index); });
   return config;
 }
 

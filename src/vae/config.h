@@ -9,10 +9,10 @@
 namespace scalekv::vae {
 
 struct VaeConfig {
-  std::int64_t codebook = 0;                 // bits per latent cell, and channels of the latent map
-  std::int64_t base = 0;                     // channels of the finest level
-  std::vector<std::int64_t> multipliers;     // channels of level l = base * multipliers[l]
-  std::int64_t encoder_blocks = 2;           // residual blocks a level
+  std::int64_t codebook = 0;              // bits per latent cell, and channels of the latent map
+  std::int64_t base = 0;                  // channels of the finest level
+  std::vector<std::int64_t> multipliers;  // channels of level l = base * multipliers[l]
+  std::int64_t encoder_blocks = 2;        // residual blocks a level
   std::int64_t decoder_blocks = 3;
 
   // Pixels a latent cell covers in each direction: 2^(levels - 1).

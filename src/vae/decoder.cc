@@ -36,7 +36,8 @@ Decoder::Decoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
       built.blocks.emplace_back(weights, fmt::format("decoder.up.{}.block.{}", level, i), channels, outputs);
       channels = outputs;
     }
-    if (level > 0) built.upsample = take_conv(weights, fmt::format("decoder.up.{}.upsample.conv", level), channels, channels, 3);
+    if (level > 0)
+      built.upsample = take_conv(weights, fmt::format("decoder.up.{}.upsample.conv", level), channels, channels, 3);
   }
   impl->norm_out = Norm(weights, "decoder.norm_out", channels);
   impl->conv_out = take_conv(weights, "decoder.conv_out", channels, 3, 3);
@@ -49,7 +50,8 @@ Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const {
   if (latent.rank() != 3 || latent.size(2) != impl_->codebook) {
-    fail("the decoder was given a latent map of shape {}, expected [h, w, {}]", latent.shape().to_string(), impl_->codebook);
+    fail("the decoder was given a latent map of shape {}, expected [h, w, {}]", latent.shape().to_string(),
+         impl_->codebook);
   }
   const auto show = [&](const char* stage, const Tensor& map) {
     if (tap) tap(stage, map.view<float>());

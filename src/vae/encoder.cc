@@ -33,7 +33,8 @@ Encoder::Encoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
     if (level + 1 < config.multipliers.size()) {
       // Padded right and below only, as the reference does.
       const kernels::ConvGeometry geometry{.stride = 2, .pad_top = 0, .pad_left = 0, .pad_bottom = 1, .pad_right = 1};
-      built.downsample = take_conv(weights, fmt::format("encoder.down.{}.downsample.conv", level), channels, channels, 3, geometry);
+      built.downsample =
+          take_conv(weights, fmt::format("encoder.down.{}.downsample.conv", level), channels, channels, 3, geometry);
     }
   }
   for (const char* name : {"encoder.mid.block_1", "encoder.mid.block_2"}) {
@@ -49,7 +50,8 @@ Encoder::Encoder(Encoder&&) noexcept = default;
 Encoder& Encoder::operator=(Encoder&&) noexcept = default;
 
 Tensor Encoder::encode(View<const float> image, const Tap& tap) const {
-  if (image.rank() != 3 || image.size(2) != 3 || image.size(0) % impl_->stride != 0 || image.size(1) % impl_->stride != 0) {
+  if (image.rank() != 3 || image.size(2) != 3 || image.size(0) % impl_->stride != 0 ||
+      image.size(1) % impl_->stride != 0) {
     fail("the encoder was given an image of shape {}, expected [H, W, 3] in multiples of {}", image.shape().to_string(),
          impl_->stride);
   }

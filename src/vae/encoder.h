@@ -17,7 +17,8 @@ class Encoder {
   Encoder& operator=(Encoder&&) noexcept;
 
   // image: [H, W, 3] in -1..1, H and W multiples of the stride -> [H / stride, W / stride, codebook].
-  // Throws Error on other sizes. Stages for the tap: "conv_in", "down_m2_downsample" (the last downsample), "down_last".
+  // Throws Error on other sizes. Stages for the tap: "conv_in", "down_m2_downsample" (the last downsample),
+  // "down_last".
   Tensor encode(View<const float> image, const Tap& tap = {}) const;
 
  private:

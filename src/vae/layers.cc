@@ -23,7 +23,8 @@ Tensor convolve(const kernels::Conv2d& conv, const Tensor& x) {
 
 Norm::Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t channels) {
   groups_ = channels % 32 == 0 ? 32 : 24;
-  if (channels % groups_ != 0) fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
+  if (channels % groups_ != 0)
+    fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
   weight_ = weights.take_float(name + ".norm.weight", {channels}, MemoryKind::weights);
   bias_ = weights.take_float(name + ".norm.bias", {channels}, MemoryKind::weights);
 }
@@ -34,7 +35,8 @@ void Norm::run(View<const float> x, View<float> y) const {
 
 ResidualBlock::ResidualBlock(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
                              std::int64_t outputs)
-    : norm1_(weights, name + ".norm1", inputs), norm2_(weights, name + ".norm2", outputs),
+    : norm1_(weights, name + ".norm1", inputs),
+      norm2_(weights, name + ".norm2", outputs),
       conv1_(take_conv(weights, name + ".conv1", inputs, outputs, 3)),
       conv2_(take_conv(weights, name + ".conv2", outputs, outputs, 3)) {
   if (inputs != outputs) {

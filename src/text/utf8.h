@@ -1,0 +1,16 @@
+// What the tokenizer needs to know about Unicode.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace scalekv::text {
+
+// The byte at which `text` stops being UTF-8 (no overlong forms, no surrogates), or npos.
+std::size_t find_invalid_utf8(std::string_view text);
+
+// Valid UTF-8 without the white space at its start, or its end: the characters Python's str.strip() removes.
+std::string_view strip_left(std::string_view text);
+std::string_view strip_right(std::string_view text);
+
+}  // namespace scalekv::text

@@ -1,0 +1,92 @@
+#include "text/t5_encoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "checkpoint/tensor_source.h"
+#include "text/fixtures.h"
+
+namespace scalekv::text {
+namespace {
+
+// A stride of 16 between the kept rows of results longer than 64.
+constexpr std::int64_t kLong = 64;
+constexpr std::int64_t kStride = 16;
+
+checkpoint::WeightMap open_weights() {
+  return {checkpoint::open_tensor_source(fixture_path("encoder.safetensors")), "", "text encoder"};
+}
+
+Tensor load(const checkpoint::TensorSource& source, const std::string& name) {
+  const checkpoint::TensorInfo* info = source.find(name);
+  if (info == nullptr) throw std::runtime_error("no fixture " + name);
+  return source.load(*info);
+}
+
+double relative_error(View<const float> actual, View<const float> expected, std::int64_t stride) {
+  double difference = 0.0;
+  double norm = 0.0;
+  for (std::int64_t row = 0; row < expected.size(0); ++row) {
+    for (std::int64_t c = 0; c < expected.size(1); ++c) {
+      difference += std::pow(actual(row * stride, c) - expected(row, c), 2);
+      norm += std::pow(expected(row, c), 2);
+    }
+  }
+  return std::sqrt(difference / norm);
+}
+
+TEST(T5Config, IsReadOffTheShapes) {
+  const T5Config config = infer_t5_config(open_weights());
+  EXPECT_EQ(config.layers, 3);
+  EXPECT_EQ(config.width, 24);
+  EXPECT_EQ(config.heads, 3);
+  EXPECT_EQ(config.head_size, 12);
+  EXPECT_EQ(config.feed_forward, 40);
+  EXPECT_EQ(config.buckets, 32);
+}
+
+class T5EncoderTest : public testing::TestWithParam<std::int64_t> {};
+
+TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
+  checkpoint::WeightMap weights = open_weights();
+  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const auto source = checkpoint::open_tensor_source(fixture_path("features.safetensors"));
+  const std::int64_t length = GetParam();
+  const Tensor ids = load(*source, fmt::format("ids.{}", length));
+  const Tensor expected = load(*source, fmt::format("features.{}", length));
+  const std::int32_t* begin = ids.view<std::int32_t>().data();
+  const Tensor features = encoder.encode({begin, static_cast<std::size_t>(length)});
+  ASSERT_EQ(features.shape(), (Shape{length, 24}));
+  const std::int64_t stride = length > kLong ? kStride : 1;
+  EXPECT_LE(relative_error(features.view<float>(), expected.view<float>(), stride), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, testing::Values(1, 2, 17, 64, 130, 200, 512));
+
+TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
+  checkpoint::WeightMap weights = open_weights();
+  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const auto vocabulary = static_cast<std::int32_t>(encoder.config().vocabulary);
+  for (const std::int32_t id : {-1, vocabulary}) {
+    const std::vector<std::int32_t> ids = {3, id, 1};
+    EXPECT_THROW(static_cast<void>(encoder.encode(ids)), Error);
+  }
+}
+
+TEST(T5Encoder, NamesAWrongShape) {
+  checkpoint::WeightMap weights = open_weights();
+  T5Config config = infer_t5_config(weights);
+  config.feed_forward = 41;
+  try {
+    const T5Encoder encoder(config, weights);
+    FAIL();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("encoder.block.0.layer.1.DenseReluDense.wi_0.weight"), std::string::npos) << message;
+    EXPECT_NE(message.find("[40, 24], expected [41, 24]"), std::string::npos) << message;
+  }
+}
+
+}  // namespace
+}  // namespace scalekv::text
