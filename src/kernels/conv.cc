@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/threads.h"
 #include "kernels/onednn.h"
 
 namespace scalekv::kernels {
@@ -13,7 +14,10 @@ namespace {
 using dnnl::memory;
 constexpr auto kFloat = memory::data_type::f32;
 
-using Key = std::tuple<std::int64_t, std::int64_t, bool>;  // height, width, accumulate
+using Convolution = Scratchless<dnnl::convolution_forward>;
+
+// What a primitive is specialised to: height, width, accumulate, threads.
+using Key = std::tuple<std::int64_t, std::int64_t, bool, int>;
 
 }  // namespace
 
@@ -22,10 +26,9 @@ struct Conv2d::Impl {
   ConvGeometry geometry;
   Tensor storage;  // the weight in oneDNN's layout
   Tensor bias_storage;
-  memory weight;
-  memory bias;
+  memory::desc layout;
   mutable std::mutex mutex;
-  mutable std::map<Key, dnnl::convolution_forward> primitives;
+  mutable std::map<Key, Convolution> primitives;
 
   std::int64_t output_size(std::int64_t size, std::int64_t kernel, std::int64_t padding) const {
     return (size + padding - kernel) / geometry.stride + 1;
@@ -36,6 +39,7 @@ struct Conv2d::Impl {
   std::int64_t output_width(std::int64_t width) const {
     return output_size(width, kernel_width, geometry.pad_left + geometry.pad_right);
   }
+  memory::desc bias_layout() const { return {{out}, kFloat, memory::format_tag::a}; }
   memory::desc input_desc(std::int64_t height, std::int64_t width) const {
     return {{1, in, height, width}, kFloat, memory::format_tag::nhwc};
   }
@@ -46,6 +50,7 @@ struct Conv2d::Impl {
   dnnl::convolution_forward::primitive_desc describe(std::int64_t height, std::int64_t width,
                                                      const memory::desc& weight_desc, bool accumulate) const {
     dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     dnnl::post_ops post;
     if (accumulate) post.append_sum(1.0F);
     attributes.set_post_ops(post);
@@ -59,24 +64,24 @@ struct Conv2d::Impl {
     const dnnl::convolution_forward::desc convolution =
         bias_storage.empty()
             ? dnnl::convolution_forward::desc(kind, algorithm, x, weight_desc, y, strides, begin, end)
-            : dnnl::convolution_forward::desc(kind, algorithm, x, weight_desc, memory::desc({out}, kFloat, memory::format_tag::a),
-                                              y, strides, begin, end);
+            : dnnl::convolution_forward::desc(kind, algorithm, x, weight_desc, bias_layout(), y, strides, begin, end);
     return {convolution, attributes, cpu_engine()};
   }
 
-  const dnnl::convolution_forward& primitive(std::int64_t height, std::int64_t width, bool accumulate) const {
+  const Convolution& primitive(std::int64_t height, std::int64_t width, bool accumulate) const {
+    const Key key{height, width, accumulate, threads()};
     const std::lock_guard lock(mutex);
-    auto found = primitives.find({height, width, accumulate});
+    auto found = primitives.find(key);
     if (found == primitives.end()) {
-      const auto description = describe(height, width, weight.get_desc(), accumulate);
-      found = primitives.emplace(Key{height, width, accumulate}, dnnl::convolution_forward(description)).first;
+      found = primitives.emplace(key, Convolution(describe(height, width, layout, accumulate))).first;
     }
     return found->second;
   }
 };
 
 Conv2d::Conv2d(const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry, MemoryKind kind) {
-  if (weight.shape().rank() != 4) fail("a convolution's weight has shape {}, expected [O, I, h, w]", weight.shape().to_string());
+  if (weight.shape().rank() != 4)
+    fail("a convolution's weight has shape {}, expected [O, I, h, w]", weight.shape().to_string());
   auto impl = std::make_shared<Impl>();
   impl->out = weight.shape()[0];
   impl->in = weight.shape()[1];
@@ -86,18 +91,13 @@ Conv2d::Conv2d(const Tensor& weight, const Tensor& bias, const ConvGeometry& geo
   if (!bias.empty()) {
     if (bias.elements() != impl->out) fail("a bias of {} elements for {} channels", bias.elements(), impl->out);
     impl->bias_storage = bias.convert_to_float(kind);
-    impl->bias = memory({{impl->out}, kFloat, memory::format_tag::a}, cpu_engine(), impl->bias_storage.mutable_raw());
   }
   constexpr std::int64_t kTypicalSize = 64;
   const memory::dims dims = {impl->out, impl->in, impl->kernel_height, impl->kernel_width};
-  const memory::desc layout =
+  impl->layout =
       impl->describe(kTypicalSize, kTypicalSize, {dims, kFloat, memory::format_tag::any}, false).weights_desc();
-  Tensor plain = weight.convert_to_float(MemoryKind::other);
-  impl->storage = Tensor(DType::u8, {static_cast<std::int64_t>(layout.get_size())}, kind);
-  impl->weight = memory(layout, cpu_engine(), impl->storage.mutable_raw());
-  memory source({dims, kFloat, memory::format_tag::oihw}, cpu_engine(), plain.mutable_raw());
-  dnnl::reorder(source, impl->weight).execute(cpu_stream(), source, impl->weight);
-  cpu_stream().wait();
+  const Tensor plain = weight.convert_to_float(MemoryKind::other);
+  impl->storage = reorder_weight(plain, {dims, kFloat, memory::format_tag::oihw}, impl->layout, kind);
   impl_ = std::move(impl);
 }
 
@@ -111,15 +111,17 @@ void Conv2d::run(View<const float> x, View<float> y, bool accumulate) const {
   const bool fits = x.rank() == 3 && y.rank() == 3 && x.contiguous() && y.contiguous() && x.size(2) == impl.in &&
                     y.shape() == Shape{output_height(x.size(0)), output_width(x.size(1)), impl.out};
   if (!fits) {
-    fail("a convolution of {} to {} channels was given {} and {}", impl.in, impl.out, x.shape().to_string(), y.shape().to_string());
+    fail("a convolution of {} to {} channels was given {} and {}", impl.in, impl.out, x.shape().to_string(),
+         y.shape().to_string());
   }
-  const dnnl::convolution_forward& convolution = impl.primitive(x.size(0), x.size(1), accumulate);
-  const memory source(impl.input_desc(x.size(0), x.size(1)), cpu_engine(), const_cast<float*>(x.data()));
-  const memory target(impl.output_desc(x.size(0), x.size(1)), cpu_engine(), y.data());
-  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, impl.weight}, {DNNL_ARG_DST, target}};
-  if (!impl.bias_storage.empty()) arguments.emplace(DNNL_ARG_BIAS, impl.bias);
-  convolution.execute(cpu_stream(), arguments);
-  cpu_stream().wait();
+  std::unordered_map<int, memory> arguments = {
+      {DNNL_ARG_SRC, onednn_memory(impl.input_desc(x.size(0), x.size(1)), x.data())},
+      {DNNL_ARG_WEIGHTS, onednn_memory(impl.layout, impl.storage.raw())},
+      {DNNL_ARG_DST, onednn_memory(impl.output_desc(x.size(0), x.size(1)), y.data())}};
+  if (!impl.bias_storage.empty()) {
+    arguments.emplace(DNNL_ARG_BIAS, onednn_memory(impl.bias_layout(), impl.bias_storage.raw()));
+  }
+  impl.primitive(x.size(0), x.size(1), accumulate).execute(std::move(arguments));
 }
 
 }  // namespace scalekv::kernels

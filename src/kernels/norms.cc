@@ -1,7 +1,7 @@
 #include "kernels/norms.h"
 
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -134,7 +134,8 @@ void group_norm(View<const float> x, int groups, View<const float> weight, View<
 
   std::vector<float> factor(width), offset(width);
   for (std::size_t c = 0; c < width; ++c) {
-    const double deviation = std::sqrt(variance[c / static_cast<std::size_t>(per_group)] + static_cast<double>(epsilon));
+    const double deviation =
+        std::sqrt(variance[c / static_cast<std::size_t>(per_group)] + static_cast<double>(epsilon));
     factor[c] = static_cast<float>(static_cast<double>(weight.data()[c]) / deviation);
     offset[c] = bias.data()[c];
   }

@@ -1,7 +1,11 @@
-// The one place that holds oneDNN's engine.
+// The one place that holds oneDNN's engine, and what every primitive of ours needs around it.
 #pragma once
 
+#include <cstdint>
 #include <dnnl.hpp>
+#include <unordered_map>
+
+#include "core/tensor.h"
 
 namespace scalekv::kernels {
 
@@ -15,5 +19,42 @@ inline dnnl::stream& cpu_stream() {
   static thread_local dnnl::stream stream(cpu_engine());
   return stream;
 }
+
+// A tensor's memory as oneDNN sees it. oneDNN's arguments are never const; it only writes to destinations.
+inline dnnl::memory onednn_memory(const dnnl::memory::desc& layout, const void* data) {
+  return {layout, cpu_engine(), const_cast<void*>(data)};
+}
+
+// Lays `weight`, float32 in `plain` layout, out as `layout`; the bytes are in the ledger under `kind`.
+inline Tensor reorder_weight(const Tensor& weight, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout,
+                             MemoryKind kind) {
+  Tensor storage(DType::u8, {static_cast<std::int64_t>(layout.get_size())}, kind);
+  dnnl::memory source = onednn_memory(plain, weight.raw());
+  dnnl::memory target = onednn_memory(layout, storage.raw());
+  dnnl::reorder(source, target).execute(cpu_stream(), source, target);
+  cpu_stream().wait();
+  return storage;
+}
+
+// A primitive whose scratch memory its caller brings: oneDNN's own would be shared with whoever runs the same primitive
+// in another thread.
+template <typename Primitive>
+struct Scratchless {
+  Primitive primitive;
+  dnnl::memory::desc scratchpad;
+
+  explicit Scratchless(const typename Primitive::primitive_desc& description)
+      : primitive(description), scratchpad(description.scratchpad_desc()) {}
+
+  void execute(std::unordered_map<int, dnnl::memory> arguments) const {
+    Tensor scratch;
+    if (scratchpad.get_size() > 0) {
+      scratch = Tensor(DType::u8, {static_cast<std::int64_t>(scratchpad.get_size())}, MemoryKind::activations);
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, onednn_memory(scratchpad, scratch.raw()));
+    }
+    primitive.execute(cpu_stream(), arguments);
+    cpu_stream().wait();
+  }
+};
 
 }  // namespace scalekv::kernels
