@@ -27,12 +27,16 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
     fail("{}: decoder.conv_in and conv_out are not convolutions", weights.description());
   VaeConfig config;
   config.codebook = in[1];
+  if (config.codebook < 1) fail("{}: decoder.conv_in takes no channels", weights.description());
   config.base = out[1];
   const std::int64_t levels = count(weights, [&](std::int64_t level) { return block(level, 0); });
-  if (levels == 0) fail("{} has no decoder levels (decoder.up.0...)", weights.description());
+  constexpr std::int64_t kMaxLevels = 10;
+  if (levels < 1 || levels > kMaxLevels) {
+    fail("{} has {} decoder levels (decoder.up.0...), expected 1 to {}", weights.description(), levels, kMaxLevels);
+  }
   for (std::int64_t level = 0; level < levels; ++level) {
     const std::int64_t channels = weights.shape(block(level, 0))[0];
-    if (config.base < 1 || channels % config.base != 0) {
+    if (config.base < 1 || channels < 1 || channels % config.base != 0) {
       fail("{}: decoder.up.{} has {} channels, no multiple of the finest level's {}", weights.description(), level,
            channels, config.base);
     }

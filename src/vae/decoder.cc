@@ -68,9 +68,10 @@ Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const
     for (const ResidualBlock& block : level.blocks) x = block.run(std::move(x));
     if (i == 0) show("up_last_blocks", x);
     if (level.upsample.empty()) continue;
-    Tensor doubled = make_map(2 * x.shape()[0], 2 * x.shape()[1], x.shape()[2]);
+    Tensor doubled = make_map(2 * x.shape()[0], 2 * x.shape()[1], x.shape()[2]);  // [2h, 2w, C]
     kernels::upsample_nearest_2x(x.view<float>(), doubled.view<float>());
-    x = convolve(level.upsample, doubled);
+    x = std::move(doubled);
+    x = convolve(level.upsample, x);
     if (i == 0) show("up_last_upsample", x);
   }
   impl_->norm_out.run(x.view<float>(), x.view<float>());

@@ -19,7 +19,7 @@ Tensor make_map(std::int64_t height, std::int64_t width, std::int64_t channels);
 // Output of a convolution as a new map.
 Tensor convolve(const kernels::Conv2d& conv, const Tensor& x);
 
-// GroupNorm, optionally followed by swish, in place: 32 groups where the channels divide by 32, else 24.
+// GroupNorm followed by swish (y may be x): 32 groups where the channels divide by 32, else 24.
 class Norm {
  public:
   Norm() = default;

@@ -1,0 +1,159 @@
+// Encoder, decoder and their configuration. That their values are the reference's is what check-golden tells.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/threads.h"
+#include "vae/decoder.h"
+#include "vae/encoder.h"
+#include "vae/small_vae.h"
+
+namespace scalekv::vae {
+namespace {
+
+constexpr std::int64_t kHeight = 5;
+constexpr std::int64_t kWidth = 3;
+
+Tensor filled_map(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  Tensor map(DType::f32, {height, width, channels}, MemoryKind::other);
+  for (std::int64_t i = 0; i < map.elements(); ++i) {
+    map.view<float>().data()[i] = 3.0F * std::sin(static_cast<float>(i));
+  }
+  return map;
+}
+
+std::string message_of(const auto& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void build_decoder(const std::shared_ptr<SmallVae>& vae) {
+  checkpoint::WeightMap weights = SmallVae::open(vae);
+  const Decoder decoder(infer_vae_config(weights), weights);
+}
+
+TEST(VaeConfig, IsReadOffTheShapes) {
+  const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
+  EXPECT_EQ(config.codebook, kCodebook);
+  EXPECT_EQ(config.base, kBase);
+  EXPECT_EQ(config.multipliers, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(config.encoder_blocks, 2);
+  EXPECT_EQ(config.decoder_blocks, 3);
+  EXPECT_EQ(config.stride(), 2);
+}
+
+class CoderTest : public testing::Test {
+ protected:
+  CoderTest() : weights_(SmallVae::open(std::make_shared<SmallVae>())), config_(infer_vae_config(weights_)) {}
+
+  checkpoint::WeightMap weights_;
+  VaeConfig config_;
+  Decoder decoder_{config_, weights_};
+  Encoder encoder_{config_, weights_};
+};
+
+TEST_F(CoderTest, TakeEveryTensor) { EXPECT_NO_THROW(weights_.expect_all_used()); }
+
+TEST_F(CoderTest, ShapesAndStages) {
+  const Tensor latent = filled_map(kHeight, kWidth, kCodebook);
+  std::map<std::string, Shape, std::less<>> stages;
+  const Tap tap = [&](std::string_view stage, View<const float> map) { stages.emplace(stage, map.shape()); };
+  EXPECT_EQ(decoder_.decode(latent.view<float>(), false, tap).shape(), (Shape{2 * kHeight, 2 * kWidth, 3}));
+  EXPECT_EQ(stages.at("conv_in"), (Shape{kHeight, kWidth, 2 * kBase}));
+  EXPECT_EQ(stages.at("up_last_upsample"), (Shape{2 * kHeight, 2 * kWidth, 2 * kBase}));
+  EXPECT_EQ(stages.at("raw"), (Shape{2 * kHeight, 2 * kWidth, 3}));
+
+  stages.clear();
+  const Tensor image = filled_map(2 * kHeight, 2 * kWidth, 3);
+  EXPECT_EQ(encoder_.encode(image.view<float>(), tap).shape(), (Shape{kHeight, kWidth, kCodebook}));
+  EXPECT_EQ(stages.at("down_m2_downsample"), (Shape{kHeight, kWidth, kBase}));
+  EXPECT_EQ(stages.at("down_last"), (Shape{kHeight, kWidth, 2 * kBase}));
+}
+
+TEST_F(CoderTest, ImagesAreClampedRawOnesAreNot) {
+  const Tensor latent = filled_map(kHeight, kWidth, kCodebook);
+  const Tensor raw = decoder_.decode(latent.view<float>(), true);
+  const Tensor image = decoder_.decode(latent.view<float>());
+  float largest = 0.0F;
+  for (std::int64_t i = 0; i < raw.elements(); ++i) {
+    const float value = raw.view<float>().data()[i];
+    largest = std::max(largest, std::abs(value));
+    EXPECT_EQ(image.view<float>().data()[i], std::clamp(value, -1.0F, 1.0F));
+  }
+  EXPECT_GT(largest, 1.0F);
+}
+
+TEST_F(CoderTest, ThreadsDoNotChangeTheImage) {
+  const Tensor latent = filled_map(kHeight, kWidth, kCodebook);
+  const int before = threads();
+  set_threads(1);
+  const Tensor one = decoder_.decode(latent.view<float>());
+  set_threads(2);
+  const Tensor two = decoder_.decode(latent.view<float>());
+  set_threads(before);
+  EXPECT_EQ(std::memcmp(one.raw(), two.raw(), static_cast<std::size_t>(one.bytes())), 0);
+}
+
+// The worst moment is the first block of the finest level: its input, the normalised input (both twice as wide as the
+// level) and the first convolution's output.
+TEST_F(CoderTest, DecodingKeepsFewMapsAlive) {
+  const Tensor latent = filled_map(16, 16, kCodebook);
+  const std::int64_t before = ledger().current(MemoryKind::vae);
+  ledger().reset_peaks();
+  {
+    const Tensor image = decoder_.decode(latent.view<float>());
+    const std::int64_t finest_map = 32 * 32 * kBase * 4;
+    EXPECT_LE(ledger().peak(MemoryKind::vae) - before, 5 * finest_map);
+  }
+  EXPECT_EQ(ledger().current(MemoryKind::vae), before);
+}
+
+TEST_F(CoderTest, OtherSizesAreRefused) {
+  const Tensor latent = filled_map(kHeight, kWidth, kCodebook + 1);
+  EXPECT_EQ(message_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
+            "the decoder was given a latent map of shape [5, 3, 7], expected [h, w, 6]");
+  const Tensor image = filled_map(4, 5, 3);
+  EXPECT_EQ(message_of([&] { static_cast<void>(encoder_.encode(image.view<float>())); }),
+            "the encoder was given an image of shape [4, 5, 3], expected [H, W, 3] in multiples of 2");
+}
+
+TEST(VaeWeights, AMissingTensorIsNamed) {
+  for (const char* name : {"decoder.up.0.block.0.nin_shortcut.conv.weight", "decoder.norm_out.norm.bias",
+                           "decoder.up.1.upsample.conv.conv.weight", "decoder.conv_in.conv.weight"}) {
+    const auto vae = std::make_shared<SmallVae>();
+    vae->remove(name);
+    EXPECT_NE(message_of([&] { build_decoder(vae); }).find(name), std::string::npos) << name;
+  }
+}
+
+TEST(VaeWeights, AWrongShapeIsNamed) {
+  const auto vae = std::make_shared<SmallVae>();
+  vae->reshape("decoder.mid.block_1.conv2.conv.weight", {48, 47, 3, 3});
+  const std::string message = message_of([&] { build_decoder(vae); });
+  EXPECT_NE(message.find("decoder.mid.block_1.conv2.conv.weight"), std::string::npos) << message;
+  EXPECT_NE(message.find("[48, 47, 3, 3], expected [48, 48, 3, 3]"), std::string::npos) << message;
+}
+
+TEST(VaeWeights, ChannelsThatFormNoGroupsAreNamed) {
+  const auto vae = std::make_shared<SmallVae>();
+  vae->reshape("decoder.conv_out.conv.weight", {3, 20, 3, 3});
+  vae->reshape("decoder.up.0.block.0.conv1.conv.weight", {20, 40, 3, 3});
+  vae->reshape("decoder.up.1.block.0.conv1.conv.weight", {40, 40, 3, 3});
+  vae->reshape("decoder.conv_in.conv.weight", {40, kCodebook, 3, 3});
+  vae->reshape("decoder.conv_in.conv.bias", {40});
+  const std::string message = message_of([&] { build_decoder(vae); });
+  EXPECT_NE(message.find("40 channels at decoder.mid.block_1.norm1"), std::string::npos) << message;
+}
+
+TEST(VaeWeights, LevelsThatDoNotFitAreNamed) {
+  const auto vae = std::make_shared<SmallVae>();
+  vae->reshape("decoder.up.1.block.0.conv1.conv.weight", {49, 48, 3, 3});
+  EXPECT_NE(message_of([&] { build_decoder(vae); }).find("decoder.up.1 has 49 channels"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace scalekv::vae
