@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 
 #include "core/error.h"
+#include "text/model_check.h"
 #include "text/special_tokens.h"
 #include "text/utf8.h"
 
@@ -31,6 +32,7 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>()) {
+  check_sentencepiece_model(model);
   const auto status = impl_->processor.LoadFromSerializedProto({model.data(), model.size()});
   if (!status.ok()) {
     fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", status.ToString());
