@@ -2,12 +2,27 @@
 
 #include <sentencepiece_processor.h>
 
+#include <exception>
+
 #include "core/error.h"
 #include "text/model_check.h"
 #include "text/special_tokens.h"
 #include "text/utf8.h"
 
 namespace scalekv::text {
+namespace {
+
+// What is wrong with the model; empty where nothing is.
+std::string load(sentencepiece::SentencePieceProcessor& processor, std::string_view model) {
+  try {
+    const auto status = processor.LoadFromSerializedProto({model.data(), model.size()});
+    return status.ok() ? "" : status.ToString();
+  } catch (const std::exception& error) {  // of its double arrays
+    return error.what();
+  }
+}
+
+}  // namespace
 
 struct Tokenizer::Impl {
   sentencepiece::SentencePieceProcessor processor;
@@ -33,10 +48,8 @@ struct Tokenizer::Impl {
 
 Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>()) {
   check_sentencepiece_model(model);
-  const auto status = impl_->processor.LoadFromSerializedProto({model.data(), model.size()});
-  if (!status.ok()) {
-    fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", status.ToString());
-  }
+  const std::string damage = load(impl_->processor, model);
+  if (!damage.empty()) fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", damage);
   impl_->end_id = impl_->require_piece("</s>");
   for (const char* piece : {"</s>", "<pad>", "<unk>"}) {
     impl_->special.add(piece, {.id = impl_->require_piece(piece), .strips = false});

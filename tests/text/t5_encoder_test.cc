@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "checkpoint/tensor_source.h"
 #include "text/fixtures.h"
@@ -44,6 +45,36 @@ TEST(T5Config, IsReadOffTheShapes) {
   EXPECT_EQ(config.head_size, 12);
   EXPECT_EQ(config.feed_forward, 40);
   EXPECT_EQ(config.buckets, 32);
+}
+
+// Checkpoints call the embedding by either of its names.
+TEST(T5Encoder, TakesTheEmbeddingUnderEitherName) {
+  const auto rename = [](std::string_view name) {
+    return std::string(name == "shared.weight" ? "encoder.embed_tokens.weight" : name);
+  };
+  const auto source = checkpoint::open_tensor_source(fixture_path("encoder.safetensors"));
+  checkpoint::WeightMap renamed(source, "", "text encoder", rename);
+  checkpoint::WeightMap published = open_weights();
+  const std::vector<std::int32_t> ids = {40, 41, 42, 1};
+  const Tensor a = T5Encoder(infer_t5_config(renamed), renamed).encode(ids);
+  const Tensor b = T5Encoder(infer_t5_config(published), published).encode(ids);
+  EXPECT_EQ(std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())), 0);
+}
+
+TEST(T5Config, AModelWithoutGateIsNamed) {
+  const auto rename = [](std::string_view name) {
+    std::string renamed(name);
+    if (const std::size_t at = renamed.find("wi_0"); at != std::string::npos) renamed.replace(at, 4, "wi");
+    return renamed;
+  };
+  const auto source = checkpoint::open_tensor_source(fixture_path("encoder.safetensors"));
+  const checkpoint::WeightMap weights(source, "", "text encoder", rename);
+  try {
+    static_cast<void>(infer_t5_config(weights));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("DenseReluDense.wi_0.weight is missing"), std::string::npos);
+  }
 }
 
 class T5EncoderTest : public testing::TestWithParam<std::int64_t> {};

@@ -70,6 +70,16 @@ TEST(TokenizerModel, OtherBytesAreRefused) {
   }
 }
 
+// A piece of NUL characters makes the library throw an exception of its own.
+TEST(TokenizerModel, PiecesOfNulAreRefused) {
+  std::string model = read_fixture("spiece.model");
+  const std::string piece = "\xE2\x96\x81\x15";  // the space's, and the tag of its score
+  const std::size_t at = model.find(piece);
+  ASSERT_NE(at, std::string::npos);
+  model.replace(at, 3, 3, '\0');
+  EXPECT_NE(message_of([&] { Tokenizer tokenizer(model); }).find("download spiece.model again"), std::string::npos);
+}
+
 TEST(Utf8, FindsTheFirstInvalidByte) {
   constexpr std::size_t kValid = std::string_view::npos;
   EXPECT_EQ(find_invalid_utf8("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), kValid);
