@@ -89,7 +89,7 @@ TEST(ModelCheck, CirclesAreRefused) {
 
 TEST(ModelCheck, WrongSizesAreRefused) {
   for (const std::string& rewrites :
-       {std::string("abc"), table(Units(kUnits), ""), table(Units(kUnits - 1), kText), table({}, kText)}) {
+       {std::string("abc"), table(Units(kUnits), ""), table(Units(kUnits - 1), kText), std::string(4, '\0') + kText}) {
     EXPECT_NE(verdict(model(rewrites)).find("download spiece.model again"), std::string::npos);
   }
 }
