@@ -1,0 +1,145 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "core/error.h"
+#include "golden/checks.h"
+#include "golden/maps.h"
+#include "kernels/resample.h"
+#include "vae/decoder.h"
+#include "vae/encoder.h"
+#include "vae/quantizer.h"
+
+namespace scalekv::golden {
+namespace {
+
+// The scales in latent cells.
+std::vector<MapSize> read_latent_schedule(const Fixture& fixture) {
+  for (const nlohmann::json* settings : {&fixture.json(), &fixture.config()}) {
+    for (const char* key : {"vae_sched", "vae_schedule", "schedule"}) {
+      if (settings->contains(key)) return read_schedule((*settings)[key]);
+    }
+  }
+  fail("{}.json names no schedule for the encoder", fixture.path().string());
+}
+
+class VaeCheck {
+ public:
+  VaeCheck(const Fixture& fixture, Report& report)
+      : fixture_(fixture),
+        report_(report),
+        weights_(fixture.source(), "vae.", "VAE"),
+        config_(vae::infer_vae_config(weights_)),
+        decoder_(config_, weights_),
+        maps_(fixture, report) {}
+
+  void check_encoder() {
+    if (!fixture_.has("enc.image_u8")) return;
+    report_.input("enc.image_u8");
+    const vae::Encoder encoder(config_, weights_);
+    const std::vector<MapSize> scales = read_latent_schedule(fixture_);
+    const Integers images = fixture_.integers("enc.image_u8");  // [B, H, W, 3]
+    const std::int64_t pixels = images.shape[1] * images.shape[2] * 3;
+    for (std::int64_t image = 0; image < images.shape[0]; ++image) {
+      Tensor x(DType::f32, {images.shape[1], images.shape[2], 3}, MemoryKind::other);
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        const auto value = static_cast<float>(images.values[static_cast<std::size_t>(image * pixels + i)]);
+        x.view<float>().data()[i] = value / 255.0F * 2.0F - 1.0F;
+      }
+      encode(encoder, image, x.view<float>(), scales);
+    }
+    maps_.finish();
+    compare_bits(scales.size());
+    if (fixture_.has("enc.recon_u8_rgb_sub")) {
+      report_.pixels("enc.recon_u8_rgb_sub", fixture_.integers("enc.recon_u8_rgb_sub").values,
+                     to_pixels(pictures_, fixture_.shape("enc.recon_u8_rgb_sub"), false));
+    }
+  }
+
+  void check_decoder() {
+    if (!fixture_.has("dec.z")) return;
+    report_.input("dec.z");
+    const std::vector<Tensor> latents = channels_last(fixture_.numbers("dec.z"));
+    for (std::size_t i = 0; i < latents.size(); ++i) {
+      const auto image = static_cast<std::int64_t>(i);
+      const Tensor clamped =
+          decoder_.decode(latents[i].view<float>(), false, [&](std::string_view stage, View<const float> value) {
+            if (stage != "raw") maps_.add("dec.tap." + std::string(stage), image, value);
+          });
+      maps_.add("dec.clamped", image, clamped.view<float>());
+      maps_.add("dec.raw", image, decoder_.decode(latents[i].view<float>(), true).view<float>());
+    }
+    maps_.finish();
+  }
+
+ private:
+  void encode(const vae::Encoder& encoder, std::int64_t image, View<const float> x,
+              const std::vector<MapSize>& scales) {
+    const Tensor features = encoder.encode(x, [&](std::string_view stage, View<const float> value) {
+      maps_.add("enc.tap." + std::string(stage), image, value);
+    });
+    maps_.add("enc.h", image, features.view<float>());
+    vae::Quantized quantized = vae::quantize(features.view<float>(), scales, true);
+    maps_.add("enc.z", image, quantized.sum.view<float>());
+    for (std::size_t scale = 0; scale < scales.size(); ++scale) {
+      maps_.add(fmt::format("enc.lfq_in.s{}", scale), image, quantized.residuals[scale].view<float>());
+    }
+    sum_bits(image, quantized, scales);
+    pictures_.push_back(decoder_.decode(quantized.sum.view<float>()));
+    maps_.add("enc.recon_f32_sub", image, pictures_.back().view<float>());
+    quantized_.push_back(std::move(quantized));
+  }
+
+  // The way back from bits to the latent map, and what each scale of the transformer would see of it in training.
+  void sum_bits(std::int64_t image, const vae::Quantized& quantized, const std::vector<MapSize>& scales) {
+    Tensor sum = Tensor::zeros<float>(quantized.sum.shape(), MemoryKind::other);
+    for (std::size_t scale = 0; scale < scales.size(); ++scale) {
+      const Shape shape{scales[scale].height, scales[scale].width, config_.codebook};
+      if (scale > 0) {
+        Tensor seen(DType::f32, shape, MemoryKind::other);
+        if (shape == sum.shape()) {
+          std::copy_n(sum.view<float>().data(), sum.elements(), seen.view<float>().data());
+        } else {
+          kernels::resample_area(sum.view<float>(), seen.view<float>());
+        }
+        maps_.add(fmt::format("enc.var_in.s{}", scale), image, seen.view<float>());
+      }
+      Tensor codes(DType::f32, shape, MemoryKind::other);
+      vae::bits_to_codes(quantized.bits[scale].view<std::uint8_t>(), codes.view<float>());
+      vae::accumulate_codes(codes.view<float>(), sum.view<float>());
+    }
+    maps_.add("enc.summed_from_bits", image, sum.view<float>());
+  }
+
+  void compare_bits(std::size_t scales) {
+    for (std::size_t scale = 0; scale < scales; ++scale) {
+      const std::string name = fmt::format("enc.bits.s{}", scale);
+      if (!fixture_.has(name)) continue;
+      std::vector<const Tensor*> maps;
+      for (const vae::Quantized& quantized : quantized_) maps.push_back(&quantized.bits[scale]);
+      report_.exact(name, fixture_.integers(name).values, join_bits(maps));
+    }
+  }
+
+  const Fixture& fixture_;
+  Report& report_;
+  checkpoint::WeightMap weights_;
+  vae::VaeConfig config_;
+  vae::Decoder decoder_;
+  MapCollector maps_;
+  std::vector<vae::Quantized> quantized_;
+  std::vector<Tensor> pictures_;
+};
+
+}  // namespace
+
+void check_vae(const Fixture& fixture, Report& report) {
+  const bool wanted = fixture.has("enc.image_u8") || fixture.has("dec.z");
+  if (!wanted || fixture.names("vae.").empty()) return;
+  report.input_prefix(fixture, "vae.");
+  VaeCheck check(fixture, report);
+  check.check_encoder();
+  check.check_decoder();
+}
+
+}  // namespace scalekv::golden
