@@ -50,7 +50,7 @@ def is_test_caption(caption: str) -> bool:
     return zlib.crc32(caption.encode()) % _TEST_SHARE == 0
 
 
-def is_unseen(scene: Scene, stated: bool = False) -> bool:
+def is_unseen(scene: Scene) -> bool:
     """Whether a scene holds a combination that training never shows."""
     shapes = {item.shape for item in scene.objects}
     return (any((o.shape, o.colour) in HELD_OUT_COMBINATIONS for o in scene.objects)

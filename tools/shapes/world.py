@@ -47,7 +47,7 @@ BACKGROUND_COLOURS: dict[str, tuple[int, int, int]] = {
 COLOUR_JITTER = 3   # each channel of an object moves by at most this much
 
 # Half the side of the square that an object fills, in pixels.
-SIZES: dict[str, int] = {"small": 14, "medium": 20, "large": 28}
+SIZES: dict[str, int] = {"small": 16, "medium": 22, "large": 28}
 
 
 @dataclass(frozen=True)
