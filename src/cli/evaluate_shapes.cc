@@ -1,0 +1,128 @@
+// scalekv evaluate-shapes: does the model draw what it is asked to, in the shapes world?
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "eval/shapes_judge.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct EvaluateOptions {
+  ModelOptions model;
+  RequestOptions request;
+  std::filesystem::path captions;
+  std::filesystem::path images;
+  std::filesystem::path out;
+  int count = 0;
+  bool faults = false;
+};
+
+// The picture of caption number `index` in a folder: the one that the captions file names, or NNNNN.png.
+std::filesystem::path picture_path(const std::filesystem::path& folder, const eval::ShapesCaption& caption,
+                                   std::size_t index) {
+  return folder / (caption.image.empty() ? fmt::format("{:05}.png", index) : caption.image);
+}
+
+class Evaluation {
+ public:
+  Evaluation(const EvaluateOptions& options, std::vector<eval::ShapesCaption> captions)
+      : options_(options), captions_(std::move(captions)) {}
+
+  void judge_folder() {
+    for (std::size_t i = 0; i < captions_.size(); ++i)
+      judge(i, Image::read(picture_path(options_.images, captions_[i], i)));
+  }
+
+  // One picture a caption; caption i draws with seed + i.
+  void judge_model() {
+    Request request = options_.request.parsed();
+    Pipeline pipeline = options_.model.open_pipeline();
+    if (!options_.out.empty()) {
+      std::error_code failed;
+      std::filesystem::create_directories(options_.out, failed);
+      if (failed) fail("{} cannot be made: {}", options_.out.string(), failed.message());
+    }
+    ProgressBar bar("evaluate-shapes", options_.model.quiet);
+    const std::uint64_t seed = request.seed;
+    for (std::size_t i = 0; i < captions_.size(); ++i) {
+      bar.show(static_cast<double>(i) / static_cast<double>(captions_.size()), captions_[i].prompt);
+      request.prompt = captions_[i].prompt;
+      request.seed = seed + i;
+      const Image image = pipeline.generate(request, bar.callback());
+      if (!options_.out.empty()) {
+        image.write_png(options_.out / fmt::format("{:05}.png", i), pipeline.describe(request));
+      }
+      judge(i, image);
+    }
+  }
+
+  void print() const {
+    const nlohmann::ordered_json scores = score_.to_json();
+    if (options_.model.json) {
+      fmt::print("{}\n", scores.dump(2));
+      return;
+    }
+    for (const std::string& fault : faults_) fmt::print("{}\n", fault);
+    for (const auto& [name, value] : scores.items()) {
+      fmt::print("{:<20} {}\n", name,
+                 value.is_number_float() ? fmt::format("{:.3f}", value.get<double>()) : value.dump());
+    }
+  }
+
+ private:
+  void judge(std::size_t index, const Image& image) {
+    const eval::ShapesCaption& caption = captions_[index];
+    const eval::FoundScene scene = eval::find_objects(image);
+    const std::string fault = eval::find_fault(caption, scene);
+    score_.add(caption, fault.empty());
+    if (options_.faults && !fault.empty()) {
+      faults_.push_back(fmt::format("{:05} \"{}\": {} ({})", index, caption.prompt, fault, scene.describe()));
+    }
+  }
+
+  const EvaluateOptions& options_;
+  std::vector<eval::ShapesCaption> captions_;
+  eval::ShapesScore score_;
+  std::vector<std::string> faults_;
+};
+
+void evaluate(const EvaluateOptions& options) {
+  std::vector<eval::ShapesCaption> captions = eval::read_shapes_captions(options.captions);
+  if (options.count > 0) captions.resize(std::min(captions.size(), static_cast<std::size_t>(options.count)));
+  Evaluation evaluation(options, std::move(captions));
+  options.images.empty() ? evaluation.judge_model() : evaluation.judge_folder();
+  evaluation.print();
+}
+
+}  // namespace
+
+void add_evaluate_shapes_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("evaluate-shapes", "how often pictures of the shapes world follow their captions");
+  auto options = std::make_shared<EvaluateOptions>();
+  options->request.add_to(*command);
+  // Captions are the prompts, and nothing is unwanted in them.
+  command->remove_option(command->get_option("prompt"));
+  command->remove_option(command->get_option("--negative"));
+  command->add_option("--captions", options->captions, "captions, one JSON object a line (tools/README.md)")
+      ->required();
+  command->add_option("--images", options->images, "judge the pictures of this folder instead of drawing");
+  command->add_option("-n,--count", options->count, "captions to take; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("-o,--out", options->out, "folder to keep what was drawn in");
+  command->add_flag("--faults", options->faults, "say what is wrong with every wrong picture");
+  options->model.add_to(*command);
+  command->footer(
+      "Example: scalekv evaluate-shapes --captions models/shapes-test-captions.jsonl -n 50 --policy full --json");
+  command->callback([options] { evaluate(*options); });
+}
+
+}  // namespace scalekv::cli
