@@ -1,10 +1,12 @@
 // A model as the engine sees it: transformer, VAE, text encoder and tokenizer, from one file or from three paths.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "checkpoint/weight_map.h"
@@ -28,6 +30,9 @@ struct Bundle {
   std::string config_json;  // our metadata `config`, or what was found beside the published files; may be empty
   std::string description;  // for messages
 };
+
+// The same for a model in memory: one file's bytes, which live as long as the program. `name` is for messages.
+Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> bytes);
 
 // Opens the parts that exist. Throws Error naming the path and what is wrong with it.
 Bundle open_bundle(const BundlePaths& paths);

@@ -2,6 +2,8 @@
 // shapes checked, so that a wrong checkpoint fails at load, by name.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -16,6 +18,10 @@ class WeightMap {
  public:
   // The tensors of `source` whose names start with `prefix`, which is cut off. `component` is for messages: "VAE".
   WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component);
+  // The same where files hold other forms of the names: `rename` turns what is left of a name into the published one.
+  // Throws Error where two tensors get the same name.
+  WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component,
+            const std::function<std::string(std::string_view)>& rename);
 
   bool has(std::string_view name) const;
   // Shape of a tensor. Throws Error where it is missing.
@@ -33,6 +39,13 @@ class WeightMap {
   void ignore(std::string_view start);
   // Throws Error naming the first few tensors that nobody took: a sign of another architecture.
   void expect_all_used() const;
+
+  // Every tensor by its published name (without prefix), used or not; for tools that list or convert a model.
+  const std::map<std::string, const TensorInfo*, std::less<>>& infos() const { return infos_; }
+  // The elements as they are in the file, whatever type they are of.
+  Tensor load(const TensorInfo& info) const { return source_->load(info); }
+  // Whether somebody took the tensor, or ignore() covered it.
+  bool used(std::string_view name) const { return used_.contains(name); }
 
   // "VAE in model.safetensors"
   std::string description() const;

@@ -1,0 +1,133 @@
+// Kernels against the machine's own float32 matrix-product peak, measured in the same run.
+//   build/release/bench/bench_kernels [--benchmark_filter=...]
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/philox.h"
+#include "core/threads.h"
+#include "kernels/attention.h"
+#include "kernels/conv.h"
+#include "kernels/linear.h"
+#include "kernels/machine.h"
+
+namespace scalekv::kernels {
+namespace {
+
+Tensor random_tensor(const Shape& shape) {
+  Tensor tensor(DType::f32, shape, MemoryKind::other);
+  const View<float> values = tensor.view<float>().reshape({tensor.elements()});
+  for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+    values(i) = uniform(1, {static_cast<std::uint32_t>(i), 0, 0, 0}) - 0.5F;
+  }
+  return tensor;
+}
+
+double seconds_of(const auto& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Best of several products of 2048 x 2048 x 8192, in operations a second.
+double gemm_peak() {
+  static const double peak = [] {
+    const Linear linear(random_tensor({8192, 2048}), Tensor(), MemoryKind::other);
+    const Tensor x = random_tensor({2048, 2048});
+    Tensor y(DType::f32, {2048, 8192}, MemoryKind::other);
+    double best = 0.0;
+    for (int i = 0; i < 8; ++i) {
+      const double seconds = seconds_of([&] { linear.run(x.view<float>(), y.view<float>()); });
+      best = std::max(best, 2.0 * 2048 * 2048 * 8192 / seconds);
+    }
+    return best;
+  }();
+  return peak;
+}
+
+// GOP/s of `operations` an iteration, and their share of the peak.
+void report(benchmark::State& state, double operations) {
+  state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] =
+      benchmark::Counter(operations / gemm_peak(), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void linear(benchmark::State& state) {
+  const std::int64_t rows = state.range(0), inputs = state.range(1), outputs = state.range(2);
+  const Linear layer(random_tensor({outputs, inputs}), Tensor(), MemoryKind::other);
+  const Tensor x = random_tensor({rows, inputs});
+  Tensor y(DType::f32, {rows, outputs}, MemoryKind::other);
+  for (auto _ : state) layer.run(x.view<float>(), y.view<float>());
+  report(state, 2.0 * static_cast<double>(rows * inputs * outputs));
+}
+BENCHMARK(linear)
+    ->Args({1, 2048, 8192})
+    ->Args({64, 2048, 8192})
+    ->Args({1024, 2048, 8192})
+    ->Args({1024, 8192, 2048})
+    ->Args({512, 192, 768})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// Heads over a kept history and a current map, in two segments.
+void attend(benchmark::State& state) {
+  const std::int64_t queries = state.range(0), history = state.range(1), size = state.range(2), heads = state.range(3);
+  const Tensor q = random_tensor({queries, heads, size});
+  const Tensor keys = random_tensor({history + queries, heads, size});
+  const Tensor values = random_tensor({history + queries, heads, size});
+  Tensor out(DType::f32, {queries, heads, size}, MemoryKind::other);
+  const std::int64_t stride = heads * size;
+  std::vector<AttentionHead> work;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const float* k = keys.view<float>().at(0, h, 0);
+    const float* v = values.view<float>().at(0, h, 0);
+    work.push_back({.queries = q.view<float>().at(0, h, 0),
+                    .query_stride = stride,
+                    .query_count = queries,
+                    .segments = {KeyValueSegment{k, v, history, stride},
+                                 KeyValueSegment{k + history * stride, v + history * stride, queries, stride}},
+                    .out = out.view<float>().at(0, h, 0),
+                    .out_stride = stride});
+  }
+  for (auto _ : state) attention(work, size, 1.0F);
+  report(state, 4.0 * static_cast<double>(queries * (history + queries) * size * heads));
+}
+BENCHMARK(attend)
+    ->Args({4096, 465, 128, 4})
+    ->Args({1024, 1497, 128, 4})
+    ->Args({4096, 6425, 128, 2})
+    ->Args({256, 265, 48, 8})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// The VAE's 3x3 convolutions at its levels' sizes.
+void convolution(benchmark::State& state) {
+  const std::int64_t side = state.range(0), inputs = state.range(1), outputs = state.range(2);
+  const Conv2d layer(random_tensor({outputs, inputs, 3, 3}), Tensor(), {}, MemoryKind::other);
+  const Tensor x = random_tensor({side, side, inputs});
+  Tensor y(DType::f32, {side, side, outputs}, MemoryKind::other);
+  for (auto _ : state) layer.run(x.view<float>(), y.view<float>());
+  report(state, 2.0 * 9.0 * static_cast<double>(side * side * inputs * outputs));
+}
+BENCHMARK(convolution)
+    ->Args({64, 512, 512})
+    ->Args({256, 256, 256})
+    ->Args({512, 128, 128})
+    ->Args({128, 32, 32})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace scalekv::kernels
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("kernels", scalekv::kernels::machine_description());
+  benchmark::AddCustomContext("threads", std::to_string(scalekv::threads()));
+  benchmark::AddCustomContext("gemm_peak_gops", std::to_string(scalekv::kernels::gemm_peak() * 1e-9));
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,173 @@
+#include "checkpoint/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "checkpoint/mapped_tensors.h"
+#include "checkpoint/strict_json.h"
+
+namespace scalekv::checkpoint {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::uint64_t kMaxHeader = 100'000'000;  // the limit of the reference implementation
+constexpr std::string_view kAgain = "the file is damaged or was cut short: download or convert it again";
+
+std::uint64_t header_length(const MappedFile& file) {
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.bytes().data(), kLengthBytes);  // little-endian, as this program's machines are
+  return length;
+}
+
+// A size, count or offset: a whole number from 0 to 2^63 - 1.
+std::int64_t whole_number(const json& value, const std::string& where, std::string_view what) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max()) {
+    fail("{}: {} is {}, expected a whole number of at least 0", where, what, in_quotes(value.dump()));
+  }
+  return value.get<std::int64_t>();
+}
+
+const json& member(const json& entry, const char* key, const std::string& where) {
+  const auto found = entry.find(key);
+  if (found == entry.end()) fail("{} has no \"{}\"; {}", where, key, kAgain);
+  return *found;
+}
+
+Shape read_shape(const json& value, const std::string& where) {
+  if (!value.is_array()) fail("{}: its shape is not a list; {}", where, kAgain);
+  if (value.size() > kMaxRank) {
+    fail("{} has {} dimensions, expected at most {}; it is no tensor of a model this program knows", where,
+         value.size(), kMaxRank);
+  }
+  std::vector<std::int64_t> sizes;
+  for (const json& size : value) sizes.push_back(whole_number(size, where, "a dimension"));
+  return Shape(sizes);
+}
+
+DType read_dtype(const json& value, const std::string& where) {
+  if (!value.is_string()) fail("{}: its element type is not a name; {}", where, kAgain);
+  try {
+    return parse_dtype(value.get<std::string>());
+  } catch (const Error&) {
+    fail("{} has the unknown element type {}, expected one of F32, F16, BF16, F64, an integer or BOOL; convert it first",
+         where, in_quotes(value.get<std::string>()));
+  }
+}
+
+class SafetensorsFile final : public TensorSource {
+ public:
+  explicit SafetensorsFile(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {
+    const std::string where = file_->path().string();
+    const std::size_t size = file_->bytes().size();
+    if (size < kLengthBytes) fail("{} holds {} bytes, too few for a .safetensors file; {}", where, size, kAgain);
+    const std::uint64_t length = header_length(*file_);
+    if (length > kMaxHeader) {
+      fail("{} announces a header of {} bytes, more than the {} that are allowed; it is no .safetensors file, or a "
+           "damaged one", where, length, kMaxHeader);
+    }
+    if (length > size - kLengthBytes) {
+      fail("{} announces a header of {} bytes but holds only {}; {}", where, length, size - kLengthBytes, kAgain);
+    }
+    data_ = kLengthBytes + static_cast<std::size_t>(length);
+    data_size_ = static_cast<std::int64_t>(size - data_);
+    const json header = parse_strict_json(file_->text().substr(kLengthBytes, length), where + ": its header");
+    if (!header.is_object()) fail("{}: its header is not a JSON object; {}", where, kAgain);
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") {
+        read_metadata(entry);
+      } else {
+        read_tensor(name, entry);
+      }
+    }
+    check_ranges();
+    sort_by_name(tensors_);
+  }
+
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::filesystem::path& path() const override { return file_->path(); }
+
+  Tensor load(const TensorInfo& info) const override {
+    const auto offset = offsets_.find(info.name);
+    if (offset == offsets_.end()) fail("{} has no tensor {}", path().string(), in_quotes(info.name));
+    const TensorInfo& known = tensors_[static_cast<std::size_t>(find_sorted(tensors_, info.name))];
+    return borrow_or_copy(known.dtype, known.shape, file_->bytes().data() + data_ + offset->second, file_);
+  }
+
+ private:
+  void read_metadata(const json& entry) {
+    if (!entry.is_object()) fail("{}: its __metadata__ is not a JSON object; {}", path().string(), kAgain);
+    for (const auto& [key, value] : entry.items()) {
+      if (!value.is_string()) fail("{}: its metadata {} is not a string; {}", path().string(), in_quotes(key), kAgain);
+      metadata_.emplace(key, value.get<std::string>());
+    }
+  }
+
+  void read_tensor(const std::string& name, const json& entry) {
+    const std::string where = fmt::format("{}: tensor {}", path().string(), in_quotes(name));
+    if (!is_sane_name(name)) fail("{} has an unusable name; {}", where, kAgain);
+    if (!entry.is_object()) fail("{} is not described by a JSON object; {}", where, kAgain);
+    TensorInfo info;
+    info.name = name;
+    info.file = path();
+    info.dtype = read_dtype(member(entry, "dtype", where), where);
+    info.shape = read_shape(member(entry, "shape", where), where);
+    info.bytes = checked_bytes(info.dtype, info.shape, where);
+    const json& range = member(entry, "data_offsets", where);
+    if (!range.is_array() || range.size() != 2) fail("{}: its data_offsets are not two numbers; {}", where, kAgain);
+    const std::int64_t begin = whole_number(range[0], where, "its first offset");
+    const std::int64_t end = whole_number(range[1], where, "its last offset");
+    if (begin > end) fail("{}: its data ends at {}, before its beginning {}; {}", where, end, begin, kAgain);
+    if (end > data_size_) {
+      fail("{}: its data ends at byte {}, but the file holds only {} bytes of data; {}", where, end, data_size_, kAgain);
+    }
+    if (end - begin != info.bytes) {
+      fail("{}: shape {} of {} takes {} bytes, but {} are given to it; {}", where, info.shape.to_string(),
+           dtype_name(info.dtype), info.bytes, end - begin, kAgain);
+    }
+    offsets_.emplace(name, begin);
+    tensors_.push_back(std::move(info));
+  }
+
+  void check_ranges() const {
+    std::vector<const TensorInfo*> order;
+    for (const TensorInfo& info : tensors_) order.push_back(&info);
+    const auto begin = [this](const TensorInfo* info) { return offsets_.find(info->name)->second; };
+    std::sort(order.begin(), order.end(), [&](const TensorInfo* a, const TensorInfo* b) {
+      return std::pair(begin(a), a->bytes) < std::pair(begin(b), b->bytes);
+    });
+    std::int64_t end = 0;
+    for (const TensorInfo* info : order) {
+      if (begin(info) != end) {
+        fail("{}: tensor {} begins at byte {}, {} the tensor before it, which ends at {}; {}", path().string(),
+             in_quotes(info->name), begin(info), begin(info) < end ? "overlapping" : "leaving a gap after", end, kAgain);
+      }
+      end += info->bytes;
+    }
+    if (end != data_size_) {
+      fail("{} holds {} bytes of data, but its tensors take {}; {}", path().string(), data_size_, end, kAgain);
+    }
+  }
+
+  std::shared_ptr<const MappedFile> file_;
+  std::size_t data_ = 0;  // where the data section begins
+  std::int64_t data_size_ = 0;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::int64_t, std::less<>> offsets_;  // of each tensor in the data section
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace
+
+bool looks_like_safetensors(const MappedFile& file) {
+  return file.bytes().size() > kLengthBytes && header_length(file) <= kMaxHeader && file.text()[kLengthBytes] == '{';
+}
+
+std::shared_ptr<const TensorSource> open_safetensors(std::shared_ptr<const MappedFile> file) {
+  return std::make_shared<SafetensorsFile>(std::move(file));
+}
+
+}  // namespace scalekv::checkpoint

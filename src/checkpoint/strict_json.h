@@ -1,0 +1,21 @@
+// JSON from files that nobody vouches for.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace scalekv::checkpoint {
+
+// Parses `text`. Throws Error naming `where` on anything that is not JSON, on an object that names a key twice, on
+// nesting deeper than 16 and on more than a few million values.
+nlohmann::json parse_strict_json(std::string_view text, const std::string& where);
+
+// A name from a file as it may be shown in a message: quoted, control characters escaped, cut to a sane length.
+std::string in_quotes(std::string_view name);
+
+// Whether a tensor name is usable: 1 to 512 bytes of UTF-8 without control characters.
+bool is_sane_name(std::string_view name);
+
+}  // namespace scalekv::checkpoint

@@ -1,0 +1,25 @@
+// The model that is built into the library.
+#include <span>
+
+#include "core/error.h"
+#include "pipeline/model.h"
+
+#ifdef SCALEKV_EMBEDDED_MODEL
+// Set by the assembler in embedded_model.S around the bytes of the model file.
+extern "C" {
+extern const std::byte scalekv_embedded_model_begin[];  // NOLINT(modernize-avoid-c-arrays)
+extern const std::byte scalekv_embedded_model_end[];    // NOLINT(modernize-avoid-c-arrays)
+}
+#endif
+
+namespace scalekv::pipeline {
+
+checkpoint::Bundle open_embedded_bundle() {
+#ifdef SCALEKV_EMBEDDED_MODEL
+  return checkpoint::open_resident_bundle("the embedded model", {scalekv_embedded_model_begin, scalekv_embedded_model_end});
+#else
+  fail("this build has no embedded model; name one with --model");
+#endif
+}
+
+}  // namespace scalekv::pipeline
