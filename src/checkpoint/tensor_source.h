@@ -13,11 +13,11 @@
 namespace scalekv::checkpoint {
 
 struct TensorInfo {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::f32;
-  Shape shape;
+  Shape shape = {};
   std::int64_t bytes = 0;
-  std::filesystem::path file;
+  std::filesystem::path file = {};
 };
 
 class TensorSource {

@@ -1,0 +1,85 @@
+// Files for the tests of this room: a folder that goes with the test, and .safetensors files written by hand.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace scalekv::checkpoint {
+
+// A folder of one test, removed at its end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::temp_directory_path() /
+            fmt::format("scalekv-{}-{}-{}", ::getpid(), test->test_suite_name(), test->name());
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  std::filesystem::path write(std::string_view name, std::string_view bytes) const {
+    write_file(path_ / name, bytes);
+    return path_ / name;
+  }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The sentence that `action` fails with; "" where it does not fail.
+template <typename Action>
+std::string failure_of(const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// A .safetensors file of this header and these data.
+inline std::string safetensors_bytes(std::string_view header, std::string_view data) {
+  const std::uint64_t length = header.size();
+  std::string bytes(sizeof length, '\0');
+  std::memcpy(bytes.data(), &length, sizeof length);
+  return bytes.append(header).append(data);
+}
+
+// The bytes of values as a file holds them.
+template <typename T>
+std::string bytes_of(const std::vector<T>& values) {
+  std::string bytes(values.size() * sizeof(T), '\0');
+  if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+// Passes where `text` holds every one of `parts`.
+inline ::testing::AssertionResult mentions(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    if (text.find(part) == std::string::npos) {
+      return ::testing::AssertionFailure() << '"' << text << "\" does not mention \"" << part << '"';
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace scalekv::checkpoint
