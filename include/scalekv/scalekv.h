@@ -57,7 +57,7 @@ struct Request {
   int guidance_layer = 0;
   int top_k = 0;
   // Bits whose rarer value has at most 1 - top_p of the probability are not left to chance; 0: all are.
-  float top_p = 0.97F;
+  double top_p = 0.97;
   // Append the reference's sentence about faces where the prompt names a person.
   bool face_prompt = false;
   CacheSettings cache = {};

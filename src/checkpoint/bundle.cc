@@ -34,7 +34,9 @@ std::string with_infix(std::string_view name) {
   if (last_dot == std::string_view::npos) return std::string(name);
   const std::string_view owner = name.substr(0, last_dot);
   const std::string_view part = owner.substr(owner.rfind('.') + 1);
-  const std::string_view infix = part.starts_with("norm") ? ".norm" : part.starts_with("conv") || part == "nin_shortcut" ? ".conv" : "";
+  const std::string_view infix = part.starts_with("norm")                             ? ".norm"
+                                 : part.starts_with("conv") || part == "nin_shortcut" ? ".conv"
+                                                                                      : "";
   return std::string(owner) + std::string(infix) + std::string(name.substr(last_dot));
 }
 
@@ -46,7 +48,8 @@ std::optional<WeightMap> find_transformer(const std::shared_ptr<const TensorSour
 
 std::optional<WeightMap> find_vae(const std::shared_ptr<const TensorSource>& source) {
   if (const auto prefix = find_prefix(*source, "decoder.conv_in.conv.weight")) return WeightMap(source, *prefix, "VAE");
-  if (const auto prefix = find_prefix(*source, "decoder.conv_in.weight")) return WeightMap(source, *prefix, "VAE", with_infix);
+  if (const auto prefix = find_prefix(*source, "decoder.conv_in.weight"))
+    return WeightMap(source, *prefix, "VAE", with_infix);
   return {};
 }
 
@@ -59,7 +62,9 @@ std::optional<WeightMap> find_text_encoder(const std::shared_ptr<const TensorSou
 std::string read_tokenizer(const TensorSource& source) {
   const TensorInfo* info = source.find(kTokenizerTensor);
   if (info == nullptr) return {};
-  if (info->dtype != DType::u8) fail("{}: tensor \"{}\" is of type {}, expected U8", source.path().string(), kTokenizerTensor, dtype_name(info->dtype));
+  if (info->dtype != DType::u8)
+    fail("{}: tensor \"{}\" is of type {}, expected U8", source.path().string(), kTokenizerTensor,
+         dtype_name(info->dtype));
   const Tensor bytes = source.load(*info);
   return {static_cast<const char*>(bytes.raw()), static_cast<std::size_t>(bytes.bytes())};
 }
@@ -76,7 +81,8 @@ Bundle bundle_of(const std::shared_ptr<const TensorSource>& source) {
 
 // A part from a path of its own; `what` is for messages.
 template <typename Find>
-void replace_part(std::optional<WeightMap>& part, const std::filesystem::path& path, const char* what, const Find& find) {
+void replace_part(std::optional<WeightMap>& part, const std::filesystem::path& path, const char* what,
+                  const Find& find) {
   if (path.empty()) return;
   part = find(open_tensor_source(path));
   if (!part) fail("{} holds no {}", path.string(), what);
@@ -93,7 +99,8 @@ Bundle open_bundle(const BundlePaths& paths) {
   if (!paths.model.empty()) bundle = bundle_of(open_tensor_source(paths.model));
   replace_part(bundle.transformer, paths.transformer, "Infinity transformer (word_embed.weight ...)", find_transformer);
   replace_part(bundle.vae, paths.vae, "VAE (decoder.conv_in ...)", find_vae);
-  replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)", find_text_encoder);
+  replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)",
+               find_text_encoder);
   if (!paths.text_encoder.empty()) {
     const bool folder = std::filesystem::is_directory(paths.text_encoder);
     bundle.tokenizer = read_file((folder ? paths.text_encoder : paths.text_encoder.parent_path()) / "spiece.model");

@@ -16,10 +16,10 @@ namespace scalekv::checkpoint {
 // Where the parts lie. Either `model` (our one file, docs/FORMATS.md) or the three published paths; a path given
 // beside `model` replaces that part.
 struct BundlePaths {
-  std::filesystem::path model;
-  std::filesystem::path transformer;   // infinity_2b_reg.pth, infinity_8b_weights/
-  std::filesystem::path vae;           // infinity_vae_d32reg.pth
-  std::filesystem::path text_encoder;  // flan-t5-xl/ (config.json, weights, spiece.model)
+  std::filesystem::path model = {};
+  std::filesystem::path transformer = {};   // infinity_2b_reg.pth, infinity_8b_weights/
+  std::filesystem::path vae = {};           // infinity_vae_d32reg.pth
+  std::filesystem::path text_encoder = {};  // flan-t5-xl/ (config.json, weights, spiece.model)
 };
 
 struct Bundle {

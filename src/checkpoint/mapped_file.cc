@@ -46,4 +46,9 @@ MappedFile::~MappedFile() {
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::drop_pages() const {
+  // Only advice: what fails here costs memory, nothing else.
+  if (mapped_) static_cast<void>(::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED));
+}
+
 }  // namespace scalekv::checkpoint

@@ -15,7 +15,8 @@ class MappedFile {
   // is a folder, a pipe or a device. Must outlive whatever looks at its bytes, which is why it is shared.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
   // Looks at bytes that are in memory for the whole life of the program (the embedded model); `name` is for messages.
-  static std::shared_ptr<const MappedFile> resident(const std::filesystem::path& name, std::span<const std::byte> bytes);
+  static std::shared_ptr<const MappedFile> resident(const std::filesystem::path& name,
+                                                    std::span<const std::byte> bytes);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -24,6 +25,9 @@ class MappedFile {
   // The same bytes as characters.
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
+
+  // Gives the memory of pages that were read back to the system; they are read again when they are touched again.
+  void drop_pages() const;
 
  private:
   MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size, bool mapped)

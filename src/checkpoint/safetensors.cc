@@ -52,8 +52,9 @@ DType read_dtype(const json& value, const std::string& where) {
   try {
     return parse_dtype(value.get<std::string>());
   } catch (const Error&) {
-    fail("{} has the unknown element type {}, expected one of F32, F16, BF16, F64, an integer or BOOL; convert it first",
-         where, in_quotes(value.get<std::string>()));
+    fail(
+        "{} has the unknown element type {}, expected one of F32, F16, BF16, F64, an integer or BOOL; convert it first",
+        where, in_quotes(value.get<std::string>()));
   }
 }
 
@@ -65,8 +66,10 @@ class SafetensorsFile final : public TensorSource {
     if (size < kLengthBytes) fail("{} holds {} bytes, too few for a .safetensors file; {}", where, size, kAgain);
     const std::uint64_t length = header_length(*file_);
     if (length > kMaxHeader) {
-      fail("{} announces a header of {} bytes, more than the {} that are allowed; it is no .safetensors file, or a "
-           "damaged one", where, length, kMaxHeader);
+      fail(
+          "{} announces a header of {} bytes, more than the {} that are allowed; it is no .safetensors file, or a "
+          "damaged one",
+          where, length, kMaxHeader);
     }
     if (length > size - kLengthBytes) {
       fail("{} announces a header of {} bytes but holds only {}; {}", where, length, size - kLengthBytes, kAgain);
@@ -97,6 +100,8 @@ class SafetensorsFile final : public TensorSource {
     return borrow_or_copy(known.dtype, known.shape, file_->bytes().data() + data_ + offset->second, file_);
   }
 
+  void drop_pages() const override { file_->drop_pages(); }
+
  private:
   void read_metadata(const json& entry) {
     if (!entry.is_object()) fail("{}: its __metadata__ is not a JSON object; {}", path().string(), kAgain);
@@ -122,7 +127,8 @@ class SafetensorsFile final : public TensorSource {
     const std::int64_t end = whole_number(range[1], where, "its last offset");
     if (begin > end) fail("{}: its data ends at {}, before its beginning {}; {}", where, end, begin, kAgain);
     if (end > data_size_) {
-      fail("{}: its data ends at byte {}, but the file holds only {} bytes of data; {}", where, end, data_size_, kAgain);
+      fail("{}: its data ends at byte {}, but the file holds only {} bytes of data; {}", where, end, data_size_,
+           kAgain);
     }
     if (end - begin != info.bytes) {
       fail("{}: shape {} of {} takes {} bytes, but {} are given to it; {}", where, info.shape.to_string(),
@@ -143,7 +149,8 @@ class SafetensorsFile final : public TensorSource {
     for (const TensorInfo* info : order) {
       if (begin(info) != end) {
         fail("{}: tensor {} begins at byte {}, {} the tensor before it, which ends at {}; {}", path().string(),
-             in_quotes(info->name), begin(info), begin(info) < end ? "overlapping" : "leaving a gap after", end, kAgain);
+             in_quotes(info->name), begin(info), begin(info) < end ? "overlapping" : "leaving a gap after", end,
+             kAgain);
       }
       end += info->bytes;
     }

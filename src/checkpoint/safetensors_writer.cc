@@ -28,9 +28,8 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, const std::vect
     if (!is_sane_name(tensor.name) || tensor.name == "__metadata__") fail("{} has an unusable name", where);
     if (header.contains(tensor.name)) fail("{} is to be written twice", where);
     const std::int64_t end = remaining_ + checked_bytes(tensor.dtype, tensor.shape, where);
-    header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)},
-                           {"shape", tensor.shape.sizes()},
-                           {"data_offsets", {remaining_, end}}};
+    header[tensor.name] = {
+        {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape.sizes()}, {"data_offsets", {remaining_, end}}};
     remaining_ = end;
   }
   std::string text;

@@ -1,24 +1,39 @@
 #include "checkpoint/tensor_source.h"
 
-#include <algorithm>
-
 #include "checkpoint/mapped_file.h"
+#include "checkpoint/mapped_tensors.h"
+#include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/sharded_folder.h"
+#include "checkpoint/zip_archive.h"
 #include "core/error.h"
 
 namespace scalekv::checkpoint {
 
 const TensorInfo* TensorSource::find(std::string_view name) const {
-  const std::vector<TensorInfo>& all = tensors();
-  const auto found = std::lower_bound(all.begin(), all.end(), name,
-                                      [](const TensorInfo& info, std::string_view wanted) { return info.name < wanted; });
-  return found != all.end() && found->name == name ? &*found : nullptr;
+  const std::int64_t index = find_sorted(tensors(), name);
+  return index < 0 ? nullptr : &tensors()[static_cast<std::size_t>(index)];
+}
+
+std::shared_ptr<const TensorSource> open_tensor_file(const std::filesystem::path& path) {
+  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  if (looks_like_zip(*file)) return open_pytorch(std::move(file));
+  if (looks_like_safetensors(*file)) return open_safetensors(std::move(file));
+  if (looks_like_legacy_pytorch(*file)) {
+    fail("{} was written by PyTorch before version 1.6; load it in a newer one and write it with torch.save again",
+         path.string());
+  }
+  if (file->text().starts_with("version https://git-lfs")) {
+    fail("{} is only the address of a file that git-lfs stores elsewhere; run 'git lfs pull', or download the file",
+         path.string());
+  }
+  fail("{} is neither a .safetensors file nor a PyTorch archive (.pth, .pt, .bin), or it is damaged", path.string());
 }
 
 std::shared_ptr<const TensorSource> open_tensor_source(const std::filesystem::path& path) {
-  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  if (looks_like_safetensors(*file)) return open_safetensors(std::move(file));
-  fail("{} is not a .safetensors file", path.string());
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return open_model_folder(path);
+  return path.extension() == ".json" ? open_index(path) : open_tensor_file(path);
 }
 
 }  // namespace scalekv::checkpoint

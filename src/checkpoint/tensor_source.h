@@ -34,6 +34,9 @@ class TensorSource {
   // For messages: the path that was opened.
   virtual const std::filesystem::path& path() const = 0;
 
+  // Gives the memory of pages that were read back to the system; they are read again when they are touched again.
+  virtual void drop_pages() const = 0;
+
   // nullptr where there is none of that name.
   const TensorInfo* find(std::string_view name) const;
 };
@@ -41,5 +44,8 @@ class TensorSource {
 // Opens what lies at `path`: a .safetensors file, a Hugging Face folder (or its index .json), a PyTorch .pth/.pt/.bin
 // archive. Throws Error in one sentence on anything damaged, hostile or unknown.
 std::shared_ptr<const TensorSource> open_tensor_source(const std::filesystem::path& path);
+
+// The same for one file that holds its tensors itself: .safetensors or a PyTorch archive.
+std::shared_ptr<const TensorSource> open_tensor_file(const std::filesystem::path& path);
 
 }  // namespace scalekv::checkpoint

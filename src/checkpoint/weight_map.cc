@@ -34,7 +34,8 @@ WeightMap::WeightMap(std::shared_ptr<const TensorSource> source, std::string pre
 const TensorInfo& WeightMap::require(std::string_view name) const {
   const auto found = infos_.find(name);
   if (found == infos_.end()) {
-    fail("{} has no tensor \"{}{}\"; it is cut short, or belongs to another architecture", description(), prefix_, name);
+    fail("{} has no tensor \"{}{}\"; it is cut short, or belongs to another architecture", description(), prefix_,
+         name);
   }
   return *found->second;
 }

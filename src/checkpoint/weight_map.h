@@ -44,6 +44,7 @@ class WeightMap {
   const std::map<std::string, const TensorInfo*, std::less<>>& infos() const { return infos_; }
   // The elements as they are in the file, whatever type they are of.
   Tensor load(const TensorInfo& info) const { return source_->load(info); }
+  void drop_pages() const { source_->drop_pages(); }
   // Whether somebody took the tensor, or ignore() covered it.
   bool used(std::string_view name) const { return used_.contains(name); }
 

@@ -25,11 +25,11 @@ void mask_row(float* row, std::size_t values, const SamplingOptions& options, st
       if (row[v] < least) row[v] = kDropped;
     }
   }
-  if (options.top_p <= 0.0F) return;
+  if (options.top_p <= 0.0) return;
   const float top = row[order.back()];
   float total = 0.0F;
   for (std::size_t v = 0; v < values; ++v) total += std::exp(row[v] - top);
-  const auto tail = static_cast<float>(1.0 - static_cast<double>(options.top_p));
+  const auto tail = static_cast<float>(1.0 - options.top_p);
   float cumulative = 0.0F;
   for (std::size_t i = 0; i + 1 < values; ++i) {
     cumulative += std::exp(row[order[i]] - top) / total;
@@ -41,8 +41,8 @@ void mask_row(float* row, std::size_t values, const SamplingOptions& options, st
 float probability_of_one(float zero, float one, const SamplingOptions& options) {
   if (options.top_k == 1 && zero != one) return one > zero ? 1.0F : 0.0F;
   const float rarer = 1.0F / (1.0F + std::exp(std::abs(one - zero)));
-  const auto tail = static_cast<float>(1.0 - static_cast<double>(options.top_p));
-  const bool certain = options.top_p > 0.0F && rarer <= tail;
+  const auto tail = static_cast<float>(1.0 - options.top_p);
+  const bool certain = options.top_p > 0.0 && rarer <= tail;
   const float kept = certain ? 0.0F : rarer;
   return one > zero ? 1.0F - kept : kept;
 }

@@ -9,7 +9,7 @@ namespace scalekv::infinity {
 
 struct SamplingOptions {
   int top_k = 0;       // keep the k likeliest values; 0: all
-  float top_p = 0.97F;  // drop the least likely values whose probabilities add up to at most 1 - top_p; 0: none
+  double top_p = 0.97;  // drop the least likely values whose probabilities add up to at most 1 - top_p; 0: none
 };
 
 // Sets the logits of dropped values to -inf, in place. logits: [rows, values]. top_k first, then top_p on what is left,

@@ -1,5 +1,6 @@
 #include "pipeline/model.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -50,10 +51,14 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
   if (vae_weights.has("encoder.conv_in.conv.weight")) encoder.emplace(vae_config, vae_weights);
   for (const char* leftover : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) vae_weights.ignore(leftover);
   vae_weights.expect_all_used();
+  text::Tokenizer tokenizer(bundle.tokenizer, 0);
+  // T5's sentinels ("<extra_id_0>") exist as far as the encoder has rows for them.
+  const auto sentinels = static_cast<int>(std::clamp<std::int64_t>(text_config.vocabulary - tokenizer.vocabulary_size(), 0, 100));
+  if (sentinels > 0) tokenizer = text::Tokenizer(bundle.tokenizer, sentinels);
   auto model = std::make_unique<Model>(Model{.name = "infinity",
-                                             .defaults = {},
+                                             .defaults = ModelDefaults(),
                                              .vae_config = vae_config,
-                                             .tokenizer = text::Tokenizer(bundle.tokenizer),
+                                             .tokenizer = std::move(tokenizer),
                                              .text_encoder = text::T5Encoder(text_config, text_weights),
                                              .transformer = infinity::Transformer(config, weights),
                                              .decoder = std::move(decoder),

@@ -31,7 +31,7 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
   }
   if (request.batch < 1) fail_usage("a batch of {} images is not possible; ask for at least 1", request.batch);
   if (request.top_k < 0) fail_usage("top-k of {} is not possible; 0 keeps every value", request.top_k);
-  if (!(request.top_p >= 0.0F) || request.top_p > 1.0F) {
+  if (!(request.top_p >= 0.0) || request.top_p > 1.0) {
     fail_usage("top-p of {} is not possible; choose 0 (off) to 1", request.top_p);
   }
   infinity::GenerationRequest resolved;

@@ -1,0 +1,24 @@
+// Zip archives as PyTorch writes them: entries stored, never compressed, so that they can be used where they lie.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/mapped_file.h"
+
+namespace scalekv::checkpoint {
+
+struct ZipEntry {
+  std::string_view name;
+  std::string_view bytes;
+};
+
+// Whether a file begins as a zip archive does.
+bool looks_like_zip(const MappedFile& file);
+
+// The entries, sorted by name; they look at the file's bytes. Checks the central directory against the local headers:
+// names, methods and sizes must agree, ranges must lie in the file without overlap, names must be unique.
+// Throws Error naming the file and the entry.
+std::vector<ZipEntry> read_zip(const MappedFile& file);
+
+}  // namespace scalekv::checkpoint

@@ -1,0 +1,181 @@
+#include "infinity/generator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "core/error.h"
+#include "core/threads.h"
+#include "support/random_source.h"
+
+namespace scalekv::infinity {
+namespace {
+
+InfinityConfig small_config() {
+  return {.depth = 4, .width = 48, .heads = 3, .chunks = 2, .feed_forward = 256, .text_width = 128, .text_max = 32, .bits = 8};
+}
+
+const Transformer& small_transformer() {
+  static const Transformer transformer = [] {
+    checkpoint::WeightMap weights = testing::random_transformer(small_config());
+    return Transformer(small_config(), weights);
+  }();
+  return transformer;
+}
+
+Tensor text(std::int64_t length, std::uint32_t number) {
+  Tensor features(DType::f32, {length, 128}, MemoryKind::other);
+  for (std::int64_t i = 0; i < features.elements(); ++i) {
+    features.view<float>().data()[i] = normal(21, {static_cast<std::uint32_t>(i), number, 0, 0});
+  }
+  return features;
+}
+
+// `images` texts of different lengths; image i is the same whatever their number.
+GenerationRequest request(int first, int images, const std::string& policy, double share, const char* size = "0.06M",
+                          double aspect = 1.0) {
+  GenerationRequest made;
+  made.schedule = make_schedule(aspect, size);
+  for (int i = first; i < first + images; ++i) {
+    made.texts.push_back(text(3 + 2 * i, static_cast<std::uint32_t>(i)));
+    made.seeds.push_back({77, static_cast<std::uint32_t>(i)});
+  }
+  made.cfg.assign(made.schedule.scales.size(), 3.0F);
+  made.tau.assign(made.schedule.scales.size(), 0.8F);
+  made.policy = cache::make_policy({policy, share, "reference"}, cache_geometry(small_config(), made.schedule));
+  return made;
+}
+
+bool same(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())) == 0;
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  double sum = 0.0;
+  for (std::int64_t i = 0; i < a.elements(); ++i) sum += std::abs(a.view<float>().data()[i] - b.view<float>().data()[i]);
+  return sum / static_cast<double>(a.elements());
+}
+
+TEST(Generator, ThreadsAndBatchChangeNothing) {
+  const int before = threads();
+  for (const char* policy : {"full", "scalekv"}) {
+    set_threads(1);
+    const Generation together = generate(small_transformer(), request(0, 4, policy, 0.1));
+    set_threads(2);
+    const Generation threaded = generate(small_transformer(), request(0, 4, policy, 0.1));
+    for (int i = 0; i < 4; ++i) {
+      const Generation alone = generate(small_transformer(), request(i, 1, policy, 0.1));
+      EXPECT_TRUE(same(alone.latents[0], together.latents[static_cast<std::size_t>(i)])) << policy << i;
+      EXPECT_TRUE(same(alone.latents[0], threaded.latents[static_cast<std::size_t>(i)])) << policy << i;
+    }
+    EXPECT_FALSE(same(together.latents[0], together.latents[1]));
+  }
+  set_threads(before);
+}
+
+TEST(Generator, NothingLeaksIntoTheNextImage) {
+  const Generation first = generate(small_transformer(), request(0, 1, "scalekv", 0.1));
+  EXPECT_THROW(generate(small_transformer(), request(0, 1, "scalekv", 0.1),
+                        {.progress = [](int scale, const std::vector<Tensor>&) { return scale < 3; }, .tap = {}, .observer = {}}),
+               Cancelled);
+  EXPECT_TRUE(same(first.latents[0], generate(small_transformer(), request(0, 1, "scalekv", 0.1)).latents[0]));
+}
+
+TEST(Generator, AWholeBudgetIsTheFullCache) {
+  for (const double aspect : {1.0, 1.333, 0.4}) {
+    const Generation full = generate(small_transformer(), request(0, 1, "full", 1.0, "0.06M", aspect));
+    const Generation whole = generate(small_transformer(), request(0, 1, "scalekv", 1.0, "0.06M", aspect));
+    EXPECT_TRUE(same(full.latents[0], whole.latents[0])) << aspect;
+  }
+  const Generation full = generate(small_transformer(), request(0, 1, "full", 1.0));
+  const Generation tenth = generate(small_transformer(), request(0, 1, "scalekv", 0.1));
+  EXPECT_GT(difference(full.latents[0], tenth.latents[0]), 1e-3);  // and a tenth of it is not
+}
+
+// The formula of docs/ALGORITHM.md, summed here layer by layer: while layer l compresses after scale s, the layers up
+// to l hold the budgets of the next scale, those after it still this one's, and one sequence's map is in the scratch.
+std::int64_t budget_formula(const cache::KeepPlan& plan, std::int64_t sequences) {
+  const cache::CacheGeometry& geometry = plan.geometry();
+  std::int64_t peak = 0;
+  for (int scale = 0; scale < geometry.scale_count(); ++scale) {
+    const std::int64_t group = sequence_groups(geometry.scales, sequences)[static_cast<std::size_t>(scale)];
+    for (int layer = 0; layer < geometry.layers; ++layer) {
+      std::int64_t tokens = 0;
+      for (int other = 0; other < geometry.layers; ++other) {
+        const auto before = plan.before(scale, other, 0), after = plan.after(scale, other, 0);
+        tokens += other == layer ? std::max(before, after) : other < layer ? after : before;
+      }
+      peak = std::max(peak, sequences * tokens + (plan.any_scratch(scale) ? group * geometry.map_tokens(scale) : 0));
+    }
+  }
+  return peak * 2 * geometry.heads * geometry.head_size * static_cast<std::int64_t>(sizeof(float));
+}
+
+TEST(Generator, LedgerPeakIsTheFormulaOnThirteenScales) {
+  const GenerationRequest made = request(0, 1, "scalekv", 0.10, "1M");
+  const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+  const cache::KeepPlan plan(geometry, made.policy.budget);
+  ledger().reset_peaks();
+  const std::int64_t before = ledger().current(MemoryKind::kv);
+  generate(small_transformer(), made);
+  const std::int64_t peak = ledger().peak(MemoryKind::kv) - before;
+  EXPECT_EQ(peak, budget_formula(plan, 2));
+  // Sum of budgets (650 tokens a layer on average) plus one layer's current map, both guidance halves.
+  const std::int64_t token = 2 * 48 * static_cast<std::int64_t>(sizeof(float));
+  EXPECT_LE(peak, 2 * (4 * 650 + 4096) * token);
+  EXPECT_EQ(ledger().current(MemoryKind::kv), before);
+}
+
+TEST(Generator, ForcedBitsComeBackAndKeptIndicesAreSound) {
+  const Generation drawn = generate(small_transformer(), request(1, 1, "scalekv", 0.1));
+  GenerationRequest forced = request(1, 1, "scalekv", 0.1);
+  forced.forced = &drawn.bits;
+  int selections = 0;
+  GenerationHooks hooks;
+  hooks.observer = [&](int, int, std::int64_t, int, std::span<const std::int32_t> kept) {
+    ++selections;
+    EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end()));
+    EXPECT_EQ(std::set(kept.begin(), kept.end()).size(), kept.size());
+  };
+  EXPECT_TRUE(same(drawn.latents[0], generate(small_transformer(), forced, hooks).latents[0]));
+  EXPECT_GT(selections, 0);
+}
+
+TEST(Generator, GuidanceInsideALayerAndNegativePrompts) {
+  GenerationRequest inside = request(0, 2, "full", 1.0);
+  inside.guidance_layer = 2;
+  GenerationRequest negative = request(0, 2, "full", 1.0);
+  negative.negative.push_back(text(5, 40));
+  negative.negative.emplace_back();
+  const Generation plain = generate(small_transformer(), request(0, 2, "full", 1.0));
+  EXPECT_FALSE(same(plain.latents[0], generate(small_transformer(), inside).latents[0]));
+  const Generation avoided = generate(small_transformer(), negative);
+  EXPECT_FALSE(same(plain.latents[0], avoided.latents[0]));
+  EXPECT_TRUE(same(plain.latents[1], avoided.latents[1]));
+}
+
+TEST(Generator, RefusesListsOfTheWrongLength) {
+  GenerationRequest wrong = request(0, 1, "full", 1.0);
+  wrong.cfg.pop_back();
+  EXPECT_THROW(generate(small_transformer(), wrong), UsageError);
+  GenerationRequest deep = request(0, 1, "full", 1.0);
+  deep.guidance_layer = 4;
+  EXPECT_THROW(generate(small_transformer(), deep), UsageError);
+}
+
+TEST(Config, InferredFromShapes) {
+  for (const std::int64_t codebook : {8, 2}) {
+    const InfinityConfig config = infer_infinity_config(testing::random_transformer(small_config()), codebook);
+    EXPECT_EQ(config.depth, 4);
+    EXPECT_EQ(config.heads, 3);
+    EXPECT_EQ(config.chunks, 2);
+    EXPECT_EQ(config.feed_forward, 256);
+    EXPECT_EQ(config.patchify, codebook == 2);
+  }
+  EXPECT_THROW(static_cast<void>(infer_infinity_config(testing::random_transformer(small_config()), 5)), Error);
+}
+
+}  // namespace
+}  // namespace scalekv::infinity

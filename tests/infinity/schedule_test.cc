@@ -1,0 +1,70 @@
+#include "infinity/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "infinity/rope.h"
+
+namespace scalekv::infinity {
+namespace {
+
+TEST(Schedule, SquareTokens) {
+  const auto tokens = [](const char* size) {
+    std::int64_t sum = 0;
+    for (const MapSize& map : make_schedule(1.0, size).scales) sum += map.tokens();
+    return sum;
+  };
+  EXPECT_EQ(tokens("0.06M"), 521);
+  EXPECT_EQ(tokens("0.25M"), 2521);
+  EXPECT_EQ(tokens("0.60M"), 6425);
+  EXPECT_EQ(tokens("1M"), 10521);
+}
+
+TEST(Schedule, FifteenRatiosAndTheirInverses) {
+  ASSERT_EQ(aspect_ratios().size(), 15U);
+  for (const double ratio : aspect_ratios()) {
+    const Schedule schedule = make_schedule(ratio, "1M");
+    EXPECT_EQ(schedule.aspect, ratio);
+    ASSERT_EQ(schedule.scales.size(), 13U);
+    const MapSize last = schedule.scales.back();
+    EXPECT_NEAR(static_cast<double>(last.height) / static_cast<double>(last.width), ratio, 0.06 * ratio);
+  }
+  EXPECT_EQ(make_schedule(0.5, "1M").scales.back(), (MapSize{45, 90}));
+  EXPECT_EQ(make_schedule(9.0 / 16.0, "1M").aspect, 0.571);  // 16:9 pictures
+}
+
+TEST(Schedule, PresetsArePrefixesWithOneReference) {
+  for (const double ratio : aspect_ratios()) {
+    const Schedule whole = make_schedule(ratio, "1M");
+    for (const std::string& size : size_presets()) {
+      const Schedule part = make_schedule(ratio, size);
+      EXPECT_EQ(part.reference, whole.scales.back());
+      for (std::size_t i = 0; i < part.scales.size(); ++i) EXPECT_EQ(part.scales[i], whole.scales[i]);
+    }
+  }
+}
+
+TEST(Schedule, RefusesNonsense) {
+  EXPECT_THROW(static_cast<void>(make_schedule(1.0, "2M")), UsageError);
+  EXPECT_THROW(static_cast<void>(make_schedule(0.0, "1M")), UsageError);
+  EXPECT_THROW(static_cast<void>(make_schedule(-1.0, "1M")), UsageError);
+  EXPECT_DOUBLE_EQ(parse_aspect("16:9"), 9.0 / 16.0);
+  EXPECT_DOUBLE_EQ(parse_aspect("1.333"), 1.333);
+  EXPECT_DOUBLE_EQ(parse_aspect("square"), 1.0);
+  for (const char* bad : {"", ":", "16:", "0:1", "a:b", "-1", "nan", "16x9", "1:1:1"}) {
+    EXPECT_THROW(static_cast<void>(parse_aspect(bad)), UsageError) << bad;
+  }
+}
+
+TEST(Rotary, HalvesGoToEven) {
+  // Row 1 of 20 on a reference of 70 sits at 3.5, which rounds to 4; row 3 at 10.5, which rounds to 10.
+  const RotaryTable table = make_rotary_table({20, 16}, {70, 56}, 8);
+  const auto cosine = [&](std::int64_t row) { return table.cosine.view<float>()(row * 16, 0); };
+  EXPECT_FLOAT_EQ(cosine(1), std::cos(4.0F));
+  EXPECT_FLOAT_EQ(cosine(3), std::cos(10.0F));
+}
+
+}  // namespace
+}  // namespace scalekv::infinity
