@@ -39,6 +39,8 @@ constexpr int kFlat = 50;
 // Flat regions below this share of the picture are noise; so are objects below the second.
 constexpr double kSeedShare = 0.0006;
 constexpr double kObjectShare = 0.006;
+// Of an object's pixels, at least this share lies two pixels from its edge; less is the soft edge of something else.
+constexpr double kInnerShare = 0.10;
 // How far a soft edge reaches, in pixels of a 128 pixel picture.
 constexpr double kEdge = 4.0;
 // Worse fits are no shape at all.
@@ -74,6 +76,7 @@ class Segmentation {
       if (seen[i] || labels_[i] < 0 || labels_[i] >= kObjectColours) continue;
       const std::vector<std::size_t> region = flood(i, seen);
       if (static_cast<double>(region.size()) < kObjectShare * static_cast<double>(labels_.size())) continue;
+      if (static_cast<double>(count_inner(region)) < kInnerShare * static_cast<double>(region.size())) continue;
       found.emplace_back(labels_[i], make_set(region));
     }
     return found;
@@ -154,6 +157,17 @@ class Segmentation {
       visit(y, x + 1);
     }
     return region;
+  }
+
+  // Pixels with two more of their colour in each direction.
+  std::int64_t count_inner(const std::vector<std::size_t>& region) const {
+    return std::count_if(region.begin(), region.end(), [&](std::size_t i) {
+      const std::int64_t x = static_cast<std::int64_t>(i) % width_;
+      const std::int64_t y = static_cast<std::int64_t>(i) / width_;
+      return x >= 2 && x < width_ - 2 && y >= 2 && y < height_ - 2 && labels_[index(y, x - 2)] == labels_[i] &&
+             labels_[index(y, x + 2)] == labels_[i] && labels_[index(y - 2, x)] == labels_[i] &&
+             labels_[index(y + 2, x)] == labels_[i];
+    });
   }
 
   void drop_small_regions(double share) {

@@ -140,7 +140,7 @@ void ShapesScore::add(const ShapesCaption& caption, bool right) {
 
 void ShapesScore::report(const std::map<std::string, Tally>& tallies, const std::string& prefix,
                          nlohmann::ordered_json& json) {
-  nlohmann::ordered_json shares;
+  nlohmann::ordered_json shares = nlohmann::ordered_json::object();
   double sum = 0.0;
   int all = 0;
   for (const char* category : kCategories) {
@@ -157,7 +157,7 @@ void ShapesScore::report(const std::map<std::string, Tally>& tallies, const std:
 }
 
 nlohmann::ordered_json ShapesScore::to_json() const {
-  nlohmann::ordered_json json;
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
   report(seen_, "", json);
   report(unseen_, "unseen_", json);
   return json;
