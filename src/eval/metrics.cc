@@ -19,13 +19,14 @@ void check_sizes(const Image& a, const Image& b) {
 }
 
 constexpr int kWindow = 11;
+constexpr int kMiddle = kWindow / 2;
 
 std::array<double, kWindow> gaussian_weights() {
   constexpr double kSigma = 1.5;
   std::array<double, kWindow> weights{};
   double sum = 0.0;
   for (int i = 0; i < kWindow; ++i) {
-    const double distance = i - (kWindow - 1) / 2;
+    const double distance = i - kMiddle;
     weights[static_cast<std::size_t>(i)] = std::exp(-distance * distance / (2.0 * kSigma * kSigma));
     sum += weights[static_cast<std::size_t>(i)];
   }

@@ -226,9 +226,11 @@ class Segmentation {
     PixelSet set{.width = width_, .height = height_, .mask = std::vector<std::uint8_t>(labels_.size(), 0)};
     set.count = static_cast<std::int64_t>(region.size());
     for (const std::size_t i : region) {
+      const std::int64_t x = static_cast<std::int64_t>(i) % width_;
+      const std::int64_t y = static_cast<std::int64_t>(i) / width_;
       set.mask[i] = 1;
-      set.mean_x += static_cast<double>(static_cast<std::int64_t>(i) % width_) + 0.5;
-      set.mean_y += static_cast<double>(static_cast<std::int64_t>(i) / width_) + 0.5;
+      set.mean_x += static_cast<double>(x) + 0.5;
+      set.mean_y += static_cast<double>(y) + 0.5;
     }
     set.mean_x /= static_cast<double>(region.size());
     set.mean_y /= static_cast<double>(region.size());

@@ -50,7 +50,9 @@ cache::Budget read_budget(const Fixture& fixture, const infinity::InfinityConfig
       add_row(static_cast<int>(number), [&](int layer) { return sizes[number].at(static_cast<std::size_t>(layer)); });
     }
   } else {
-    for (const auto& [key, row] : settings.at("budget").items()) {
+    for (const auto& entry : settings.at("budget").items()) {
+      const std::string& key = entry.key();
+      const nlohmann::json& row = entry.value();
       add_row(std::stoi(key.substr(key.find(' ') + 1)),
               [&](int layer) { return row.at(row.value(fmt::format("Block {}", layer), 0) == 1 ? "Max" : "Min"); });
     }
