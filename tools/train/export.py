@@ -1,7 +1,9 @@
-"""Write the averaged weights of a training run as one model file.
+"""Write the weights of a training run as one model file.
 
     python export.py --run run --out ../../models/shapes-7s.safetensors
 
+--weights says which: the moving average (best after long training), or the
+last step's (best after a short one, whose average still remembers the start).
 With --random the file has untrained weights: enough to work on the format.
 """
 
@@ -31,6 +33,7 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="folder with vae.pt and transformer.pt")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    parser.add_argument("--weights", choices=("average", "last"), default="average")
     parser.add_argument("--name", default="shapes-7s")
     parser.add_argument("--cfg", type=float, default=DEFAULTS["cfg"], help="default guidance")
     parser.add_argument("--tau", type=float, default=DEFAULTS["tau"], help="default temperature")
@@ -52,7 +55,9 @@ def main() -> None:
         vae, infinity, t5 = Vae(saved_vae["config"]), saved["config"], saved["t5_config"]
         vae.load_state_dict(saved_vae["average"])
         # Averages hold the parameters; buffers (zero_k_bias) come from the model.
-        both = {**saved["model"], **saved["average"]}
+        both = dict(saved["model"])
+        if args.weights == "average":
+            both |= saved["average"]
         states = ({k[4:]: v for k, v in both.items() if k.startswith("gpt.")}, vae.state_dict(),
                   {k[3:]: v for k, v in both.items() if k.startswith("t5.")})
         spiece = saved["tokenizer"]
