@@ -64,10 +64,10 @@ struct Request {
 };
 
 struct Progress {
-  int image = 0;    // first image of the batch that is being drawn
-  int images = 1;   // of how many
-  int scale = 0;    // scales done
-  int scales = 0;   // of how many
+  int image = 0;   // first image of the batch that is being drawn
+  int images = 1;  // of how many
+  int scale = 0;   // scales done
+  int scales = 0;  // of how many
 };
 
 // Called after every scale; return false to cancel (generate then throws Cancelled).

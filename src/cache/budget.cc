@@ -92,7 +92,8 @@ std::int64_t mean_tokens(double share, const CacheGeometry& geometry) {
 
 std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, std::int64_t mean,
                                                  const std::map<int, std::vector<int>>& drafters) {
-  if (drafters.empty() || drafters.begin()->second.empty()) fail("a scale-aware budget needs at least one drafter layer");
+  if (drafters.empty() || drafters.begin()->second.empty())
+    fail("a scale-aware budget needs at least one drafter layer");
   std::map<int, ScaleBudget> rows;
   std::int64_t limit = 0;
   for (int number = 2; number <= geometry.scale_count(); ++number) {

@@ -57,7 +57,7 @@ std::int64_t KeepPlan::reserve(int scale, int layer, int head) const {
 KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vector<std::int64_t>& group,
                          std::int64_t element_size) {
   const CacheGeometry& geometry = plan.geometry();
-  const std::int64_t token_bytes = 2 * geometry.head_size * element_size;  // one head's key and value
+  const std::int64_t token_bytes = 2 * geometry.head_size * element_size;        // one head's key and value
   std::vector<std::int64_t> held(static_cast<std::size_t>(geometry.layers), 0);  // tokens x heads of one row
   std::int64_t sum = 0;
   KvBytes bytes;

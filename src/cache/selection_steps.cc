@@ -28,7 +28,8 @@ std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens,
   const std::int64_t grid = exact_root(window);
   std::vector<std::int64_t> indices;
   if (side == 0 || grid == 0 || side < grid) {
-    for (std::int64_t i = cache_tokens - std::min<std::int64_t>(window, cache_tokens); i < cache_tokens; ++i) indices.push_back(i);
+    for (std::int64_t i = cache_tokens - std::min<std::int64_t>(window, cache_tokens); i < cache_tokens; ++i)
+      indices.push_back(i);
     return indices;
   }
   const std::int64_t patch = side / grid;
@@ -88,7 +89,8 @@ std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t co
   std::int64_t equals = count - above;
   picked.reserve(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] > threshold || (scores[i] == threshold && equals-- > 0)) picked.push_back(static_cast<std::int32_t>(i));
+    if (scores[i] > threshold || (scores[i] == threshold && equals-- > 0))
+      picked.push_back(static_cast<std::int32_t>(i));
   }
   return picked;
 }

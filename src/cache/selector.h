@@ -53,8 +53,8 @@ class Selector {
 
 // ScaleKV's observation window as the published code computes it and as it was meant (docs/ALGORITHM.md).
 struct WindowOptions {
-  int window = 16;  // tokens; a square number for a grid of patches
-  int pool = 5;     // width of the pooling over neighbours in cache order
+  int window = 16;       // tokens; a square number for a grid of patches
+  int pool = 5;          // width of the pooling over neighbours in cache order
   bool average = false;  // average pooling instead of maximum
 };
 
@@ -71,8 +71,8 @@ std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& opt
 std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens, int window);
 // Centres of a grid of patches over the real map (4x4 for window = 16), as map positions; clipped to small maps.
 std::vector<std::int64_t> patch_window(MapSize map, int window);
-// Pools scores over `pool` neighbours (stride 1, padded with pool / 2 on both sides: -inf for the maximum, zeros for the
-// average, whose divisor is always `pool`). The result has one more entry than scores where pool is even.
+// Pools scores over `pool` neighbours (stride 1, padded with pool / 2 on both sides: -inf for the maximum, zeros for
+// the average, whose divisor is always `pool`). The result has one more entry than scores where pool is even.
 std::vector<float> pool_scores(std::span<const float> scores, int pool, bool average);
 // The `count` largest scores' indices, ascending; equal scores go to the lowest index.
 std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t count);

@@ -35,7 +35,8 @@ void keep_window_and_best(std::vector<float>& scores, std::span<const std::int64
   std::vector<float> pooled = pool_scores(scores, options.pool, options.average);
   pooled.resize(scores.size());
   // The window is marked with +inf to be picked first: at most `capacity` tokens long, it always fits.
-  for (const std::int64_t index : window) pooled[static_cast<std::size_t>(index)] = std::numeric_limits<float>::infinity();
+  for (const std::int64_t index : window)
+    pooled[static_cast<std::size_t>(index)] = std::numeric_limits<float>::infinity();
   const std::vector<std::int32_t> picked = largest(pooled, static_cast<std::int64_t>(kept.size()));
   std::copy(picked.begin(), picked.end(), kept.begin());
 }

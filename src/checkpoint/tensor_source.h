@@ -35,7 +35,7 @@ class TensorSource {
   virtual const std::filesystem::path& path() const = 0;
 
   // Gives the memory of pages that were read back to the system; they are read again when they are touched again.
-  virtual void drop_pages() const = 0;
+  virtual void drop_pages() const {}
 
   // nullptr where there is none of that name.
   const TensorInfo* find(std::string_view name) const;

@@ -2,16 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include "checkpoint/finite.h"
 #include "checkpoint/strict_json.h"
 
 namespace scalekv::checkpoint {
-namespace {
-
-bool is_floating(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
-}
-
-}  // namespace
 
 WeightMap::WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component)
     : WeightMap(std::move(source), std::move(prefix), std::move(component),

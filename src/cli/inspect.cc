@@ -27,7 +27,8 @@ std::string component_of(const std::string& name) { return name.substr(0, name.f
 // Throws Error naming the first tensor that holds a NaN or an infinity.
 void check_finite(const checkpoint::TensorSource& source) {
   for (const checkpoint::TensorInfo& info : source.tensors()) {
-    const bool floating = info.dtype == DType::f32 || info.dtype == DType::f16 || info.dtype == DType::bf16 || info.dtype == DType::f64;
+    const bool floating =
+        info.dtype == DType::f32 || info.dtype == DType::f16 || info.dtype == DType::bf16 || info.dtype == DType::f64;
     if (!floating) continue;
     const Tensor values = source.load(info).convert_to_float(MemoryKind::other);
     const View<const float> view = values.view<float>();
@@ -47,7 +48,8 @@ nlohmann::json architecture_of(const checkpoint::Bundle& bundle) {
   if (bundle.vae) {
     const vae::VaeConfig vae = vae::infer_vae_config(*bundle.vae);
     codebook = vae.codebook;
-    facts["vae"] = {{"codebook", vae.codebook}, {"stride", vae.stride()}, {"base", vae.base}, {"ch_mult", vae.multipliers}};
+    facts["vae"] = {
+        {"codebook", vae.codebook}, {"stride", vae.stride()}, {"base", vae.base}, {"ch_mult", vae.multipliers}};
   }
   if (bundle.transformer && bundle.vae) {
     const infinity::InfinityConfig config = infinity::infer_infinity_config(*bundle.transformer, codebook);
@@ -56,7 +58,8 @@ nlohmann::json architecture_of(const checkpoint::Bundle& bundle) {
   }
   if (bundle.text_encoder) {
     const text::T5Config text = text::infer_t5_config(*bundle.text_encoder);
-    facts["t5"] = {{"layers", text.layers}, {"width", text.width}, {"heads", text.heads}, {"vocabulary", text.vocabulary}};
+    facts["t5"] = {
+        {"layers", text.layers}, {"width", text.width}, {"heads", text.heads}, {"vocabulary", text.vocabulary}};
   }
   facts["tokenizer_bytes"] = bundle.tokenizer.size();
   return facts;
@@ -69,9 +72,15 @@ void inspect(const InspectOptions& options) {
   for (const checkpoint::TensorInfo& info : source->tensors()) totals[component_of(info.name)] += info.bytes;
   const nlohmann::json architecture = architecture_of(checkpoint::open_bundle({.model = options.file}));
   if (options.json) {
-    nlohmann::json report = {{"file", options.file.string()}, {"metadata", source->metadata()}, {"bytes", totals}, {"architecture", architecture}};
+    nlohmann::json report = {{"file", options.file.string()},
+                             {"metadata", source->metadata()},
+                             {"bytes", totals},
+                             {"architecture", architecture}};
     for (const checkpoint::TensorInfo& info : source->tensors()) {
-      report["tensors"].push_back({{"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.shape.sizes()}, {"bytes", info.bytes}});
+      report["tensors"].push_back({{"name", info.name},
+                                   {"dtype", dtype_name(info.dtype)},
+                                   {"shape", info.shape.sizes()},
+                                   {"bytes", info.bytes}});
     }
     fmt::print("{}\n", report.dump(2));
     return;

@@ -13,10 +13,12 @@ void ModelOptions::add_to(CLI::App& command) {
   const char* group = "Model";
   command.add_option("-m,--model", model, "model file (.safetensors) or folder; default: the small embedded model")
       ->group(group);
-  command.add_option("--transformer", open.transformer, "published transformer: infinity_2b_reg.pth, infinity_8b_weights/")
+  command
+      .add_option("--transformer", open.transformer, "published transformer: infinity_2b_reg.pth, infinity_8b_weights/")
       ->group(group);
   command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->group(group);
-  command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")->group(group);
+  command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")
+      ->group(group);
   command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->group(group);
@@ -29,9 +31,12 @@ void RequestOptions::add_to(CLI::App& command) {
   command.add_option("prompt", request.prompt, "what to draw")->required();
   command.add_option("-n,--negative", request.negative_prompt, "what not to draw")->group(picture);
   command.add_option("-s,--seed", request.seed, "same seed, same picture")->capture_default_str()->group(picture);
-  command.add_option("--size", request.size, fmt::format("{}; default: the model's", fmt::join(infinity::size_presets(), ", ")))
+  command
+      .add_option("--size", request.size,
+                  fmt::format("{}; default: the model's", fmt::join(infinity::size_presets(), ", ")))
       ->group(picture);
-  command.add_option("--aspect", aspect, "width:height (16:9), height/width (1.333) or square; the nearest of 15 is taken")
+  command
+      .add_option("--aspect", aspect, "width:height (16:9), height/width (1.333) or square; the nearest of 15 is taken")
       ->capture_default_str()
       ->group(picture);
   command.add_option("--cfg", request.cfg, "guidance strength: one value, or one per scale (3,3,4,...)")
@@ -41,17 +46,24 @@ void RequestOptions::add_to(CLI::App& command) {
   command.add_option("--top-p", request.top_p, "bits more certain than this are not left to chance; 0: off")
       ->capture_default_str()
       ->group(picture);
-  command.add_option("--top-k", request.top_k, "0: off; 1: always the likelier value")->capture_default_str()->group(picture);
+  command.add_option("--top-k", request.top_k, "0: off; 1: always the likelier value")
+      ->capture_default_str()
+      ->group(picture);
   command.add_option("--guidance-layer", request.guidance_layer, "0: guide the logits; k: the layer k before the end")
       ->capture_default_str()
       ->group(picture);
-  command.add_flag("--face-prompt", request.face_prompt, "append the reference's sentence about faces to prompts that name a person")
+  command
+      .add_flag("--face-prompt", request.face_prompt,
+                "append the reference's sentence about faces to prompts that name a person")
       ->group(picture);
   std::string policies = "how the KV cache is held small:";
-  for (const cache::PolicyFacts& facts : cache::known_policies()) policies += fmt::format("\n{}: {}", facts.name, facts.summary);
+  for (const cache::PolicyFacts& facts : cache::known_policies())
+    policies += fmt::format("\n{}: {}", facts.name, facts.summary);
   const char* cache = "Cache";
   command.add_option("-p,--policy", request.cache.policy, policies)->capture_default_str()->group(cache);
-  command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")->capture_default_str()->group(cache);
+  command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")
+      ->capture_default_str()
+      ->group(cache);
   command.add_option("--selector", request.cache.selector, "scalekv's: reference (the published code) or attention")
       ->capture_default_str()
       ->group(cache);
@@ -67,9 +79,11 @@ Request RequestOptions::parsed() const {
 
 void check_writable(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder)) fail("{} cannot be written: there is no folder {}", path.string(), folder.string());
+  if (!std::filesystem::is_directory(folder))
+    fail("{} cannot be written: there is no folder {}", path.string(), folder.string());
   if (std::filesystem::is_directory(path)) fail("{} cannot be written: it is a folder", path.string());
-  if (::access(folder.c_str(), W_OK) != 0) fail("{} cannot be written: no permission in {}", path.string(), folder.string());
+  if (::access(folder.c_str(), W_OK) != 0)
+    fail("{} cannot be written: no permission in {}", path.string(), folder.string());
 }
 
 }  // namespace scalekv::cli

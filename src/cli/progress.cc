@@ -18,7 +18,8 @@ void on_interrupt(int) {
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::string_view title, bool quiet) : title_(title), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {
+ProgressBar::ProgressBar(std::string_view title, bool quiet)
+    : title_(title), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {
   std::signal(SIGINT, on_interrupt);
 }
 
@@ -39,8 +40,10 @@ void ProgressBar::show(double share, std::string_view detail) {
 ProgressCallback ProgressBar::callback() {
   return [this](const Progress& progress) {
     const double of_image = static_cast<double>(progress.scale) / progress.scales;
-    const std::string image = progress.images > 1 ? fmt::format("image {}/{}, ", progress.image + 1, progress.images) : "";
-    show((progress.image + of_image) / progress.images, fmt::format("{}scale {}/{}", image, progress.scale, progress.scales));
+    const std::string image =
+        progress.images > 1 ? fmt::format("image {}/{}, ", progress.image + 1, progress.images) : "";
+    show((progress.image + of_image) / progress.images,
+         fmt::format("{}scale {}/{}", image, progress.scale, progress.scales));
     return interrupted == 0;
   };
 }

@@ -27,7 +27,8 @@ void reconstruct(const ReconstructOptions& options) {
     const nlohmann::json report = {{"file", options.out.string()}, {"width", again.width}, {"height", again.height}};
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {
-    fmt::print("{}\n{}x{} pixels from {}x{}\n", options.out.string(), again.width, again.height, image.width, image.height);
+    fmt::print("{}\n{}x{} pixels from {}x{}\n", options.out.string(), again.width, again.height, image.width,
+               image.height);
   }
 }
 

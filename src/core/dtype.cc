@@ -15,10 +15,10 @@ struct DTypeFacts {
 };
 
 constexpr std::array kFacts = {
-    DTypeFacts{DType::f32, "F32", 4},  DTypeFacts{DType::f16, "F16", 2}, DTypeFacts{DType::bf16, "BF16", 2},
-    DTypeFacts{DType::f64, "F64", 8},  DTypeFacts{DType::i8, "I8", 1},   DTypeFacts{DType::u8, "U8", 1},
-    DTypeFacts{DType::i16, "I16", 2},  DTypeFacts{DType::u16, "U16", 2}, DTypeFacts{DType::i32, "I32", 4},
-    DTypeFacts{DType::u32, "U32", 4},  DTypeFacts{DType::i64, "I64", 8}, DTypeFacts{DType::u64, "U64", 8},
+    DTypeFacts{DType::f32, "F32", 4},      DTypeFacts{DType::f16, "F16", 2}, DTypeFacts{DType::bf16, "BF16", 2},
+    DTypeFacts{DType::f64, "F64", 8},      DTypeFacts{DType::i8, "I8", 1},   DTypeFacts{DType::u8, "U8", 1},
+    DTypeFacts{DType::i16, "I16", 2},      DTypeFacts{DType::u16, "U16", 2}, DTypeFacts{DType::i32, "I32", 4},
+    DTypeFacts{DType::u32, "U32", 4},      DTypeFacts{DType::i64, "I64", 8}, DTypeFacts{DType::u64, "U64", 8},
     DTypeFacts{DType::boolean, "BOOL", 1},
 };
 

@@ -45,10 +45,10 @@ inline constexpr bool kIsDType = false;
 template <typename T>
 inline constexpr DType kDTypeOf = DType::f32;
 
-#define SCALEKV_MAP_DTYPE(type, name)           \
-  template <>                                   \
-  inline constexpr bool kIsDType<type> = true;  \
-  template <>                                   \
+#define SCALEKV_MAP_DTYPE(type, name)          \
+  template <>                                  \
+  inline constexpr bool kIsDType<type> = true; \
+  template <>                                  \
   inline constexpr DType kDTypeOf<type> = DType::name
 SCALEKV_MAP_DTYPE(float, f32);
 SCALEKV_MAP_DTYPE(Float16, f16);

@@ -15,12 +15,18 @@ void raise_to(std::atomic<std::int64_t>& peak, std::int64_t value) {
 
 std::string_view memory_kind_name(MemoryKind kind) {
   switch (kind) {
-    case MemoryKind::weights: return "weights";
-    case MemoryKind::kv: return "kv";
-    case MemoryKind::activations: return "activations";
-    case MemoryKind::text: return "text";
-    case MemoryKind::vae: return "vae";
-    case MemoryKind::other: return "other";
+    case MemoryKind::weights:
+      return "weights";
+    case MemoryKind::kv:
+      return "kv";
+    case MemoryKind::activations:
+      return "activations";
+    case MemoryKind::text:
+      return "text";
+    case MemoryKind::vae:
+      return "vae";
+    case MemoryKind::other:
+      return "other";
   }
   return "other";
 }

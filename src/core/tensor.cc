@@ -67,11 +67,20 @@ Tensor Tensor::convert_to_float(MemoryKind kind) const {
   Tensor copy(DType::f32, shape_, kind);
   auto* target = static_cast<float*>(copy.mutable_raw());
   switch (dtype_) {
-    case DType::f32: widen<float>(data_, target, elements()); break;
-    case DType::f64: widen<double>(data_, target, elements()); break;
-    case DType::f16: widen<Float16>(data_, target, elements()); break;
-    case DType::bf16: widen<BFloat16>(data_, target, elements()); break;
-    default: fail("a tensor of {} cannot be read as floating point", dtype_name(dtype_));
+    case DType::f32:
+      widen<float>(data_, target, elements());
+      break;
+    case DType::f64:
+      widen<double>(data_, target, elements());
+      break;
+    case DType::f16:
+      widen<Float16>(data_, target, elements());
+      break;
+    case DType::bf16:
+      widen<BFloat16>(data_, target, elements());
+      break;
+    default:
+      fail("a tensor of {} cannot be read as floating point", dtype_name(dtype_));
   }
   return copy;
 }

@@ -31,8 +31,7 @@ class View {
 
   // A view of mutable elements is a view of const ones.
   operator View<const T>() const  // NOLINT(google-explicit-constructor): the conversion loses nothing
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return View<const T>(data_, shape_, strides_);
   }
 

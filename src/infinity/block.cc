@@ -23,10 +23,10 @@ constexpr int kGamma1 = 0, kGamma2 = 1, kScale1 = 2, kScale2 = 3, kShift1 = 4, k
 
 // A run of sequences that is worked on together, and its part of the workspace.
 struct Block::Group {
-  std::int64_t first = 0;  // sequence
-  std::int64_t count = 0;  // sequences
-  std::int64_t tokens = 0;  // of one sequence: L
-  View<float> x;            // [count L, C]
+  std::int64_t first = 0;                   // sequence
+  std::int64_t count = 0;                   // sequences
+  std::int64_t tokens = 0;                  // of one sequence: L
+  View<float> x;                            // [count L, C]
   View<float> normed, attended, projected;  // [count L, C]
   View<float> query_key_value;              // [count L, 3 C]
   View<float> hidden;                       // [chunk, F]
@@ -53,7 +53,8 @@ Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint
     float& scale = query_scale_.view<float>()(0, h, 0, 0);
     scale = std::exp(std::min(scale, std::log(100.0F)));
   }
-  query_key_value_ = kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights);
+  query_key_value_ =
+      kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights);
   attention_out_ = take_linear(weights, prefix + "sa.proj", c, c);
   cross_norm_weight_ = vector("ca_norm.weight");
   cross_norm_bias_ = vector("ca_norm.bias");
@@ -181,7 +182,8 @@ void Block::select_and_keep(const Group& group, const BlockContext& context, con
     }
   });
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    const auto of_slot = std::span(kept).subspan(static_cast<std::size_t>(slot * heads), static_cast<std::size_t>(heads));
+    const auto of_slot =
+        std::span(kept).subspan(static_cast<std::size_t>(slot * heads), static_cast<std::size_t>(heads));
     for (int head = 0; context.observer && head < heads; ++head) {
       context.observer(context.scale, context.layer, group.first + slot, head, of_slot[static_cast<std::size_t>(head)]);
     }
@@ -202,12 +204,13 @@ void Block::cross_attention(const Group& group, const BlockContext& context) con
     const std::int64_t first = context.offsets[sequence];
     for (std::int64_t head = 0; head < config_.heads; ++head) {
       const float* keys = context.cross_memory.at(first, head * size);
-      work.push_back({.queries = queries.at(slot * group.tokens, head * size),
-                      .query_stride = c,
-                      .query_count = group.tokens,
-                      .segments = {kernels::KeyValueSegment{keys, keys + c, context.offsets[sequence + 1] - first, 2 * c}, {}},
-                      .out = group.attended.at(slot * group.tokens, head * size),
-                      .out_stride = c});
+      work.push_back(
+          {.queries = queries.at(slot * group.tokens, head * size),
+           .query_stride = c,
+           .query_count = group.tokens,
+           .segments = {kernels::KeyValueSegment{keys, keys + c, context.offsets[sequence + 1] - first, 2 * c}, {}},
+           .out = group.attended.at(slot * group.tokens, head * size),
+           .out_stride = c});
     }
   }
   kernels::attention(work, size, 1.0F / std::sqrt(static_cast<float>(size)));

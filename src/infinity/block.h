@@ -19,16 +19,16 @@
 namespace scalekv::infinity {
 
 // Called for every selection: which cache indices (history first, then the current map) a head keeps.
-using SelectionObserver = std::function<void(int scale, int layer, std::int64_t sequence, int head,
-                                             std::span<const std::int32_t> kept)>;
+using SelectionObserver =
+    std::function<void(int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept)>;
 
 // What a block works with at one scale, besides its input. Everything is borrowed.
 struct BlockContext {
   int layer = 0;
   int scale = 0;
   MapSize map;
-  View<const float> modulation;          // [R, 6 C]
-  View<const float> cross_memory;        // [N, 2 C]: this layer's keys and values of the text (Block::project_memory)
+  View<const float> modulation;           // [R, 6 C]
+  View<const float> cross_memory;         // [N, 2 C]: this layer's keys and values of the text (Block::project_memory)
   std::span<const std::int64_t> offsets;  // R + 1: rows of cross_memory by sequence
   const RotaryTable* rotary = nullptr;
   const cache::Selector* selector = nullptr;  // may be null where the plan keeps all
@@ -61,7 +61,7 @@ class Block {
   View<const float> modulation_part(const BlockContext& context, std::int64_t sequence, int part) const;
 
   InfinityConfig config_;
-  Tensor modulation_;  // [6, C]
+  Tensor modulation_;               // [6, C]
   Tensor query_bias_, value_bias_;  // [C]
   Tensor query_scale_;              // [H]: exp(min(scale_mul, log 100))
   kernels::Linear query_key_value_, attention_out_;

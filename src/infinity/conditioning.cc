@@ -32,7 +32,8 @@ RaggedText Conditioning::join_texts(std::span<const Tensor> texts, std::span<con
   for (const Tensor& text : texts) parts.push_back(text.view<float>());
   for (std::size_t i = 0; guided && i < texts.size(); ++i) {
     const bool learned = negative.empty() || negative[i].empty();
-    parts.push_back(learned ? unconditional_.view<float>().slice(0, 0, texts[i].shape()[0]) : negative[i].view<float>());
+    parts.push_back(learned ? unconditional_.view<float>().slice(0, 0, texts[i].shape()[0])
+                            : negative[i].view<float>());
   }
   RaggedText joined;
   joined.offsets.push_back(0);

@@ -24,21 +24,24 @@ std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::str
 InfinityConfig infer_infinity_config(const checkpoint::WeightMap& weights, std::int64_t codebook) {
   InfinityConfig config;
   const Shape& word_embed = weights.shape("word_embed.weight");
-  if (word_embed.rank() != 2) fail("{}: word_embed.weight has shape {}, expected [C, bits]", weights.description(), word_embed.to_string());
+  if (word_embed.rank() != 2)
+    fail("{}: word_embed.weight has shape {}, expected [C, bits]", weights.description(), word_embed.to_string());
   config.width = word_embed[0];
   config.bits = word_embed[1];
   config.patchify = config.bits == 4 * codebook;
   if (!config.patchify && config.bits != codebook) {
-    fail("{} works on {} bits a token, but the VAE has {}: they do not belong together (a transformer for this VAE has "
-         "{} bits, or {} with 2x2 patches)", weights.description(), config.bits, codebook, codebook, 4 * codebook);
+    fail(
+        "{} works on {} bits a token, but the VAE has {}: they do not belong together (a transformer for this VAE has "
+        "{} bits, or {} with 2x2 patches)",
+        weights.description(), config.bits, codebook, codebook, 4 * codebook);
   }
   config.chunks = count_numbered(weights, "block_chunks.");
   if (config.chunks > 0) {
     for (std::int64_t chunk = 0; chunk < config.chunks; ++chunk) {
       const std::int64_t blocks = count_numbered(weights, fmt::format("block_chunks.{}.module.", chunk));
       if (chunk > 0 && blocks * chunk != config.depth) {
-        fail("{}: block_chunks.{} has {} blocks, those before it {}; chunks must be equal", weights.description(), chunk,
-             blocks, config.depth / chunk);
+        fail("{}: block_chunks.{} has {} blocks, those before it {}; chunks must be equal", weights.description(),
+             chunk, blocks, config.depth / chunk);
       }
       config.depth += blocks;
     }
@@ -48,14 +51,17 @@ InfinityConfig infer_infinity_config(const checkpoint::WeightMap& weights, std::
   if (config.depth == 0) fail("{} has no transformer blocks (block_chunks.* or blocks.*)", weights.description());
   const std::string first = block_prefix(config, 0);
   const Shape& heads = weights.shape(first + "sa.scale_mul_1H11");
-  if (heads.rank() != 4) fail("{}: {}sa.scale_mul_1H11 has shape {}, expected [1, H, 1, 1]", weights.description(), first, heads.to_string());
+  if (heads.rank() != 4)
+    fail("{}: {}sa.scale_mul_1H11 has shape {}, expected [1, H, 1, 1]", weights.description(), first,
+         heads.to_string());
   config.heads = heads[1];
   config.feed_forward = weights.shape(first + "ffn.fc1.weight")[0];
   config.text_width = weights.shape("text_norm.weight")[0];
   config.text_max = weights.shape("cfg_uncond")[0];
   config.max_scales = weights.shape("lvl_embed.weight")[0];
   if (config.heads < 1 || config.width % config.heads != 0 || config.head_size() % 4 != 0) {
-    fail("{}: a width of {} does not divide into {} heads of a multiple of 4", weights.description(), config.width, config.heads);
+    fail("{}: a width of {} does not divide into {} heads of a multiple of 4", weights.description(), config.width,
+         config.heads);
   }
   if (config.pool_heads() < 1 || config.width % config.pool_heads() != 0) {
     fail("{}: a text width of {} does not fit a width of {}", weights.description(), config.text_width, config.width);

@@ -31,10 +31,15 @@ void check(const InfinityConfig& config, const GenerationRequest& request) {
 class Run {
  public:
   Run(const Transformer& transformer, const GenerationRequest& request, const GenerationHooks& hooks)
-      : transformer_(transformer), config_(transformer.config()), request_(request), hooks_(hooks),
-        scales_(request.schedule.scales), images_(static_cast<std::int64_t>(request.texts.size())),
+      : transformer_(transformer),
+        config_(transformer.config()),
+        request_(request),
+        hooks_(hooks),
+        scales_(request.schedule.scales),
+        images_(static_cast<std::int64_t>(request.texts.size())),
         guided_(std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; })),
-        sequences_(guided_ ? 2 * images_ : images_), workspace_(config_, scales_, sequences_),
+        sequences_(guided_ ? 2 * images_ : images_),
+        workspace_(config_, scales_, sequences_),
         store_(cache::KeepPlan(cache_geometry(config_, request.schedule), request.policy.budget, request.keep_last),
                sequences_, workspace_.group) {
     const Conditioning& conditioning = transformer.conditioning();
@@ -44,7 +49,8 @@ class Run {
     }
     const MapSize last = latent_size(config_, scales_.back());
     for (std::int64_t image = 0; image < images_; ++image) {
-      result_.latents.push_back(Tensor::zeros<float>({last.height, last.width, codebook(config_)}, MemoryKind::activations));
+      result_.latents.push_back(
+          Tensor::zeros<float>({last.height, last.width, codebook(config_)}, MemoryKind::activations));
     }
   }
 

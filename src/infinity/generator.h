@@ -32,8 +32,8 @@ struct GenerationRequest {
   SamplingOptions sampling;
   std::vector<ImageSeed> seeds;  // B
   cache::Policy policy;
-  bool keep_last = false;              // compress after the last scale, too, as the reference does; for checking
-  const BitMaps* forced = nullptr;     // teacher forcing: these bits instead of sampled ones
+  bool keep_last = false;           // compress after the last scale, too, as the reference does; for checking
+  const BitMaps* forced = nullptr;  // teacher forcing: these bits instead of sampled ones
 };
 
 struct GenerationHooks {
@@ -52,7 +52,6 @@ struct Generation {
 // Throws Error where request and model do not fit, and Cancelled when a hook says so.
 Generation generate(const Transformer& transformer, const GenerationRequest& request,
                     const GenerationHooks& hooks = {});
-
 
 // What the cache has to hold for a model on a schedule.
 cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule);

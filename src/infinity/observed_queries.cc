@@ -34,7 +34,8 @@ void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_
   for (std::int64_t slot = 0; slot < rows.size(0); ++slot) {
     for (std::size_t head = 0; head < positions_.size(); ++head) {
       for (std::size_t i = 0; i < positions_[head].size(); ++i) {
-        const float* query = query_key_value.at(slot * tokens + positions_[head][i], static_cast<std::int64_t>(head) * size);
+        const float* query =
+            query_key_value.at(slot * tokens + positions_[head][i], static_cast<std::int64_t>(head) * size);
         std::copy_n(query, size, rows.at(slot, first_row_[head] + static_cast<std::int64_t>(i), 0));
       }
     }

@@ -23,7 +23,8 @@ RotaryTable make_rotary_table(MapSize map, MapSize reference, std::int64_t head_
     frequencies.push_back(1.0F / std::pow(10000.0F, exponent));
   }
   const Shape shape{map.tokens(), half};
-  RotaryTable table{Tensor(DType::f32, shape, MemoryKind::activations), Tensor(DType::f32, shape, MemoryKind::activations)};
+  RotaryTable table{Tensor(DType::f32, shape, MemoryKind::activations),
+                    Tensor(DType::f32, shape, MemoryKind::activations)};
   const View<float> cosine = table.cosine.view<float>();
   const View<float> sine = table.sine.view<float>();
   for (std::int64_t row = 0; row < map.height; ++row) {

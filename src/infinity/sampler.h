@@ -8,7 +8,7 @@
 namespace scalekv::infinity {
 
 struct SamplingOptions {
-  int top_k = 0;       // keep the k likeliest values; 0: all
+  int top_k = 0;        // keep the k likeliest values; 0: all
   double top_p = 0.97;  // drop the least likely values whose probabilities add up to at most 1 - top_p; 0: none
 };
 

@@ -10,10 +10,10 @@
 namespace scalekv::infinity {
 
 struct Schedule {
-  double aspect = 1.0;      // height / width: the ratio of the table that is nearest to the request
-  std::string size;         // "0.06M", "0.25M", "0.60M" or "1M"
+  double aspect = 1.0;  // height / width: the ratio of the table that is nearest to the request
+  std::string size;     // "0.06M", "0.25M", "0.60M" or "1M"
   std::vector<MapSize> scales;
-  MapSize reference;        // last map of this aspect's 1M schedule: what positions are measured against
+  MapSize reference;  // last map of this aspect's 1M schedule: what positions are measured against
 };
 
 // The four presets, smallest first.

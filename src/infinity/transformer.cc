@@ -50,8 +50,8 @@ void Transformer::head(View<const float> x, View<const float> condition, View<fl
   Tensor normed(DType::f32, {tokens, c}, MemoryKind::activations);
   for (std::int64_t r = 0; r < sequences; ++r) {
     const View<const float> parts = modulation.view<float>()[r];  // scale, then shift
-    kernels::layer_norm_modulate(x.slice(0, r * tokens, (r + 1) * tokens), parts.slice(0, 0, c), parts.slice(0, c, 2 * c),
-                                 1e-6F, normed.view<float>());
+    kernels::layer_norm_modulate(x.slice(0, r * tokens, (r + 1) * tokens), parts.slice(0, 0, c),
+                                 parts.slice(0, c, 2 * c), 1e-6F, normed.view<float>());
     head_.run(normed.view<float>(), logits.slice(0, r * tokens, (r + 1) * tokens));
   }
 }

@@ -18,7 +18,8 @@ std::int64_t largest_group_tokens(const std::vector<MapSize>& scales, const std:
 
 std::vector<std::int64_t> sequence_groups(const std::vector<MapSize>& scales, std::int64_t sequences) {
   std::vector<std::int64_t> group;
-  for (const MapSize& map : scales) group.push_back(std::clamp<std::int64_t>(kGroupTokens / map.tokens(), 1, sequences));
+  for (const MapSize& map : scales)
+    group.push_back(std::clamp<std::int64_t>(kGroupTokens / map.tokens(), 1, sequences));
   return group;
 }
 
@@ -38,8 +39,8 @@ Workspace::Workspace(const InfinityConfig& config, const std::vector<MapSize>& s
 std::int64_t Workspace::predict_bytes(const InfinityConfig& config, const std::vector<MapSize>& scales,
                                       std::int64_t sequences) {
   const std::int64_t tokens = largest_group_tokens(scales, sequence_groups(scales, sequences));
-  const std::int64_t floats = sequences * 6 * config.width + tokens * 6 * config.width +
-                              std::min(tokens, kChunkRows) * config.feed_forward;
+  const std::int64_t floats =
+      sequences * 6 * config.width + tokens * 6 * config.width + std::min(tokens, kChunkRows) * config.feed_forward;
   return floats * std::int64_t{sizeof(float)};
 }
 

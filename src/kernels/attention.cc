@@ -34,7 +34,7 @@ constexpr std::size_t kTileQueries = 2 * kLanes;
 constexpr std::size_t kTileKeys = HWY_TARGET <= HWY_AVX3 ? 12 : 6;
 constexpr std::size_t kBlockKeys = 96;
 // Rows of queries and vectors of head channels of a register tile of probabilities x values.
-constexpr std::size_t kTileRows = 4;
+constexpr std::size_t kTileRows = kTileQueries < 4 ? kTileQueries : 4;
 constexpr std::size_t kTileVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
 // Queries of one task: enough that packing a block of keys is paid for, few enough to share evenly.
 constexpr std::size_t kTaskQueries = 128;

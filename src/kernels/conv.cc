@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <tuple>
 
 #include "core/error.h"
@@ -14,7 +15,31 @@ namespace {
 using dnnl::memory;
 constexpr auto kFloat = memory::data_type::f32;
 
-using Convolution = Scratchless<dnnl::convolution_forward>;
+// Runs on one thread for as long as it lives, if `alone`.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(bool alone) : before_(threads()) {
+    if (alone) set_threads(1);
+  }
+  ~ThreadLimit() { set_threads(before_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
+
+// oneDNN's direct convolutions add up a pixel in the same order whatever the thread count; the one it falls back to for
+// odd numbers of channels, a matrix product, does not, and therefore runs on one thread.
+struct Convolution {
+  bool alone = false;
+  Scratchless<dnnl::convolution_forward> primitive;
+
+  void execute(std::unordered_map<int, memory> arguments) const {
+    const ThreadLimit limit(alone);
+    primitive.execute(std::move(arguments));
+  }
+};
 
 // What a primitive is specialised to: height, width, accumulate, threads.
 using Key = std::tuple<std::int64_t, std::int64_t, bool, int>;
@@ -73,7 +98,11 @@ struct Conv2d::Impl {
     const std::lock_guard lock(mutex);
     auto found = primitives.find(key);
     if (found == primitives.end()) {
-      found = primitives.emplace(key, Convolution(describe(height, width, layout, accumulate))).first;
+      const std::string_view implementation = describe(height, width, layout, accumulate).impl_info_str();
+      const bool alone = !implementation.starts_with("jit:avx512") && !implementation.starts_with("brgconv");
+      const ThreadLimit limit(alone);
+      Convolution built{alone, Scratchless<dnnl::convolution_forward>(describe(height, width, layout, accumulate))};
+      found = primitives.emplace(key, std::move(built)).first;
     }
     return found->second;
   }

@@ -16,7 +16,8 @@ namespace scalekv::pipeline {
 
 checkpoint::Bundle open_embedded_bundle() {
 #ifdef SCALEKV_EMBEDDED_MODEL
-  return checkpoint::open_resident_bundle("the embedded model", {scalekv_embedded_model_begin, scalekv_embedded_model_end});
+  return checkpoint::open_resident_bundle("the embedded model",
+                                          {scalekv_embedded_model_begin, scalekv_embedded_model_end});
 #else
   fail("this build has no embedded model; name one with --model");
 #endif

@@ -53,7 +53,8 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
   vae_weights.expect_all_used();
   text::Tokenizer tokenizer(bundle.tokenizer, 0);
   // T5's sentinels ("<extra_id_0>") exist as far as the encoder has rows for them.
-  const auto sentinels = static_cast<int>(std::clamp<std::int64_t>(text_config.vocabulary - tokenizer.vocabulary_size(), 0, 100));
+  const auto sentinels =
+      static_cast<int>(std::clamp<std::int64_t>(text_config.vocabulary - tokenizer.vocabulary_size(), 0, 100));
   if (sentinels > 0) tokenizer = text::Tokenizer(bundle.tokenizer, sentinels);
   auto model = std::make_unique<Model>(Model{.name = "infinity",
                                              .defaults = ModelDefaults(),

@@ -58,7 +58,8 @@ Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& options) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
   const checkpoint::BundlePaths paths{model, options.transformer, options.vae, options.text_encoder};
-  const bool embedded = model.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
+  const bool embedded =
+      model.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
   const std::int64_t before = ledger().current(MemoryKind::weights);
   auto impl = std::make_unique<Impl>();
   impl->model = pipeline::load_model(embedded ? pipeline::open_embedded_bundle() : checkpoint::open_bundle(paths));
@@ -92,7 +93,8 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   ledger().reset_peaks();
   Stopwatch watch;
 
-  const Tensor text = impl_->encode_text(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
+  const Tensor text =
+      impl_->encode_text(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
   const Tensor negative = request.negative_prompt.empty() ? Tensor() : impl_->encode_text(request.negative_prompt);
   statistics.seconds_text = watch.lap();
 

@@ -38,7 +38,8 @@ Tensor to_pixels(const Image& image, std::int64_t height, std::int64_t width) {
   if (cut_height == height && cut_width == width) return cut;
   Tensor resized(DType::f32, {height, width, 3}, MemoryKind::vae);
   const bool shrinks = cut_height >= height && cut_width >= width;
-  shrinks ? kernels::resample_area(source, resized.view<float>()) : kernels::resample_linear(source, resized.view<float>());
+  shrinks ? kernels::resample_area(source, resized.view<float>())
+          : kernels::resample_linear(source, resized.view<float>());
   return resized;
 }
 

@@ -35,7 +35,8 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
     fail_usage("top-p of {} is not possible; choose 0 (off) to 1", request.top_p);
   }
   infinity::GenerationRequest resolved;
-  resolved.schedule = infinity::make_schedule(request.aspect, request.size.empty() ? model.defaults.size : request.size);
+  resolved.schedule =
+      infinity::make_schedule(request.aspect, request.size.empty() ? model.defaults.size : request.size);
   const std::size_t scales = resolved.schedule.scales.size();
   resolved.cfg = per_scale(request.cfg, model.defaults.cfg, scales, "guidance (cfg)", 0.0F);
   resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);

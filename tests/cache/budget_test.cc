@@ -98,7 +98,7 @@ TEST(Budget, RefusesWhatDoesNotFit) {
   EXPECT_THROW(Budget(1, 2, 10, {{3, {5, 0}}}), Error);
   const Budget budget(1, 2, 10, {{7, {5, 6}}, {9, {7, 8}}});
   EXPECT_EQ(budget.capacity_after(5, 0, 1), 6);
-  EXPECT_EQ(budget.capacity_after(40, 0, 0), 7);  // rows past the last count as the last
+  EXPECT_EQ(budget.capacity_after(40, 0, 0), 7);                           // rows past the last count as the last
   EXPECT_THROW(static_cast<void>(budget.capacity_after(6, 0, 0)), Error);  // row 8 is missing
   EXPECT_THROW(budget.check_fits(geometry_2b()), Error);
 }
@@ -125,8 +125,8 @@ TEST(KeepPlan, FollowsThePublishedRule) {
   const CacheGeometry geometry = geometry_2b();
   const auto rows = allocate_scale_budget(geometry, 650, default_drafters(32));
   const KeepPlan plan(geometry, make_scale_budget(32, 16, 650, rows), true);
-  EXPECT_EQ(plan.after(6, 0, 0), 521);   // within the base: all
-  EXPECT_EQ(plan.after(7, 0, 3), 920);   // 921 held, row 9
+  EXPECT_EQ(plan.after(6, 0, 0), 521);  // within the base: all
+  EXPECT_EQ(plan.after(7, 0, 3), 920);  // 921 held, row 9
   EXPECT_EQ(plan.after(7, 5, 3), 632);
   EXPECT_EQ(plan.after(11, 0, 0), 6385);
   EXPECT_EQ(plan.after(11, 23, 0), 465);  // no drafter any more in row 13
@@ -138,7 +138,9 @@ TEST(KeepPlan, FollowsThePublishedRule) {
   EXPECT_EQ(lean.before(12, 7, 0), 465);
 }
 
-TEST(KeepPlan, PeakOf2BIsWithinTheSumOfBudgetsAndOneMap) {
+// The published tables change drafters and budgets between rows, layer by layer: while the first layers already hold
+// the next row and the last ones still this one, the cache may stand above the sum of either row (docs/ALGORITHM.md).
+TEST(KeepPlan, PeakOf2BIsTheStepBetweenItsLastRows) {
   const CacheGeometry geometry = geometry_2b();
   const auto rows = allocate_scale_budget(geometry, 650, default_drafters(32));
   const KeepPlan plan(geometry, make_scale_budget(32, 16, 650, rows));
@@ -146,13 +148,11 @@ TEST(KeepPlan, PeakOf2BIsWithinTheSumOfBudgetsAndOneMap) {
   const std::int64_t token = 2 * 16 * 128 * 4;
   const KvBytes bytes = predict_kv_bytes(plan, 2, group, 4);
   EXPECT_EQ(bytes.final, 2 * 32 * 650 * token);
-  EXPECT_LE(bytes.peak, 2 * (32 * 650 + 4096) * token);
+  EXPECT_EQ(bytes.peak, (2 * (6385 + 22 * 465 + 4100 + 8 * 420) + 48 * 48) * token);
   const KeepPlan full(geometry, Budget());
   EXPECT_EQ(predict_kv_bytes(full, 2, group, 4).peak, (2 * 32 * 6425 + 4096) * token);
 }
 
-// The published 8B table moves 2,146 tokens a drafter between its last two rows, and drafters come first: for the time
-// that the refiners still hold the older row, the cache stands above the sum of either row.
 TEST(KeepPlan, PeakOf8BIsTheStepBetweenItsLastRows) {
   const CacheGeometry geometry = geometry_8b();
   const auto rows = allocate_scale_budget(geometry, 650, default_drafters(40));

@@ -39,7 +39,8 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
           std::vector<std::vector<std::int32_t>> kept(static_cast<std::size_t>(geometry.heads));
           for (int head = 0; head < geometry.heads; ++head) {
             const auto h = static_cast<std::size_t>(head);
-            auto& mine = tracked[static_cast<std::size_t>((layer * sequences + sequence) * geometry.heads + head)].tokens;
+            auto& mine =
+                tracked[static_cast<std::size_t>((layer * sequences + sequence) * geometry.heads + head)].tokens;
             for (std::int64_t token = 0; token < geometry.map_tokens(scale); ++token) {
               const float value = label(scale, token, layer, sequence, head);
               std::fill_n(targets[h].keys + token * targets[h].stride, geometry.head_size, value);
@@ -54,11 +55,13 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
               const auto& segment = j < history.count ? history : current;
               const std::int64_t row = j < history.count ? j : j - history.count;
               ASSERT_EQ(segment.keys[row * segment.stride], mine[static_cast<std::size_t>(j)]);
-              ASSERT_EQ(segment.values[row * segment.stride + geometry.head_size - 1], -mine[static_cast<std::size_t>(j)]);
+              ASSERT_EQ(segment.values[row * segment.stride + geometry.head_size - 1],
+                        -mine[static_cast<std::size_t>(j)]);
             }
             std::vector<std::pair<float, std::int32_t>> order;
             for (std::uint32_t j = 0; j < mine.size(); ++j) {
-              order.emplace_back(uniform(5, {j, static_cast<std::uint32_t>(scale), h == 0 ? 0U : 1U, static_cast<std::uint32_t>(layer)}),
+              order.emplace_back(uniform(5, {j, static_cast<std::uint32_t>(scale), h == 0 ? 0U : 1U,
+                                             static_cast<std::uint32_t>(layer)}),
                                  static_cast<std::int32_t>(j));
             }
             std::sort(order.begin(), order.end());
@@ -95,18 +98,22 @@ TEST(KvStore, FullCacheIsWrittenInPlace) {
 }
 
 TEST(KvStore, DifferentLengthsPerLayer) {
-  const Budget budget = make_scale_budget(3, 2, 10, {{3, {{0}, 5, 3}}, {4, {{1}, 17, 6}}, {5, {{0, 2}, 30, 2}}, {6, {{1}, 60, 9}}});
+  const Budget budget =
+      make_scale_budget(3, 2, 10, {{3, {{0}, 5, 3}}, {4, {{1}, 17, 6}}, {5, {{0, 2}, 30, 2}}, {6, {{1}, 60, 9}}});
   run_and_compare(KeepPlan(geometry(), budget), 4, 2);
   run_and_compare(KeepPlan(geometry(), budget), 3, 1);
 }
 
 TEST(KvStore, DifferentLengthsPerHead) {
-  const Budget budget(3, 2, 4, {{3, {4, 3, 2, 5, 1, 1}}, {4, {9, 2, 17, 17, 3, 8}}, {5, {40, 1, 2, 30, 42, 42}}, {6, {10, 60, 2, 70, 1, 44}}});
+  const Budget budget(
+      3, 2, 4,
+      {{3, {4, 3, 2, 5, 1, 1}}, {4, {9, 2, 17, 17, 3, 8}}, {5, {40, 1, 2, 30, 42, 42}}, {6, {10, 60, 2, 70, 1, 44}}});
   run_and_compare(KeepPlan(geometry(), budget), 2, 2);
 }
 
 TEST(KvStore, TheReferencesLastCompression) {
-  const Budget budget = make_scale_budget(3, 2, 10, {{4, {{0}, 12, 8}}, {5, {{0}, 20, 8}}, {6, {{0}, 40, 8}}, {7, {{0}, 50, 8}}});
+  const Budget budget =
+      make_scale_budget(3, 2, 10, {{4, {{0}, 12, 8}}, {5, {{0}, 20, 8}}, {6, {{0}, 40, 8}}, {7, {{0}, 50, 8}}});
   run_and_compare(KeepPlan(geometry(), budget, true), 2, 1);
 }
 

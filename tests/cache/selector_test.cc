@@ -47,7 +47,8 @@ TEST(Window, PatchesLieInAnyMap) {
     EXPECT_EQ(std::set(window.begin(), window.end()).size(), window.size());
     EXPECT_TRUE(std::is_sorted(window.begin(), window.end()));
     EXPECT_LT(window.back(), map.tokens());
-    EXPECT_EQ(static_cast<std::int64_t>(window.size()), std::min<std::int64_t>(4, map.height) * std::min<std::int64_t>(4, map.width));
+    EXPECT_EQ(static_cast<std::int64_t>(window.size()),
+              std::min<std::int64_t>(4, map.height) * std::min<std::int64_t>(4, map.width));
   }
 }
 
@@ -71,7 +72,9 @@ TEST(Largest, EqualScoresGoToTheLowestIndex) {
 // A selector against the definition written out plainly, and its promises for random inputs.
 class SelectorTest : public testing::TestWithParam<bool> {
  protected:
-  std::unique_ptr<const Selector> make() const { return GetParam() ? make_attention_selector() : make_reference_selector(); }
+  std::unique_ptr<const Selector> make() const {
+    return GetParam() ? make_attention_selector() : make_reference_selector();
+  }
 };
 
 struct RandomCase {
@@ -96,16 +99,22 @@ struct RandomCase {
     }
     const View<const float> rows(observed.data(), {static_cast<std::int64_t>(observed.size()) / size, size});
     std::vector<std::int32_t> kept(static_cast<std::size_t>(facts.capacity));
-    selector.select(facts, {rows, {keys.data(), nullptr, facts.history, size},
-                            {keys.data() + facts.history * size, nullptr, facts.map.tokens(), size}}, kept);
+    selector.select(facts,
+                    {rows,
+                     {keys.data(), nullptr, facts.history, size},
+                     {keys.data() + facts.history * size, nullptr, facts.map.tokens(), size}},
+                    kept);
     return kept;
   }
 };
 
 TEST_P(SelectorTest, KeepsExactlyTheCapacitySortedAndUnique) {
   const auto selector = make();
-  for (const auto& [scale, map, history] : {std::tuple{4, MapSize{8, 8}, 57}, {6, MapSize{16, 16}, 100},
-                                            {5, MapSize{16, 12}, 40}, {2, MapSize{4, 3}, 6}, {1, MapSize{2, 2}, 1}}) {
+  for (const auto& [scale, map, history] : {std::tuple{4, MapSize{8, 8}, 57},
+                                            {6, MapSize{16, 16}, 100},
+                                            {5, MapSize{16, 12}, 40},
+                                            {2, MapSize{4, 3}, 6},
+                                            {1, MapSize{2, 2}, 1}}) {
     for (const std::int64_t capacity : {1, 2, 5, 9, 16, 17, 40, 100}) {
       if (capacity >= history + map.tokens()) continue;
       const RandomCase random(scale, map, history, capacity);
@@ -130,14 +139,18 @@ TEST_P(SelectorTest, AgreesWithTheDefinition) {
     for (std::int64_t j = 0; j < tokens; ++j) {
       double dot = 0.0;
       for (std::int64_t d = 0; d < random.size; ++d) {
-        dot += double{random.queries[static_cast<std::size_t>(row * random.size + d)]} * random.keys[static_cast<std::size_t>(j * random.size + d)];
+        dot += double{random.queries[static_cast<std::size_t>(row * random.size + d)]} *
+               random.keys[static_cast<std::size_t>(j * random.size + d)];
       }
       logits.push_back(GetParam() ? std::exp(dot) : dot / std::sqrt(12.0));
     }
     const double total = GetParam() ? std::accumulate(logits.begin(), logits.end(), 0.0) : 1.0;
-    for (std::int64_t j = 0; j < tokens; ++j) scores[static_cast<std::size_t>(j)] += logits[static_cast<std::size_t>(j)] / total;
+    for (std::int64_t j = 0; j < tokens; ++j)
+      scores[static_cast<std::size_t>(j)] += logits[static_cast<std::size_t>(j)] / total;
   }
-  const auto in_window = [&](std::int64_t j) { return std::find(rows.begin(), rows.end(), j - 57) != rows.end() && j >= 57; };
+  const auto in_window = [&](std::int64_t j) {
+    return std::find(rows.begin(), rows.end(), j - 57) != rows.end() && j >= 57;
+  };
   std::vector<std::pair<double, std::int64_t>> ranked;
   for (std::int64_t j = 0; j < tokens; ++j) {
     if (in_window(j)) continue;

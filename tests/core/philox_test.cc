@@ -29,8 +29,12 @@ TEST(Philox, UniformIsInRangeAndEven) {
 }
 
 TEST(Philox, EveryWordOfTheSiteAndTheSeedCounts) {
-  const std::set<float> values = {uniform(1, {1, 1, 1, 1}), uniform(1, {2, 1, 1, 1}), uniform(1, {1, 2, 1, 1}),
-                                  uniform(1, {1, 1, 2, 1}), uniform(1, {1, 1, 1, 2}), uniform(2, {1, 1, 1, 1}),
+  const std::set<float> values = {uniform(1, {1, 1, 1, 1}),
+                                  uniform(1, {2, 1, 1, 1}),
+                                  uniform(1, {1, 2, 1, 1}),
+                                  uniform(1, {1, 1, 2, 1}),
+                                  uniform(1, {1, 1, 1, 2}),
+                                  uniform(2, {1, 1, 1, 1}),
                                   uniform(1 + (std::uint64_t{1} << 40), {1, 1, 1, 1})};
   EXPECT_EQ(values.size(), 7U);
 }

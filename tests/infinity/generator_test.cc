@@ -14,7 +14,14 @@ namespace scalekv::infinity {
 namespace {
 
 InfinityConfig small_config() {
-  return {.depth = 4, .width = 48, .heads = 3, .chunks = 2, .feed_forward = 256, .text_width = 128, .text_max = 32, .bits = 8};
+  return {.depth = 4,
+          .width = 48,
+          .heads = 3,
+          .chunks = 2,
+          .feed_forward = 256,
+          .text_width = 128,
+          .text_max = 32,
+          .bits = 8};
 }
 
 const Transformer& small_transformer() {
@@ -54,7 +61,8 @@ bool same(const Tensor& a, const Tensor& b) {
 
 double difference(const Tensor& a, const Tensor& b) {
   double sum = 0.0;
-  for (std::int64_t i = 0; i < a.elements(); ++i) sum += std::abs(a.view<float>().data()[i] - b.view<float>().data()[i]);
+  for (std::int64_t i = 0; i < a.elements(); ++i)
+    sum += std::abs(a.view<float>().data()[i] - b.view<float>().data()[i]);
   return sum / static_cast<double>(a.elements());
 }
 
@@ -77,9 +85,11 @@ TEST(Generator, ThreadsAndBatchChangeNothing) {
 
 TEST(Generator, NothingLeaksIntoTheNextImage) {
   const Generation first = generate(small_transformer(), request(0, 1, "scalekv", 0.1));
-  EXPECT_THROW(generate(small_transformer(), request(0, 1, "scalekv", 0.1),
-                        {.progress = [](int scale, const std::vector<Tensor>&) { return scale < 3; }, .tap = {}, .observer = {}}),
-               Cancelled);
+  EXPECT_THROW(
+      generate(
+          small_transformer(), request(0, 1, "scalekv", 0.1),
+          {.progress = [](int scale, const std::vector<Tensor>&) { return scale < 3; }, .tap = {}, .observer = {}}),
+      Cancelled);
   EXPECT_TRUE(same(first.latents[0], generate(small_transformer(), request(0, 1, "scalekv", 0.1)).latents[0]));
 }
 

@@ -25,7 +25,8 @@ TEST(Sampler, FrequenciesFollowTheLogits) {
 
 // What sample_bits makes certain is what mask_logits leaves alone.
 TEST(Sampler, TopPAndTopKAgreeWithTheMask) {
-  for (const SamplingOptions options : {SamplingOptions{}, SamplingOptions{1, 0.0}, SamplingOptions{0, 0.0}, SamplingOptions{0, 0.8}}) {
+  for (const SamplingOptions options :
+       {SamplingOptions{}, SamplingOptions{1, 0.0}, SamplingOptions{0, 0.0}, SamplingOptions{0, 0.8}}) {
     for (const float gap : {-5.0F, -3.48F, -3.47F, -1.0F, 0.0F, 1.3F, 3.47F, 3.48F, 9.0F}) {
       Tensor logits(DType::f32, {400, 2}, MemoryKind::other);
       for (std::int64_t i = 0; i < 400; ++i) logits.view<float>()(i, 0) = 0.0F, logits.view<float>()(i, 1) = gap;

@@ -18,14 +18,17 @@ class RandomSource final : public checkpoint::TensorSource {
     Tensor tensor(DType::f32, shape, MemoryKind::other);
     const View<float> values = tensor.view<float>().reshape({tensor.elements()});
     for (std::int64_t i = 0; i < tensor.elements(); ++i) {
-      values(i) = mean + deviation * normal(9, {static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(infos_.size()), 0, 0});
+      values(i) = mean + deviation * normal(9, {static_cast<std::uint32_t>(i),
+                                                static_cast<std::uint32_t>(infos_.size()), 0, 0});
     }
     infos_.push_back({name, DType::f32, shape, tensor.bytes(), path_});
     tensors_.emplace(name, std::move(tensor));
   }
 
   const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override { return tensors_.at(info.name).clone(MemoryKind::other); }
+  Tensor load(const checkpoint::TensorInfo& info) const override {
+    return tensors_.at(info.name).clone(MemoryKind::other);
+  }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
 

@@ -1,0 +1,211 @@
+#include "checkpoint/convert.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "checkpoint/finite.h"
+#include "checkpoint/mapped_tensors.h"
+#include "checkpoint/safetensors_writer.h"
+#include "checkpoint/sha256.h"
+#include "checkpoint/strict_json.h"
+
+namespace scalekv::checkpoint {
+namespace {
+
+constexpr std::int64_t kPiece = std::int64_t{1} << 22U;        // elements converted at a time
+constexpr std::int64_t kPageBytes = std::int64_t{256} << 20U;  // read between two returns of memory to the system
+constexpr std::size_t kAlignment = 64;
+constexpr std::string_view kTokenizerTensor = "tokenizer.spiece";
+
+// Buffers of the transformer's training that nothing reads; the mask alone is of hundreds of megabytes.
+constexpr std::array<std::string_view, 4> kTrainingBuffers = {"lvl_1L", "attn_bias_for_masking",
+                                                              "Infinity_visible_kvlen", "Infinity_invisible_qlen"};
+
+struct Part {
+  std::string_view prefix;
+  const WeightMap* weights;
+};
+
+std::array<Part, 3> parts_of(const Bundle& bundle) {
+  const auto require = [&](const std::optional<WeightMap>& part, const char* what, const char* option) {
+    if (!part) fail("{} has no {}; name one with {}", bundle.description, what, option);
+    return &*part;
+  };
+  return {Part{"gpt.", require(bundle.transformer, "transformer", "--transformer")},
+          Part{"vae.", require(bundle.vae, "VAE", "--vae")},
+          Part{"t5.", require(bundle.text_encoder, "text encoder", "--text-encoder")}};
+}
+
+// Whether the engine reads a tensor of this part.
+bool is_wanted(const Part& part, std::string_view name, const TensorInfo& info, const ConversionOptions& options) {
+  if (!is_floating(info.dtype)) return false;
+  if (part.prefix == "vae.") return name.starts_with("decoder.") || (options.encoder && name.starts_with("encoder."));
+  if (part.prefix == "t5.") {
+    if (name == "encoder.embed_tokens.weight") return !part.weights->has("shared.weight");  // else the same once more
+    return name == "shared.weight" || name.starts_with("encoder.");
+  }
+  return std::find(kTrainingBuffers.begin(), kTrainingBuffers.end(), name) == kTrainingBuffers.end();
+}
+
+// Matrices and convolution kernels; biases, norms and the transformer's small parameters keep their precision.
+bool is_large_kind(const Part& part, const Shape& shape) {
+  return shape.rank() == 2 || (part.prefix == "vae." && shape.rank() == 4);
+}
+
+// {"vae": {"infinity_vae_d32reg.pth": "<SHA-256>"}, ...} of the files that the tensors come from.
+class SourceHashes {
+ public:
+  void add(std::string_view part, const std::filesystem::path& path, const ConversionProgress& progress) {
+    std::string& digest = digests_[path];
+    if (digest.empty()) digest = hash(path, progress);
+    json_[std::string(part)][path.filename().string()] = digest;
+  }
+  void add_bytes(std::string_view part, const std::string& name, std::string_view bytes) {
+    Sha256 sha;
+    sha.update(std::as_bytes(std::span(bytes)));
+    json_[std::string(part)][name] = sha.finish();
+  }
+  std::string dump() const { return json_.dump(); }
+
+ private:
+  static std::string hash(const std::filesystem::path& path, const ConversionProgress& progress) {
+    const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+    Sha256 sha;
+    const std::span<const std::byte> bytes = file->bytes();
+    for (std::size_t at = 0; at < bytes.size(); at += kPageBytes) {
+      progress(0.0, "hashing " + path.filename().string());
+      sha.update(bytes.subspan(at, std::min<std::size_t>(kPageBytes, bytes.size() - at)));
+      file->drop_pages();
+    }
+    return sha.finish();
+  }
+
+  std::map<std::filesystem::path, std::string> digests_;
+  nlohmann::json json_ = nlohmann::json::object();
+};
+
+// Converts tensors piece by piece and hands the bytes to the writer.
+class Copier {
+ public:
+  Copier(SafetensorsWriter& writer, std::int64_t total, const ConversionProgress& progress)
+      : writer_(writer), total_(static_cast<double>(std::max<std::int64_t>(total, 1))), progress_(progress) {}
+
+  void copy(const ConvertedTensor& converted) {
+    const Tensor tensor = converted.part->load(*converted.source);
+    const auto* source = static_cast<const std::byte*>(tensor.raw());
+    const auto source_size = static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    for (std::int64_t at = 0; at < tensor.elements(); at += kPiece) {
+      const std::int64_t count = std::min(kPiece, tensor.elements() - at);
+      // The piece borrows from `tensor`, which outlives it.
+      const Tensor floats =
+          Tensor(tensor.dtype(), {count}, source + at * source_size, nullptr).convert_to_float(MemoryKind::other);
+      check_finite(floats.view<float>(), at, *converted.source);
+      append(floats.view<float>(), converted.target.dtype);
+      progress_(static_cast<double>(written_) / total_, converted.target.name);
+      since_drop_ += count * source_size;
+      if (since_drop_ < kPageBytes) continue;
+      converted.part->drop_pages();
+      since_drop_ = 0;
+    }
+  }
+
+ private:
+  void append(View<const float> values, DType dtype) {
+    if (dtype == DType::f32) {
+      write(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.elements()))));
+      return;
+    }
+    halves_.resize(static_cast<std::size_t>(values.elements()));
+    std::transform(values.data(), values.data() + values.elements(), halves_.begin(), to_bfloat16);
+    write(std::as_bytes(std::span(halves_)));
+  }
+
+  void write(std::span<const std::byte> bytes) {
+    writer_.append(bytes);
+    written_ += static_cast<std::int64_t>(bytes.size());
+  }
+
+  SafetensorsWriter& writer_;
+  double total_;
+  const ConversionProgress& progress_;
+  std::vector<BFloat16> halves_;
+  std::int64_t written_ = 0;
+  std::int64_t since_drop_ = 0;
+};
+
+void check_space(const std::filesystem::path& path, std::int64_t bytes) {
+  std::error_code error;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  if (!error && space.available < static_cast<std::uintmax_t>(bytes)) {
+    fail("{} would take {} MiB, but its disk has only {} MiB free", path.string(), bytes >> 20, space.available >> 20U);
+  }
+}
+
+}  // namespace
+
+std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
+  SCALEKV_ASSERT(options.weights == DType::bf16 || options.weights == DType::f32);
+  std::vector<ConvertedTensor> plan;
+  for (const Part& part : parts_of(bundle)) {
+    for (const auto& [name, info] : part.weights->infos()) {
+      if (!is_wanted(part, name, *info, options)) continue;
+      const DType dtype = is_large_kind(part, info->shape) ? options.weights : DType::f32;
+      TensorInfo target{.name = std::string(part.prefix) + name, .dtype = dtype, .shape = info->shape};
+      target.bytes = checked_bytes(dtype, info->shape, bundle.description);
+      plan.push_back({.target = std::move(target), .source = info, .part = part.weights});
+    }
+  }
+  if (bundle.tokenizer.empty())
+    fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
+  const auto size = static_cast<std::int64_t>(bundle.tokenizer.size());
+  plan.push_back(
+      {.target = {.name = std::string(kTokenizerTensor), .dtype = DType::u8, .shape = {size}, .bytes = size}});
+  // Tensors of an odd length come last, so that they do not push the others off their alignment.
+  const auto rank = [](const ConvertedTensor& tensor) {
+    return std::pair(tensor.target.bytes % static_cast<std::int64_t>(kAlignment) != 0,
+                     std::string_view(tensor.target.name));
+  };
+  std::sort(plan.begin(), plan.end(), [&](const auto& a, const auto& b) {
+    return (a.source == nullptr) != (b.source == nullptr) ? b.source == nullptr : rank(a) < rank(b);
+  });
+  return plan;
+}
+
+std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan) {
+  std::int64_t bytes = 0;
+  for (const ConvertedTensor& tensor : plan) bytes += tensor.target.bytes;
+  return bytes;
+}
+
+void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
+                   const ConversionProgress& progress) {
+  const std::vector<ConvertedTensor> plan = plan_conversion(bundle, options);
+  const std::int64_t bytes = converted_bytes(plan);
+  check_space(path, bytes);
+  SourceHashes hashes;
+  std::vector<TensorInfo> targets;
+  for (const ConvertedTensor& tensor : plan) {
+    targets.push_back(tensor.target);
+    if (tensor.source == nullptr) continue;
+    hashes.add(tensor.target.name.substr(0, tensor.target.name.find('.')), tensor.source->file, progress);
+  }
+  hashes.add_bytes("tokenizer", "spiece.model", bundle.tokenizer);
+  SafetensorsWriter writer(path, targets,
+                           {{"format", "scalekv.model"},
+                            {"format_version", "1"},
+                            {"config", options.config_json},
+                            {"sources", hashes.dump()}});
+  Copier copier(writer, bytes, progress);
+  for (const ConvertedTensor& tensor : plan) {
+    if (tensor.source != nullptr) copier.copy(tensor);
+  }
+  writer.append(std::as_bytes(std::span(bundle.tokenizer)));
+  writer.finish();
+}
+
+}  // namespace scalekv::checkpoint

@@ -1,0 +1,46 @@
+// Writes a model as our one file (docs/FORMATS.md), tensor by tensor: memory for one piece of a tensor is enough.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/bundle.h"
+
+namespace scalekv::checkpoint {
+
+struct ConversionOptions {
+  // Type of matrices and convolution kernels, bf16 or f32; all else is f32.
+  DType weights = DType::bf16;
+  // Whether the VAE's encoder goes in, which only pictures as input need.
+  bool encoder = true;
+  // The metadata entry `config`.
+  std::string config_json = {};
+};
+
+// One tensor of the new file and where it comes from.
+struct ConvertedTensor {
+  TensorInfo target;                   // under its new name and type
+  const TensorInfo* source = nullptr;  // nullptr: the tokenizer's bytes
+  const WeightMap* part = nullptr;
+};
+
+// What the new file will hold, in its order: what the engine reads and nothing else. Throws Error naming a part that
+// the bundle lacks.
+std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options);
+
+// Bytes that the tensors of a plan take.
+std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan);
+
+// The share of the work that is done, and what is being done. May throw to stop, which leaves no file behind.
+using ConversionProgress = std::function<void(double share, std::string_view what)>;
+
+// Writes the file, whose bytes depend on the sources' contents and file names and on the options alone. Throws Error
+// naming a tensor that holds a NaN or an infinity, and the path where it cannot be written.
+void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
+                   const ConversionProgress& progress);
+
+}  // namespace scalekv::checkpoint

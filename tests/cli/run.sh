@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Runs the command line on good and bad input. Usage: run.sh path/to/scalekv
+set -uo pipefail
+scalekv=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+# expect CODE PATTERN -- ARGUMENTS: exit code, and a pattern in the one line on standard error.
+expect() {
+  local code=$1 pattern=$2
+  shift 3
+  "$scalekv" "$@" >stdout 2>stderr </dev/null
+  local got=$?
+  if [ $got -ne "$code" ]; then
+    echo "FAILED: exit $got instead of $code: scalekv $* $(head -c 300 stderr)"
+    failed=1
+  elif ! grep -qE -- "$pattern" stderr stdout; then
+    echo "FAILED: no '$pattern' from: scalekv $* $(head -c 300 stderr)"
+    failed=1
+  elif [ "$code" -ne 0 ] && ls ./*.part* >/dev/null 2>&1; then
+    echo "FAILED: half a file is left by: scalekv $*"
+    failed=1
+  else
+    echo "ok: $code $(head -c 120 stderr | head -n 1)"
+  fi
+}
+
+# One seed, one picture: threads, batch and number of images change no byte.
+expect 0 '128x128' -- generate "a red circle" --seed 3 --threads 1 -o one.png
+expect 0 '128x128' -- generate "a red circle" --seed 3 --threads 2 --images 4 --batch 4 -o four.png
+expect 0 'four|two' -- generate "a red circle" --seed 3 --threads 2 --images 4 --batch 1 -o two.png
+for i in 1 2 3; do cmp -s four-$i.png two-$i.png || { echo "FAILED: image $i depends on the batch"; failed=1; }; done
+cmp -s four-0.png two-0.png || { echo "FAILED: image 0 depends on the batch"; failed=1; }
+cmp -s one.png two-0.png || { echo "FAILED: a single image differs from the first of four"; failed=1; }
+expect 0 '"kv_bytes_peak_full"' -- compare "a blue square" --json -o compared
+for file in full scalekv difference; do [ -s compared/$file.png ] || { echo "FAILED: compared/$file.png is missing"; failed=1; }; done
+expect 0 '128x128' -- reconstruct one.png -o again.png
+expect 0 '160x128' -- generate "a red circle" --aspect 5:4 --size 0.06M -o wide.png --top-k 1
+expect 0 'kernels' -- --version
+
+expect 2 'the prompt is empty' -- generate ""
+expect 2 'not valid UTF-8 at byte 2' -- generate "$(printf 'ab\xff')"
+expect 2 "no cache policy 'magic'.*scalekv" -- generate "x" --policy magic
+expect 2 'selector' -- generate "x" --selector magic
+for budget in 0% 101% abc -5% ''; do expect 2 'budget' -- generate "x" --budget "$budget"; done
+expect 2 'one value, or one for each scale' -- generate "x" --cfg 3,4
+expect 2 'one value, or one for each scale' -- generate "x" --tau 1,1,1
+expect 2 'not possible' -- generate "x" --cfg -1
+expect 2 'not possible' -- generate "x" --tau 0
+expect 2 "no size '9M'" -- generate "x" --size 9M
+expect 2 'aspect' -- generate "x" --aspect 16x9
+expect 2 'images' -- generate "x" --images 0
+expect 2 'threads' -- generate "x" --threads 0
+expect 2 'guidance' -- generate "x" --guidance-layer 99
+expect 2 'required' -- generate
+expect 1 'no folder' -- generate "x" -o nowhere/picture.png
+mkdir folder.png
+expect 1 'it is a folder' -- generate "x" -o folder.png
+expect 1 'missing.safetensors' -- generate "x" --model missing.safetensors
+head -c 1000 /dev/zero >zeros.safetensors
+expect 1 'zeros.safetensors' -- inspect zeros.safetensors
+expect 1 'no.png' -- reconstruct no.png
+head -c 100 one.png >cut.png
+expect 1 'cut.png' -- reconstruct cut.png
+[ -e scalekv.png ] && { echo "FAILED: a refused request left scalekv.png"; failed=1; }
+long=$(head -c 100000 /dev/zero | tr '\0' 'a')
+expect 0 'long.png' -- generate "$long" -o long.png
+exit $failed

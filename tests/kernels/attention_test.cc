@@ -1,0 +1,104 @@
+#include "kernels/attention.h"
+
+#include "scalar_twins.h"
+
+namespace scalekv::kernels {
+namespace {
+
+// A head over two segments with gaps between their rows, and its memory.
+struct Example {
+  Ragged queries, old_keys, old_values, new_keys, new_values, bias, out;
+
+  Example(std::int64_t count, std::int64_t old_count, std::int64_t new_count, std::int64_t size, float spread = 1.0F)
+      : queries(count, size, 3, 1, spread),
+        old_keys(old_count, size, 1, 2),
+        old_values(old_count, size, 1, 3),
+        new_keys(new_count, size, 7, 4),
+        new_values(new_count, size, 7, 5),
+        bias(count, old_count + new_count, 2, 6),
+        out(count, size, 5, 7) {}
+
+  AttentionHead head(bool with_bias) {
+    const auto segment = [](Ragged& keys, Ragged& values) {
+      return KeyValueSegment{keys.view().data(), values.view().data(), keys.view().size(0), keys.stride()};
+    };
+    return {.queries = queries.view().data(),
+            .query_stride = queries.stride(),
+            .query_count = queries.view().size(0),
+            .segments = {segment(old_keys, old_values), segment(new_keys, new_values)},
+            .bias = with_bias ? bias.view().data() : nullptr,
+            .bias_stride = bias.stride(),
+            .out = out.view().data(),
+            .out_stride = out.stride()};
+  }
+};
+
+struct Case {
+  std::int64_t queries, old_keys, new_keys, size;
+};
+constexpr Case kCases[] = {{1, 0, 1, 1},     {1, 1, 0, 128},   {4, 5, 4, 48},    {37, 100, 61, 64}, {130, 97, 130, 16},
+                           {33, 13, 200, 7}, {16, 96, 16, 80}, {5, 3, 250, 256}, {17, 0, 33, 33},   {3, 40, 9, 241}};
+
+TEST(AttentionTest, MatchesTheTwinOnEveryInstructionSet) {
+  for (const auto& [queries, old_keys, new_keys, size] : kCases) {
+    SCOPED_TRACE(testing::Message() << queries << " queries, " << old_keys << " + " << new_keys << " keys of " << size);
+    const float scale = 1.5F / std::sqrt(static_cast<float>(size));
+    for (const bool with_bias : {false, true}) {
+      for_instruction_sets([&] {
+        Example example(queries, old_keys, new_keys, size);
+        const AttentionHead head = example.head(with_bias);
+        attention(std::span(&head, 1), size, scale);
+        for (std::int64_t q = 0; q < queries; ++q) {
+          const std::vector<double> expected = attention_twin(head, q, size, static_cast<double>(scale));
+          for (std::int64_t d = 0; d < size; ++d) {
+            ASSERT_NEAR(example.out.view()(q, d), expected[static_cast<std::size_t>(d)], 1e-5) << q << ", " << d;
+          }
+        }
+        EXPECT_TRUE(example.out.gaps_untouched());
+      });
+    }
+  }
+}
+
+// Infinity's scores reach +-100: softmax is then close to picking one key.
+TEST(AttentionTest, LargeScores) {
+  Example example(20, 150, 60, 64, 100.0F);
+  const AttentionHead head = example.head(false);
+  attention(std::span(&head, 1), 64, 1.0F);
+  for (std::int64_t q = 0; q < 20; ++q) {
+    const std::vector<double> expected = attention_twin(head, q, 64, 1.0);
+    for (std::int64_t d = 0; d < 64; ++d) {
+      ASSERT_NEAR(example.out.view()(q, d), expected[static_cast<std::size_t>(d)], 1e-3) << q << ", " << d;
+    }
+  }
+}
+
+TEST(AttentionTest, GroupsOfQueriesAndThreadsChangeNothing) {
+  constexpr std::int64_t kQueries = 300, kSize = 48;
+  Example example(kQueries, 100, 300, kSize);
+  const AttentionHead whole = example.head(true);
+  for_instruction_sets([&] {
+    attention(std::span(&whole, 1), kSize, 0.3F);
+    const Tensor expected = example.out.tensor();
+    for_thread_counts([&] {
+      for (const std::int64_t group : {1, 7, 16, 129, 300}) {
+        Ragged out(kQueries, kSize, 0, 9);
+        std::vector<AttentionHead> parts;
+        for (std::int64_t first = 0; first < kQueries; first += group) {
+          AttentionHead part = whole;
+          part.queries += first * part.query_stride;
+          part.bias += first * part.bias_stride;
+          part.query_count = std::min(group, kQueries - first);
+          part.out = out.view().at(first, 0);
+          part.out_stride = out.stride();
+          parts.push_back(part);
+        }
+        attention(parts, kSize, 0.3F);
+        ASSERT_TRUE(same_bits(out.view(), expected.view<float>())) << group;
+      }
+    });
+  });
+}
+
+}  // namespace
+}  // namespace scalekv::kernels
