@@ -1,16 +1,13 @@
 // scalekv inspect: what a model file holds.
 #include <fmt/format.h>
 
-#include <cmath>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/bundle.h"
+#include "checkpoint/finite.h"
+#include "cli/architecture.h"
 #include "cli/commands.h"
-#include "core/error.h"
-#include "infinity/config.h"
-#include "text/config.h"
-#include "vae/config.h"
 
 namespace scalekv::cli {
 namespace {
@@ -24,73 +21,46 @@ struct InspectOptions {
 // Everything before the first dot, where the engine's parts are told apart ("gpt", "vae", "t5").
 std::string component_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-// Throws Error naming the first tensor that holds a NaN or an infinity.
-void check_finite(const checkpoint::TensorSource& source) {
-  for (const checkpoint::TensorInfo& info : source.tensors()) {
-    const bool floating =
-        info.dtype == DType::f32 || info.dtype == DType::f16 || info.dtype == DType::bf16 || info.dtype == DType::f64;
-    if (!floating) continue;
-    const Tensor values = source.load(info).convert_to_float(MemoryKind::other);
-    const View<const float> view = values.view<float>();
-    for (std::int64_t i = 0; i < view.elements(); ++i) {
-      if (!std::isfinite(view.data()[i])) {
-        fail("{}: tensor \"{}\" holds {} at element {}; the file is damaged, download it again", info.file.string(),
-             info.name, view.data()[i], i);
-      }
-    }
-  }
+// A piece of metadata, as JSON where it is JSON.
+nlohmann::json readable(const std::string& value) {
+  nlohmann::json parsed = nlohmann::json::parse(value, nullptr, false);
+  return parsed.is_structured() ? parsed : nlohmann::json(value);
 }
 
-// Depth, width and the like, as far as the tensors tell.
-nlohmann::json architecture_of(const checkpoint::Bundle& bundle) {
-  nlohmann::json facts = nlohmann::json::object();
-  std::int64_t codebook = 0;
-  if (bundle.vae) {
-    const vae::VaeConfig vae = vae::infer_vae_config(*bundle.vae);
-    codebook = vae.codebook;
-    facts["vae"] = {
-        {"codebook", vae.codebook}, {"stride", vae.stride()}, {"base", vae.base}, {"ch_mult", vae.multipliers}};
+nlohmann::json report_of(const InspectOptions& options, const checkpoint::TensorSource& source) {
+  nlohmann::json report = {{"file", options.file.string()}, {"checked", options.check}};
+  report["architecture"] = describe_architecture(checkpoint::open_bundle({.model = options.file}));
+  report["metadata"] = nlohmann::json::object();
+  for (const auto& [key, value] : source.metadata()) report["metadata"][key] = readable(value);
+  std::map<std::string, std::int64_t> totals;
+  report["tensors"] = nlohmann::json::array();
+  for (const checkpoint::TensorInfo& info : source.tensors()) {
+    totals[component_of(info.name)] += info.bytes;
+    report["tensors"].push_back(
+        {{"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.shape.sizes()}, {"bytes", info.bytes}});
   }
-  if (bundle.transformer && bundle.vae) {
-    const infinity::InfinityConfig config = infinity::infer_infinity_config(*bundle.transformer, codebook);
-    facts["infinity"] = {{"depth", config.depth}, {"width", config.width},           {"heads", config.heads},
-                         {"bits", config.bits},   {"text_width", config.text_width}, {"patchify", config.patchify}};
-  }
-  if (bundle.text_encoder) {
-    const text::T5Config text = text::infer_t5_config(*bundle.text_encoder);
-    facts["t5"] = {
-        {"layers", text.layers}, {"width", text.width}, {"heads", text.heads}, {"vocabulary", text.vocabulary}};
-  }
-  facts["tokenizer_bytes"] = bundle.tokenizer.size();
-  return facts;
+  report["bytes"] = totals;
+  return report;
 }
 
 void inspect(const InspectOptions& options) {
   const auto source = checkpoint::open_tensor_source(options.file);
-  if (options.check) check_finite(*source);
-  std::map<std::string, std::int64_t> totals;
-  for (const checkpoint::TensorInfo& info : source->tensors()) totals[component_of(info.name)] += info.bytes;
-  const nlohmann::json architecture = architecture_of(checkpoint::open_bundle({.model = options.file}));
+  const nlohmann::json report = report_of(options, *source);
+  if (options.check) checkpoint::check_finite(*source);
   if (options.json) {
-    nlohmann::json report = {{"file", options.file.string()},
-                             {"metadata", source->metadata()},
-                             {"bytes", totals},
-                             {"architecture", architecture}};
-    for (const checkpoint::TensorInfo& info : source->tensors()) {
-      report["tensors"].push_back({{"name", info.name},
-                                   {"dtype", dtype_name(info.dtype)},
-                                   {"shape", info.shape.sizes()},
-                                   {"bytes", info.bytes}});
-    }
     fmt::print("{}\n", report.dump(2));
     return;
   }
   for (const checkpoint::TensorInfo& info : source->tensors()) {
     fmt::print("{:<60} {:<5} {:>22} {:>12}\n", info.name, dtype_name(info.dtype), info.shape.to_string(), info.bytes);
   }
-  for (const auto& [component, bytes] : totals) fmt::print("{:<60} {:>41} bytes\n", component, bytes);
-  for (const auto& [part, facts] : architecture.items()) fmt::print("{}: {}\n", part, facts.dump());
-  if (options.check) fmt::print("every value is finite\n");
+  for (const auto& [component, bytes] : report["bytes"].items()) {
+    fmt::print("{:<60} {:>41} bytes\n", component, bytes.get<std::int64_t>());
+  }
+  for (const char* section : {"architecture", "metadata"}) {
+    for (const auto& [key, value] : report[section].items()) fmt::print("{} {}: {}\n", section, key, value.dump());
+  }
+  if (options.check) fmt::print("every weight is finite\n");
 }
 
 }  // namespace
@@ -98,9 +68,10 @@ void inspect(const InspectOptions& options) {
 void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "list what a model file holds");
   auto options = std::make_shared<InspectOptions>();
-  command->add_option("file", options->file, "model file (.safetensors)")->required();
-  command->add_flag("--check", options->check, "read every value; fail on NaN and infinity");
+  command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")->required();
+  command->add_flag("--check", options->check, "read every weight; fail on NaN and infinity");
   command->add_flag("--json", options->json, "as JSON");
+  command->footer("Example: scalekv inspect infinity_2b_reg.pth --check");
   command->callback([options] { inspect(*options); });
 }
 
