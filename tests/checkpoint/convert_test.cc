@@ -1,0 +1,186 @@
+#include "checkpoint/convert.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/files.h"
+#include "checkpoint/finite.h"
+#include "checkpoint/safetensors_writer.h"
+#include "checkpoint/sha256.h"
+
+namespace scalekv::checkpoint {
+namespace {
+
+std::string sha256_of(std::string_view text) {
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span(text)));
+  return sha.finish();
+}
+
+TEST(Sha256, KnownDigests) {
+  EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_of(std::string(1'000'000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Sha256, PiecesOfAnySizeGiveTheSame) {
+  const std::string text(300, 'x');
+  for (std::size_t piece = 1; piece < 130; ++piece) {
+    Sha256 sha;
+    for (std::size_t at = 0; at < text.size(); at += piece)
+      sha.update(std::as_bytes(std::span(text).subspan(at, std::min(piece, text.size() - at))));
+    EXPECT_EQ(sha.finish(), sha256_of(text)) << piece;
+  }
+}
+
+struct Given {
+  std::string name;
+  Shape shape;
+  std::vector<float> values;
+};
+
+// A .safetensors file of float32 tensors.
+void write_floats(const std::filesystem::path& path, const std::vector<Given>& tensors) {
+  std::vector<TensorInfo> infos;
+  for (const Given& tensor : tensors)
+    infos.push_back({.name = tensor.name, .dtype = DType::f32, .shape = tensor.shape});
+  SafetensorsWriter writer(path, infos, {});
+  for (const Given& tensor : tensors) writer.append(std::as_bytes(std::span(tensor.values)));
+  writer.finish();
+}
+
+// Three published files of a few tensors each, as the hub has them.
+class ConvertTest : public ::testing::Test {
+ protected:
+  ConvertTest() {
+    write_floats(folder_ / "gpt.safetensors",
+                 {{"trainer.gpt_fsdp.word_embed.weight", {2, 2}, {1.0F, 1.00390625F, -2.5F, 3.0e38F}},
+                  {"trainer.gpt_fsdp.ada_gss", {1, 1, 1}, {1.00390625F}},
+                  {"trainer.gpt_fsdp.attn_bias_for_masking", {1, 2}, {0.0F, -1.0F}},
+                  {"trainer.gpt_fsdp.head.bias", {3}, {1.00390625F, 2.0F, 3.0F}},
+                  {"trainer.opt.word_embed.weight.exp_avg", {1}, {0.0F}}});
+    write_vae(7.0F);
+    std::filesystem::create_directories(folder_ / "t5");
+    write_floats(folder_ / "t5/model.safetensors", {{"shared.weight", {1, 2}, {1.0F, 2.0F}},
+                                                    {"encoder.embed_tokens.weight", {1, 2}, {1.0F, 2.0F}},
+                                                    {"encoder.final_layer_norm.weight", {1}, {0.5F}},
+                                                    {"decoder.final_layer_norm.weight", {1}, {9.0F}},
+                                                    {"lm_head.weight", {1, 2}, {9.0F, 9.0F}}});
+    folder_.write("t5/spiece.model", "pieces");
+  }
+
+  void write_vae(float value) const {
+    write_floats(folder_ / "vae.safetensors", {{"vae.decoder.conv_in.weight", {1, 1, 1, 1}, {value}},
+                                               {"vae.encoder.conv_in.weight", {1, 1, 1, 1}, {8.0F}},
+                                               {"vae.quantizer.mask", {1}, {1.0F}},
+                                               {"disc.weight", {1}, {1.0F}}});
+  }
+
+  Bundle bundle() const {
+    return open_bundle({.transformer = folder_ / "gpt.safetensors",
+                        .vae = folder_ / "vae.safetensors",
+                        .text_encoder = folder_ / "t5"});
+  }
+
+  std::shared_ptr<const TensorSource> converted(const ConversionOptions& options) const {
+    convert_model(bundle(), folder_ / "out.safetensors", options, [](double, std::string_view) {});
+    return open_tensor_source(folder_ / "out.safetensors");
+  }
+
+  TemporaryFolder folder_;
+};
+
+std::vector<std::string> names_of(const TensorSource& source) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : source.tensors()) names.push_back(info.name);
+  return names;
+}
+
+TEST_F(ConvertTest, HoldsWhatTheEngineReadsUnderPublishedNames) {
+  const auto source = converted({});
+  EXPECT_EQ(names_of(*source),
+            (std::vector<std::string>{"gpt.ada_gss", "gpt.head.bias", "gpt.word_embed.weight",
+                                      "t5.encoder.final_layer_norm.weight", "t5.shared.weight", "tokenizer.spiece",
+                                      "vae.decoder.conv_in.conv.weight", "vae.encoder.conv_in.conv.weight"}));
+  EXPECT_EQ(names_of(*converted({.encoder = false})).size(), 7U);
+  const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
+  EXPECT_EQ(again.tokenizer, "pieces");
+  EXPECT_TRUE(again.transformer && again.vae && again.text_encoder);
+}
+
+TEST_F(ConvertTest, MatricesAreRoundedAndTheRestIsExact) {
+  const auto source = converted({});
+  const Tensor matrix = source->load(*source->find("gpt.word_embed.weight"));
+  EXPECT_EQ(matrix.dtype(), DType::bf16);
+  EXPECT_EQ(to_float(matrix.view<BFloat16>()(0, 1)), 1.0F);  // half way, to even
+  EXPECT_EQ(to_float(matrix.view<BFloat16>()(1, 0)), -2.5F);
+  EXPECT_EQ(source->load(*source->find("gpt.head.bias")).view<const float>()(0), 1.00390625F);
+  EXPECT_EQ(source->load(*source->find("gpt.ada_gss")).view<const float>()(0, 0, 0), 1.00390625F);
+  const auto exact = converted({.weights = DType::f32});
+  EXPECT_EQ(exact->load(*exact->find("gpt.word_embed.weight")).view<const float>()(0, 1), 1.00390625F);
+}
+
+TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
+  const auto metadata = converted({.config_json = "{\"name\":\"x\"}"})->metadata();
+  EXPECT_EQ(metadata.at("format"), "scalekv.model");
+  EXPECT_EQ(metadata.at("format_version"), "1");
+  EXPECT_EQ(metadata.at("config"), "{\"name\":\"x\"}");
+  const auto sources = nlohmann::json::parse(metadata.at("sources"));
+  EXPECT_EQ(sources["gpt"]["gpt.safetensors"], sha256_of(read_file(folder_ / "gpt.safetensors")));
+  EXPECT_EQ(sources["t5"]["model.safetensors"], sha256_of(read_file(folder_ / "t5/model.safetensors")));
+  EXPECT_EQ(sources["tokenizer"]["spiece.model"], sha256_of("pieces"));
+}
+
+TEST_F(ConvertTest, TheSameSourcesGiveTheSameBytes) {
+  converted({});
+  const std::string first = read_file(folder_ / "out.safetensors");
+  converted({});
+  EXPECT_EQ(read_file(folder_ / "out.safetensors"), first);
+}
+
+TEST_F(ConvertTest, DamagedWeightsLeaveTheOldFile) {
+  converted({});
+  const std::string first = read_file(folder_ / "out.safetensors");
+  const std::size_t files = folder_.files();
+  write_vae(std::numeric_limits<float>::quiet_NaN());
+  EXPECT_TRUE(mentions(failure_of([&] { converted({}); }),
+                       {"vae.safetensors", "\"vae.decoder.conv_in.weight\"", "nan", "element 0"}));
+  EXPECT_EQ(read_file(folder_ / "out.safetensors"), first);
+  EXPECT_EQ(folder_.files(), files);
+}
+
+TEST_F(ConvertTest, StoppingLeavesNothing) {
+  const std::size_t files = folder_.files();
+  const auto stop = [](double share, std::string_view) {
+    if (share > 0.0) fail("stopped");
+  };
+  EXPECT_EQ(failure_of([&] { convert_model(bundle(), folder_ / "out.safetensors", {}, stop); }), "stopped");
+  EXPECT_EQ(folder_.files(), files);
+}
+
+TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
+  const auto failure = [&](const BundlePaths& paths) {
+    return failure_of([&] { plan_conversion(open_bundle(paths), {}); });
+  };
+  EXPECT_TRUE(mentions(failure({.transformer = folder_ / "gpt.safetensors", .vae = folder_ / "vae.safetensors"}),
+                       {"text encoder", "--text-encoder"}));
+  EXPECT_TRUE(mentions(failure({.model = folder_ / "gpt.safetensors"}), {"gpt.safetensors", "VAE", "--vae"}));
+  EXPECT_TRUE(mentions(failure({.vae = folder_ / "gpt.safetensors"}), {"gpt.safetensors", "VAE"}));
+  EXPECT_TRUE(mentions(failure({.text_encoder = folder_ / "t5/absent"}), {"absent"}));
+}
+
+TEST_F(ConvertTest, WeightsThatAreNotFiniteAreFoundInAnyType) {
+  EXPECT_NO_THROW(check_finite(*open_tensor_source(folder_ / "vae.safetensors")));
+  write_vae(-std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(folder_ / "vae.safetensors")); }),
+                       {"vae.safetensors", "\"vae.decoder.conv_in.weight\"", "-inf", "element 0"}));
+  const auto path =
+      folder_.write("half.safetensors", safetensors_bytes(R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})",
+                                                          bytes_of<std::uint16_t>({0x3c00, 0x7e00})));
+  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(path)); }),
+                       {"half.safetensors", "\"h\"", "nan", "element 1"}));
+}
+
+}  // namespace
+}  // namespace scalekv::checkpoint
