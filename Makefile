@@ -2,7 +2,7 @@
 .PHONY: help demo test build bench lint format packages sanitize clean
 
 BUILD := build/release
-PROMPT ?= a red ring above a blue square
+PROMPT ?= a yellow square on a gray background
 OUT ?= out/demo.png
 
 help:
