@@ -19,5 +19,6 @@ check "shellcheck" shellcheck "${scripts[@]}"
 # clang-tidy wants the commands of a Clang build (GCC's flags are not all known to it); nothing is compiled for it.
 cmake --preset clang >/dev/null
 mapfile -t product < <(git ls-files 'src/*.cc')
-check "clang-tidy" bash -c 'printf "%s\n" "$@" | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/clang --quiet 2>/dev/null' _ "${product[@]}"
+tidy() { printf '%s\n' "${product[@]}" | xargs -P "$(nproc)" -n 2 clang-tidy-14 -p build/clang --quiet 2>/dev/null; }
+check "clang-tidy" tidy
 exit $failed

@@ -4,7 +4,7 @@
 # interpreter to use (3.11 or later).
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH="" cd -- "$(dirname -- "$0")" && pwd)
 folder=${1:-.venv-tools}
 
 "${PYTHON:-python3}" -m venv "$folder"
