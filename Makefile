@@ -38,8 +38,8 @@ sanitize:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
 	@cmake --build --preset asan
-	@ctest --preset asan -j2 -LE slow --quiet && echo "sanitizers: no findings" || \
-	  { ctest --preset asan --rerun-failed; exit 1; }
+	@ctest --preset asan -j2 -LE 'slow|golden' --quiet && echo "sanitizers: no findings" || \
+	  { ctest --preset asan -LE 'slow|golden' --rerun-failed; exit 1; }
 
 bench:
 	@tools/install_packages.sh test
