@@ -41,13 +41,13 @@ int run(const std::vector<std::filesystem::path>& arguments) {
   for (const std::filesystem::path& stem : stems) {
     try {
       check_fixture(Fixture(stem), report);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       fmt::print(stderr, "check-golden: {}\n", error.what());
       ++unreadable;
     }
   }
-  fmt::print("{} fixtures: {} checks, {} missed, {} skipped with a reason, {} tensors unchecked\n", stems.size(),
-             report.checked(), report.missed(), report.skipped(), report.unchecked());
+  fmt::print("{} fixtures, {} unreadable: {} checks, {} missed, {} skipped with a reason, {} tensors unchecked\n",
+             stems.size(), unreadable, report.checked(), report.missed(), report.skipped(), report.unchecked());
   if (unreadable > 0) return 2;
   return report.missed() + report.unchecked() == 0 ? 0 : 1;
 }

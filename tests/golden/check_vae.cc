@@ -13,6 +13,9 @@
 namespace scalekv::golden {
 namespace {
 
+// A value's sign is unsure below this.
+constexpr float kSign = 1e-4F;
+
 // The scales in latent cells.
 std::vector<MapSize> read_latent_schedule(const Fixture& fixture) {
   for (const nlohmann::json* settings : {&fixture.json(), &fixture.config()}) {
@@ -80,6 +83,11 @@ class VaeCheck {
     });
     maps_.add("enc.h", image, features.view<float>());
     vae::Quantized quantized = vae::quantize(features.view<float>(), scales, true);
+    // A sign that rounding turned changes every scale behind it: go on with the fixture's bits, then.
+    const std::vector<Tensor> stored = stored_bits(image, scales);
+    if (!stored.empty() && !same_bits(quantized.bits, stored)) {
+      quantized = follow_bits(features.view<float>(), stored);
+    }
     maps_.add("enc.z", image, quantized.sum.view<float>());
     for (std::size_t scale = 0; scale < scales.size(); ++scale) {
       maps_.add(fmt::format("enc.lfq_in.s{}", scale), image, quantized.residuals[scale].view<float>());
@@ -111,13 +119,82 @@ class VaeCheck {
     maps_.add("enc.summed_from_bits", image, sum.view<float>());
   }
 
+  // An image's bits in the fixture; empty where a scale is missing.
+  std::vector<Tensor> stored_bits(std::int64_t image, const std::vector<MapSize>& scales) const {
+    std::vector<Tensor> stored;
+    for (std::size_t scale = 0; scale < scales.size(); ++scale) {
+      const std::string name = fmt::format("enc.bits.s{}", scale);
+      if (!fixture_.has(name)) return {};
+      std::vector<Tensor> images = split_bits(fixture_.integers(name));
+      stored.push_back(std::move(images.at(static_cast<std::size_t>(image))));
+      const Shape expected{scales[scale].height, scales[scale].width, config_.codebook};
+      if (stored.back().shape() != expected) {
+        fail("{} has maps of shape {}, not {}", name, stored.back().shape().to_string(), expected.to_string());
+      }
+    }
+    return stored;
+  }
+
+  static bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) {
+      const std::uint8_t* first = x.view<std::uint8_t>().data();
+      return std::equal(first, first + x.elements(), y.view<std::uint8_t>().data());
+    });
+  }
+
+  // Quantisation of residuals that `stored` bits leave; its own bits are the signs of those residuals.
+  static vae::Quantized follow_bits(View<const float> features, const std::vector<Tensor>& stored) {
+    vae::Quantized followed;
+    followed.sum = Tensor::zeros<float>(features.shape(), MemoryKind::other);
+    Tensor residual(DType::f32, features.shape(), MemoryKind::other);
+    for (const Tensor& bits : stored) {
+      const View<const float> sum = followed.sum.view<float>();
+      for (std::int64_t i = 0; i < sum.elements(); ++i) {
+        residual.view<float>().data()[i] = features.data()[i] - sum.data()[i];
+      }
+      Tensor seen(DType::f32, bits.shape(), MemoryKind::other);
+      kernels::resample_area(residual.view<float>(), seen.view<float>());
+      Tensor signs(DType::u8, bits.shape(), MemoryKind::other);
+      for (std::int64_t i = 0; i < signs.elements(); ++i) {
+        signs.view<std::uint8_t>().data()[i] = seen.view<float>().data()[i] > 0.0F ? 1 : 0;
+      }
+      Tensor codes(DType::f32, bits.shape(), MemoryKind::other);
+      vae::bits_to_codes(bits.view<std::uint8_t>(), codes.view<float>());
+      vae::accumulate_codes(codes.view<float>(), followed.sum.view<float>());
+      followed.bits.push_back(std::move(signs));
+      followed.residuals.push_back(std::move(seen));
+    }
+    return followed;
+  }
+
+  // Identical, or different only where the value whose sign was taken is next to zero.
   void compare_bits(std::size_t scales) {
     for (std::size_t scale = 0; scale < scales; ++scale) {
       const std::string name = fmt::format("enc.bits.s{}", scale);
       if (!fixture_.has(name)) continue;
       std::vector<const Tensor*> maps;
       for (const vae::Quantized& quantized : quantized_) maps.push_back(&quantized.bits[scale]);
-      report_.exact(name, fixture_.integers(name).values, join_bits(maps));
+      const std::vector<std::int64_t> expected = fixture_.integers(name).values;
+      const std::vector<std::int64_t> actual = join_bits(maps);
+      const std::string input = fmt::format("enc.lfq_in.s{}", scale);
+      if (expected == actual || expected.size() != actual.size() || !fixture_.has(input)) {
+        report_.exact(name, expected, actual);
+        continue;
+      }
+      std::vector<float> signed_values;
+      for (const Tensor& map : channels_last(fixture_.numbers(input))) {
+        const float* first = map.view<float>().data();
+        signed_values.insert(signed_values.end(), first, first + map.elements());
+      }
+      std::size_t differences = 0;
+      std::size_t unsure = 0;
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        if (expected[i] == actual[i]) continue;
+        ++(std::abs(signed_values.at(i)) < kSign ? unsure : differences);
+      }
+      report_.verdict(
+          name, differences == 0,
+          fmt::format("differs at {} places, of which {} have |value| < 1e-4", differences + unsure, unsure));
     }
   }
 

@@ -1,5 +1,7 @@
 #include "golden/maps.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "pipeline/pixels.h"
 
@@ -50,9 +52,10 @@ std::vector<Tensor> split_bits(const Integers& bits) {
   return maps;
 }
 
-std::int64_t stride_between(std::int64_t full, std::int64_t stored) {
-  for (std::int64_t stride = 1; stride <= full; ++stride) {
-    if ((full + stride - 1) / stride == stored) return stride;
+std::int64_t stride_between(std::int64_t height, std::int64_t width, std::int64_t stored_height,
+                            std::int64_t stored_width) {
+  for (std::int64_t stride = 1; stride <= std::max(height, width); ++stride) {
+    if ((height + stride - 1) / stride == stored_height && (width + stride - 1) / stride == stored_width) return stride;
   }
   return 0;
 }
@@ -60,16 +63,15 @@ std::int64_t stride_between(std::int64_t full, std::int64_t stored) {
 void MapCollector::add(const std::string& name, std::int64_t image, View<const float> map) {
   if (!fixture_.has(name)) return;
   const MapShape stored(fixture_.shape(name));
-  const std::int64_t down = stride_between(map.size(0), stored.height);
-  const std::int64_t across = stride_between(map.size(1), stored.width);
-  if (down == 0 || across == 0 || stored.channels != map.size(2) || image >= stored.images) {
+  const std::int64_t stride = stride_between(map.size(0), map.size(1), stored.height, stored.width);
+  if (stride == 0 || stored.channels != map.size(2) || image >= stored.images) {
     fail("{} has shape {}, image {} of the engine has {}", name, fixture_.shape(name).to_string(), image,
          map.shape().to_string());
   }
   std::vector<float>& values = gathered_[name];
   for (std::int64_t c = 0; c < stored.channels; ++c) {
     for (std::int64_t y = 0; y < stored.height; ++y) {
-      for (std::int64_t x = 0; x < stored.width; ++x) values.push_back(map(y * down, x * across, c));
+      for (std::int64_t x = 0; x < stored.width; ++x) values.push_back(map(y * stride, x * stride, c));
     }
   }
 }
@@ -88,23 +90,26 @@ std::vector<std::int64_t> join_bits(const std::vector<const Tensor*>& maps) {
   return joined;
 }
 
-std::vector<std::int64_t> to_pixels(const std::vector<Tensor>& maps, const Shape& stored, bool blue_first) {
-  std::vector<std::int64_t> values;
+Pixels to_pixels(const std::vector<Tensor>& maps, const Shape& stored, bool blue_first) {
+  Pixels pixels;
   for (const Tensor& map : maps) {
-    const Image image = pipeline::to_image(map.view<float>());
-    const std::int64_t down = stride_between(image.height, stored[1]);
-    const std::int64_t across = stride_between(image.width, stored[2]);
-    if (down == 0 || across == 0) {
-      fail("pictures of {}x{} are not of shape {}", image.width, image.height, stored.to_string());
-    }
+    const View<const float> view = map.view<float>();
+    const Image image = pipeline::to_image(view);
+    const std::int64_t stride = stride_between(image.height, image.width, stored[1], stored[2]);
+    if (stride == 0) fail("pictures of {}x{} are not of shape {}", image.width, image.height, stored.to_string());
     for (std::int64_t y = 0; y < stored[1]; ++y) {
       for (std::int64_t x = 0; x < stored[2]; ++x) {
-        const std::uint8_t* pixel = image.rgb.data() + (y * down * image.width + x * across) * 3;
-        for (int c = 0; c < 3; ++c) values.push_back(pixel[blue_first ? 2 - c : c]);
+        const std::uint8_t* pixel = image.rgb.data() + (y * stride * image.width + x * stride) * 3;
+        for (int c = 0; c < 3; ++c) {
+          const int channel = blue_first ? 2 - c : c;
+          const double clamped = std::clamp(view(y * stride, x * stride, channel), -1.0F, 1.0F);
+          pixels.values.push_back(pixel[channel]);
+          pixels.exact.push_back((clamped + 1.0) / 2.0 * 255.0);
+        }
       }
     }
   }
-  return values;
+  return pixels;
 }
 
 }  // namespace scalekv::golden

@@ -17,9 +17,10 @@ std::vector<Tensor> channels_last(const Numbers& numbers);
 // Bits [B, (1,) h, w, d] of 0 / 1 -> B maps [h, w, d] u8.
 std::vector<Tensor> split_bits(const Integers& bits);
 
-// The step with which `stored` of `full` places were kept (every s-th, from the first): ceil(full / s) == stored.
-// 0 where there is none.
-std::int64_t stride_between(std::int64_t full, std::int64_t stored);
+// The step with which places of a map were kept (every s-th row and column, from the first), such that
+// ceil(height / s) and ceil(width / s) are what is stored; the smallest of many. 0 where there is none.
+std::int64_t stride_between(std::int64_t height, std::int64_t width, std::int64_t stored_height,
+                            std::int64_t stored_width);
 
 // Gathers the engine's maps of a batch in a fixture's layout and compares when all are there.
 class MapCollector {
@@ -42,6 +43,6 @@ class MapCollector {
 std::vector<std::int64_t> join_bits(const std::vector<const Tensor*>& maps);
 
 // Pixels in -1..1, B maps [H, W, 3], as 8-bit values in the layout of a fixture's [B, h, w, 3] (every s-th pixel).
-std::vector<std::int64_t> to_pixels(const std::vector<Tensor>& maps, const Shape& stored, bool blue_first);
+Pixels to_pixels(const std::vector<Tensor>& maps, const Shape& stored, bool blue_first);
 
 }  // namespace scalekv::golden

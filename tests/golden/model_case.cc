@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "core/error.h"
 #include "golden/maps.h"
@@ -64,10 +65,13 @@ int read_guidance_layer(const Fixture& fixture) {
   if (!config.contains("cfg_insertion_layer")) return 0;
   const nlohmann::json& layers = config["cfg_insertion_layer"];
   if (layers.is_number()) return -layers.get<int>();
-  if (layers.size() != 1) fail("guidance at {} places at once is not supported", layers.size());
-  const int layer = layers[0].get<int>();
-  if (layer > 0) fail("guidance on probabilities (cfg_insertion_layer {}) is not supported", layer);
-  return -layer;
+  std::vector<int> places;  // the reference reads 1, guidance on probabilities, and then does nothing about it
+  for (const nlohmann::json& layer : layers) {
+    if (layer.get<int>() != 1) places.push_back(layer.get<int>());
+  }
+  if (places.size() != 1) fail("guidance at {} places at once is not supported", places.size());
+  if (places[0] > 0) fail("cfg_insertion_layer {} is not known", places[0]);
+  return -places[0];
 }
 
 infinity::Schedule read_request_schedule(const Fixture& fixture) {
@@ -88,7 +92,15 @@ ModelCase::ModelCase(const Fixture& fixture) : transformer(make_transformer(fixt
   request.schedule = read_request_schedule(fixture);
   const std::size_t scales = request.schedule.scales.size();
   request.texts = split_texts(fixture.numbers("in.kv_compact"), fixture.integers("in.lens").values);
-  request.negative = read_negative(fixture, request.texts.size());
+  const auto images = static_cast<std::size_t>(fixture.shape("in.bits.s0")[0]);
+  if (request.texts.size() == 2 * images) {  // negative prompts behind the prompts
+    request.negative.assign(std::make_move_iterator(request.texts.begin() + static_cast<std::ptrdiff_t>(images)),
+                            std::make_move_iterator(request.texts.end()));
+    request.texts.resize(images);
+  } else {
+    request.negative = read_negative(fixture, images);
+  }
+  if (request.texts.size() != images) fail("{} texts for {} images", request.texts.size(), images);
   request.cfg = per_scale(fixture, "in.cfg", scales);
   request.tau = per_scale(fixture, "in.tau", scales);
   request.guidance_layer = read_guidance_layer(fixture);
