@@ -62,7 +62,9 @@ Tensor WeightMap::take(std::string_view name, const Shape& expected) {
 
 Tensor WeightMap::take_float(std::string_view name, const Shape& expected, MemoryKind kind) {
   Tensor tensor = take(name, expected);
-  return tensor.dtype() == DType::f32 ? std::move(tensor) : tensor.convert_to_float(kind);
+  if (tensor.dtype() != DType::f32) tensor = tensor.convert_to_float(kind);
+  check_finite(std::as_const(tensor).view<float>(), 0, require(name));
+  return tensor;
 }
 
 void WeightMap::ignore(std::string_view start) {

@@ -33,7 +33,7 @@ class WeightMap {
   // The tensor, which is then marked as used. Throws Error where it is missing (naming what was sought), has another
   // shape (naming both), or is not of a floating type.
   Tensor take(std::string_view name, const Shape& expected);
-  // The same, converted to float32 if it is not.
+  // The same, converted to float32 if it is not. Throws Error where an element is NaN or infinite.
   Tensor take_float(std::string_view name, const Shape& expected, MemoryKind kind);
   // Marks names that a checkpoint may hold though nothing reads them.
   void ignore(std::string_view start);

@@ -9,8 +9,8 @@
 
 namespace scalekv {
 
-// Contents up to the smaller of the old and the new size survive resize(). Large blocks are resized by moving page
-// tables rather than bytes where the C library can (glibc's realloc), so growing holds no second copy.
+// Contents up to the smaller of the old and the new size survive resize(). The block is pages of its own, resized by
+// moving page tables rather than bytes: growing holds no second copy, shrinking gives memory back to the system.
 class GrowBuffer {
  public:
   explicit GrowBuffer(MemoryKind kind) : kind_(kind) {}

@@ -1,6 +1,7 @@
 #include "infinity/generator.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "infinity/latent.h"
@@ -148,8 +149,12 @@ class Run {
     return kept;
   }
 
-  // Samples (or is told) the bits of this scale and adds their codes to the latent sums.
+  // Samples (or is told) the bits of this scale and adds their codes to the latent sums. Throws Error on NaN logits.
   void take_bits(int scale, View<const float> logits) {
+    if (!std::all_of(logits.data(), logits.data() + logits.elements(), [](float x) { return std::isfinite(x); })) {
+      fail("the logits of scale {} are not finite: a weight is NaN or infinite; `scalekv inspect --check` names it",
+           scale + 1);
+    }
     const std::int64_t tokens = map(scale).tokens();
     result_.bits.emplace_back();
     for (std::int64_t image = 0; image < images_; ++image) {

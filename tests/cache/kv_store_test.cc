@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <numeric>
 
 #include "core/philox.h"
@@ -115,6 +118,70 @@ TEST(KvStore, TheReferencesLastCompression) {
   const Budget budget =
       make_scale_budget(3, 2, 10, {{4, {{0}, 12, 8}}, {5, {{0}, 20, 8}}, {6, {{0}, 40, 8}}, {7, {{0}, 50, 8}}});
   run_and_compare(KeepPlan(geometry(), budget, true), 2, 1);
+}
+
+// Bytes of this process that are in memory.
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double pages = 0.0;
+  file >> pages >> pages;
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+// Writes every key and value of all scales but the last (after which nothing is kept); the first tokens stay.
+void fill(KvStore& store, const KeepPlan& plan) {
+  const CacheGeometry& shape = plan.geometry();
+  for (int scale = 0; scale + 1 < shape.scale_count(); ++scale) {
+    store.begin_scale(scale);
+    for (int layer = 0; layer < shape.layers; ++layer) {
+      const auto targets = store.targets(layer, 0, 0);
+      for (const auto& target : targets) {
+        for (std::int64_t token = 0; token < shape.map_tokens(scale); ++token) {
+          std::fill_n(target.keys + token * target.stride, shape.head_size, 1.0F);
+          std::fill_n(target.values + token * target.stride, shape.head_size, 2.0F);
+        }
+      }
+      if (plan.keeps_all(scale, layer)) {
+        store.keep_all(layer, 0);
+        continue;
+      }
+      std::vector<std::vector<std::int32_t>> kept;
+      for (int head = 0; head < shape.heads; ++head) {
+        kept.emplace_back(static_cast<std::size_t>(plan.after(scale, layer, head)));
+        std::iota(kept.back().begin(), kept.back().end(), 0);
+      }
+      store.keep(layer, 0, 0, kept);
+    }
+  }
+}
+
+TEST(KvStore, ResidentMemoryMovesWithTheLedger) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers hold freed memory back";
+#endif
+  const CacheGeometry shape{.layers = 8, .heads = 4, .head_size = 64, .scales = {{1, 1}, {16, 16}, {48, 48}, {64, 64}}};
+  const std::vector<std::int64_t> group(shape.scales.size(), 1);
+  const Budget tenth = make_scale_budget(8, 4, 10, {{3, {{0}, 200, 16}}, {4, {{0}, 400, 16}}});
+  double whole = 0.0;
+  for (const Budget& budget : {Budget(), tenth}) {
+    const KeepPlan plan(shape, budget);
+    const double resident = resident_bytes();
+    const std::int64_t written = ledger().current(MemoryKind::kv);
+    double grown = 0.0;
+    {
+      KvStore store(plan, 1, group);
+      fill(store, plan);
+      const auto ledger_grown = static_cast<double>(ledger().current(MemoryKind::kv) - written);
+      grown = resident_bytes() - resident;
+      EXPECT_NEAR(grown, ledger_grown, 0.05 * ledger_grown + 2e6);
+    }
+    EXPECT_NEAR(resident_bytes(), resident, 2e6);
+    if (whole == 0.0) {
+      whole = grown;
+    } else {
+      EXPECT_LT(grown, 0.5 * whole);
+    }
+  }
 }
 
 }  // namespace

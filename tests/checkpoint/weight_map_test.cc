@@ -58,6 +58,15 @@ TEST_F(WeightMapTest, IntegersAreNoWeights) {
   EXPECT_TRUE(mentions(failure_of([&] { map.take("ids", {1}); }), {"m.safetensors", "\"vae.ids\"", "I32"}));
 }
 
+TEST_F(WeightMapTest, WeightsThatAreNoNumbersAreNamed) {
+  constexpr std::string_view kOne = R"({"gain":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}})";
+  const auto path =
+      folder_.write("nan.safetensors", safetensors_bytes(kOne, bytes_of<std::uint16_t>({0x3f80, 0x7fc0})));
+  WeightMap map(open_tensor_source(path), "", "VAE");
+  EXPECT_TRUE(mentions(failure_of([&] { map.take_float("gain", {2}, MemoryKind::other); }),
+                       {"nan.safetensors", "\"gain\"", "nan", "element 1"}));
+}
+
 TEST_F(WeightMapTest, LeftOversAreNamed) {
   WeightMap map = vae();
   map.take("weight", {1, 2});

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <set>
+#include <string>
 
 #include "core/error.h"
 #include "core/threads.h"
@@ -91,6 +93,19 @@ TEST(Generator, NothingLeaksIntoTheNextImage) {
           {.progress = [](int scale, const std::vector<Tensor>&) { return scale < 3; }, .tap = {}, .observer = {}}),
       Cancelled);
   EXPECT_TRUE(same(first.latents[0], generate(small_transformer(), request(0, 1, "scalekv", 0.1)).latents[0]));
+}
+
+TEST(Generator, AWeightThatIsNoNumberIsNoPicture) {
+  auto source = testing::random_transformer_source(small_config());
+  source->spoil(infinity::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
+  checkpoint::WeightMap weights(source, "", "transformer");
+  const Transformer transformer(small_config(), weights);
+  try {
+    generate(transformer, request(0, 1, "full", 1.0));
+    FAIL() << "a picture was made of NaN";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("inspect --check"), std::string::npos) << error.what();
+  }
 }
 
 TEST(Generator, AWholeBudgetIsTheFullCache) {

@@ -25,6 +25,9 @@ class RandomSource final : public checkpoint::TensorSource {
     tensors_.emplace(name, std::move(tensor));
   }
 
+  // Puts `value` in place of a tensor's first element.
+  void spoil(const std::string& name, float value) { *tensors_.at(name).view<float>().data() = value; }
+
   const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
   Tensor load(const checkpoint::TensorInfo& info) const override {
     return tensors_.at(info.name).clone(MemoryKind::other);
@@ -39,7 +42,7 @@ class RandomSource final : public checkpoint::TensorSource {
   std::map<std::string, std::string> metadata_;
 };
 
-inline checkpoint::WeightMap random_transformer(const infinity::InfinityConfig& config) {
+inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::InfinityConfig& config) {
   auto source = std::make_shared<RandomSource>();
   const std::int64_t c = config.width, t = config.text_width, f = config.feed_forward, pool = config.pool_heads();
   const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
@@ -81,7 +84,11 @@ inline checkpoint::WeightMap random_transformer(const infinity::InfinityConfig& 
     linear(block + "ffn.fc1", c, f);
     linear(block + "ffn.fc2", f, c);
   }
-  return checkpoint::WeightMap(source, "", "transformer");
+  return source;
+}
+
+inline checkpoint::WeightMap random_transformer(const infinity::InfinityConfig& config) {
+  return checkpoint::WeightMap(random_transformer_source(config), "", "transformer");
 }
 
 }  // namespace scalekv::testing
