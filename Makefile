@@ -2,7 +2,7 @@
 .PHONY: help demo test build bench lint format packages sanitize clean
 
 BUILD := build/release
-PROMPT ?= a yellow square on a gray background
+PROMPT ?= a red circle
 OUT ?= out/demo.png
 
 help:
