@@ -78,6 +78,16 @@ Budget make_scale_budget(int layers, int heads, std::int64_t base, const std::ma
   return Budget(layers, heads, base, std::move(expanded));
 }
 
+Budget make_uniform_budget(const CacheGeometry& geometry, std::int64_t capacity) {
+  std::map<int, std::vector<std::int64_t>> rows;
+  for (int number = 2; number <= geometry.scale_count(); ++number) {
+    if (geometry.tokens_before(number - 1) <= capacity) continue;
+    rows.emplace(number,
+                 std::vector<std::int64_t>(static_cast<std::size_t>(geometry.layers * geometry.heads), capacity));
+  }
+  return Budget(geometry.layers, geometry.heads, capacity, std::move(rows));
+}
+
 std::int64_t mean_tokens(double share, const CacheGeometry& geometry) {
   SCALEKV_ASSERT(share > 0.0 && share <= 1.0);
   const std::int64_t history = geometry.history();

@@ -52,6 +52,9 @@ struct ScaleBudget {
 // Expands drafter rows (keyed by scale number, from 1) to a budget that is equal over heads.
 Budget make_scale_budget(int layers, int heads, std::int64_t base, const std::map<int, ScaleBudget>& rows);
 
+// The same capacity everywhere, in every row whose history exceeds it.
+Budget make_uniform_budget(const CacheGeometry& geometry, std::int64_t capacity);
+
 // Mean tokens a layer that a share of the full history amounts to. For the square 13-scale schedule the published
 // numbers hold: 20% 1300, 10% 650, 4% 265, 1% 65; elsewhere share x history, rounded.
 // share is in (0, 1].

@@ -91,7 +91,34 @@ kernels::KeyValueSegment KvStore::current(int layer, std::int64_t sequence, std:
 
 void KvStore::keep_all(int layer, std::int64_t sequence) {
   SCALEKV_ASSERT(plan_.keeps_all(scale_, layer));
-  for (HeadRun& run : store(layer, sequence).heads) run.length += plan_.geometry().map_tokens(scale_);
+  const std::int64_t tokens = plan_.geometry().map_tokens(scale_);
+  const auto first = static_cast<std::int32_t>(plan_.geometry().tokens_before(scale_));
+  for (HeadRun& run : store(layer, sequence).heads) {
+    run.length += tokens;
+    for (std::int32_t i = 0; !run.origins.empty() && i < tokens; ++i) run.origins.push_back(first + i);
+  }
+}
+
+std::span<const std::int32_t> KvStore::origins(int layer, std::int64_t sequence, int head) const {
+  return store(layer, sequence).heads[static_cast<std::size_t>(head)].origins;
+}
+
+std::vector<float>& KvStore::received(int layer, std::int64_t sequence, int head) {
+  return store(layer, sequence).heads[static_cast<std::size_t>(head)].received;
+}
+
+void KvStore::keep_origins(HeadRun& run, std::span<const std::int32_t> indices) const {
+  const auto first = static_cast<std::int32_t>(plan_.geometry().tokens_before(scale_));
+  std::vector<std::int32_t> origins;
+  origins.reserve(indices.size());
+  for (const std::int32_t index : indices) {
+    if (index >= run.length) {
+      origins.push_back(first + index - static_cast<std::int32_t>(run.length));
+    } else {
+      origins.push_back(run.origins.empty() ? index : run.origins[static_cast<std::size_t>(index)]);
+    }
+  }
+  run.origins = std::move(origins);
 }
 
 void KvStore::keep(int layer, std::int64_t sequence, std::int64_t slot,
@@ -104,6 +131,7 @@ void KvStore::keep(int layer, std::int64_t sequence, std::int64_t slot,
   for (int head = 0; head < geometry.heads; ++head) {
     HeadRun& run = mine.heads[static_cast<std::size_t>(head)];
     const std::vector<std::int32_t>& indices = kept[static_cast<std::size_t>(head)];
+    keep_origins(run, indices);
     // History: kept rows move forward within their run.
     std::int64_t written = 0;
     for (const std::int32_t index : indices) {

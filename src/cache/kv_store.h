@@ -33,6 +33,11 @@ class KvStore {
   std::vector<kernels::KeyValueTarget> targets(int layer, std::int64_t sequence, std::int64_t slot);
   kernels::KeyValueSegment history(int layer, std::int64_t sequence, int head) const;
   kernels::KeyValueSegment current(int layer, std::int64_t sequence, std::int64_t slot, int head) const;
+  // Where the tokens of a head's history lie in the pyramid; empty while nothing has been dropped (0, 1, 2, ...).
+  std::span<const std::int32_t> origins(int layer, std::int64_t sequence, int head) const;
+  // What selections so far have summed up for the history tokens of a head (Selector::accumulates); may be shorter than
+  // the history: the rest is zero.
+  std::vector<float>& received(int layer, std::int64_t sequence, int head);
 
   // The map stays where it is. Only where the plan keeps all.
   void keep_all(int layer, std::int64_t sequence);
@@ -44,6 +49,8 @@ class KvStore {
     std::int64_t offset = 0;    // in tokens
     std::int64_t length = 0;    // tokens held
     std::int64_t reserved = 0;  // tokens there is room for
+    std::vector<std::int32_t> origins;
+    std::vector<float> received;
   };
   // One layer of one sequence: the runs of its heads one after another.
   struct Store {
@@ -56,6 +63,8 @@ class KvStore {
   const Store& store(int layer, std::int64_t sequence) const;
   float* scratch_keys(std::int64_t slot, int head) const;
   float* scratch_values(std::int64_t slot, int head) const;
+  // Notes where the tokens at the kept cache indices came from.
+  void keep_origins(HeadRun& run, std::span<const std::int32_t> indices) const;
   // Gives head h room for reserved[h] tokens; runs keep their contents.
   void lay_out(Store& store, std::span<const std::int64_t> reserved);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cache/rivals.h"
 #include "core/error.h"
 
 namespace scalekv::cache {
@@ -29,6 +30,11 @@ struct Entry {
 constexpr std::array kPolicies = {
     Entry{"full", "keeps everything; the yardstick", make_full},
     Entry{"scalekv", "few drafter layers keep their history, refiner layers almost none, scale by scale", make_scalekv},
+    Entry{"sliding-window", "the most recent tokens", make_sliding_window},
+    Entry{"streaming-llm", "the first tokens and the most recent", make_streaming_llm},
+    Entry{"snapkv", "what the last queries of the map attend to", make_snapkv},
+    Entry{"pyramidkv", "snapkv with a budget that falls over the layers", make_pyramidkv},
+    Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},
 };
 
 const Entry& find_policy(const std::string& name) {

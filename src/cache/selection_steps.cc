@@ -13,6 +13,18 @@ namespace {
 // Token counts of the square 13-scale schedule, which the reference takes for every schedule.
 constexpr std::array<std::int64_t, 13> kSquareTokens = {1, 4, 16, 36, 64, 144, 256, 400, 576, 1024, 1600, 2304, 4096};
 
+// score[j] = sum_d query[d] key[j][d] for the keys of one segment.
+void dot_keys(const kernels::KeyValueSegment& segment, std::span<const float> query, float* scores) {
+  const auto size = static_cast<std::int64_t>(query.size());
+  for (std::int64_t j = 0; j < segment.count; ++j) {
+    const float* key = segment.keys + j * segment.stride;
+    float sum = 0.0F;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t d = 0; d < size; ++d) sum += query[static_cast<std::size_t>(d)] * key[d];
+    scores[j] = sum;
+  }
+}
+
 // The root of a square number, or 0.
 std::int64_t exact_root(std::int64_t number) {
   const auto root = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(number))));
@@ -93,6 +105,55 @@ std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t co
       picked.push_back(static_cast<std::int32_t>(i));
   }
   return picked;
+}
+
+std::vector<std::int64_t> last_window(std::int64_t tokens, int window) {
+  const std::int64_t count = std::min<std::int64_t>(window, tokens);
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(count));
+  std::iota(positions.begin(), positions.end(), tokens - count);
+  return positions;
+}
+
+std::vector<std::int64_t> spread_window(std::int64_t tokens, std::int64_t count) {
+  count = std::min(count, tokens);
+  std::vector<std::int64_t> positions;
+  for (std::int64_t i = 0; i < count; ++i) positions.push_back((2 * i + 1) * tokens / (2 * count));
+  return positions;
+}
+
+int fitting_window(int window, std::int64_t capacity) {
+  if (capacity >= window) return window;
+  const auto side = static_cast<int>(std::sqrt(static_cast<double>(capacity) / 2.0));
+  return std::max(1, side * side);
+}
+
+void dot_cache(const SelectionInput& input, std::span<const float> query, std::span<float> scores) {
+  dot_keys(input.history, query, scores.data());
+  dot_keys(input.map, query, scores.data() + input.history.count);
+}
+
+std::vector<float> observed_attention(const SelectionInput& input) {
+  const auto tokens = static_cast<std::size_t>(input.history.count + input.map.count);
+  std::vector<float> sums(tokens, 0.0F);
+  std::vector<float> weights(tokens);
+  for (std::int64_t i = 0; i < input.queries.size(0); ++i) {
+    const std::span query(input.queries.at(i, 0), static_cast<std::size_t>(input.queries.size(1)));
+    dot_cache(input, query, weights);
+    const float top = *std::max_element(weights.begin(), weights.end());
+    double total = 0.0;
+    for (float& weight : weights) total += weight = std::exp(weight - top);
+    for (std::size_t j = 0; j < tokens; ++j) sums[j] += weights[j] / static_cast<float>(total);
+  }
+  return sums;
+}
+
+void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,
+                          std::span<std::int32_t> kept) {
+  for (const std::int64_t index : always) {
+    scores[static_cast<std::size_t>(index)] = std::numeric_limits<float>::infinity();
+  }
+  const std::vector<std::int32_t> picked = largest(scores, static_cast<std::int64_t>(kept.size()));
+  std::copy(picked.begin(), picked.end(), kept.begin());
 }
 
 }  // namespace scalekv::cache

@@ -24,7 +24,9 @@ enum class QueryForm : std::uint8_t {
 
 // What is known of a selection before any number is computed.
 struct SelectionFacts {
-  int scale = 0;              // index of the current scale
+  int scale = 0;  // index of the current scale
+  int layer = 0;
+  int head = 0;
   MapSize map;                // its size
   std::int64_t history = 0;   // tokens of this head kept from earlier scales
   std::int64_t capacity = 0;  // how many of history + map may stay; 1 <= capacity < history + map
@@ -37,6 +39,16 @@ struct SelectionInput {
   View<const float> queries;  // [observed queries, head size]
   kernels::KeyValueSegment history;
   kernels::KeyValueSegment map;
+  // Position of each token of `history` in the whole pyramid (all scales, row-major), ascending; empty: 0, 1, 2, ...
+  std::span<const std::int32_t> origins = {};
+  // For selectors that accumulate(): what each of the history + map tokens has received in earlier selections (zeros
+  // for the map). select() adds to it; the sums of the tokens it keeps are there next time.
+  std::span<float> received = {};
+
+  std::int32_t origin(std::int64_t history_index) const {
+    return origins.empty() ? static_cast<std::int32_t>(history_index)
+                           : origins[static_cast<std::size_t>(history_index)];
+  }
 };
 
 // Immutable and thread safe: whatever a run needs to remember belongs to the run, so that nothing leaks into the next.
@@ -45,6 +57,8 @@ class Selector {
   virtual ~Selector() = default;
 
   virtual QueryForm query_form() const = 0;
+  // Does it want SelectionInput::received?
+  virtual bool accumulates() const { return false; }
   // Positions in the current map (row-major) whose queries select() wants, in the order it wants them.
   virtual std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const = 0;
   // Writes facts.capacity cache indices, ascending and unique.
@@ -65,12 +79,26 @@ std::unique_ptr<const Selector> make_reference_selector(const WindowOptions& opt
 // The same idea with the true attention queries, softmax weights and the real map size.
 std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& options = {});
 
-// Steps of the selectors above, which the fixtures check one by one.
+// Steps that selectors share; the fixtures check them one by one.
 
 // Cache indices of the reference's window, ascending and unique.
 std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens, int window);
 // Centres of a grid of patches over the real map (4x4 for window = 16), as map positions; clipped to small maps.
 std::vector<std::int64_t> patch_window(MapSize map, int window);
+// The last `window` positions of a map of `tokens` tokens, ascending; fewer where the map is smaller.
+std::vector<std::int64_t> last_window(std::int64_t tokens, int window);
+// At most `count` positions spread evenly over a map of `tokens` tokens, ascending.
+std::vector<std::int64_t> spread_window(std::int64_t tokens, std::int64_t count);
+// A capacity smaller than the window gets a smaller window: the largest square that leaves half of it to the history.
+int fitting_window(int window, std::int64_t capacity);
+// scores[j] = query . key j, for every cache index j.
+void dot_cache(const SelectionInput& input, std::span<const float> query, std::span<float> scores);
+// Softmax weight that each cache index gets from the observed queries, summed over them (they count with their
+// attention form). The keys' scale is 1, as in the block.
+std::vector<float> observed_attention(const SelectionInput& input);
+// Keeps the cache indices in `always` and the best of the others. scores: one per cache index.
+void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,
+                          std::span<std::int32_t> kept);
 // Pools scores over `pool` neighbours (stride 1, padded with pool / 2 on both sides: -inf for the maximum, zeros for
 // the average, whose divisor is always `pool`). The result has one more entry than scores where pool is even.
 std::vector<float> pool_scores(std::span<const float> scores, int pool, bool average);

@@ -175,10 +175,7 @@ void Block::select_and_keep(const Group& group, const BlockContext& context, con
     if (facts.capacity == facts.tokens()) {
       std::iota(mine.begin(), mine.end(), 0);
     } else if (facts.capacity > 0) {
-      const cache::SelectionInput input{observed.queries(slot, head),
-                                        store.history(context.layer, group.first + slot, head),
-                                        store.current(context.layer, group.first + slot, slot, head)};
-      context.selector->select(facts, input, mine);
+      select(facts, observed.queries(slot, head), group.first + slot, slot, context, mine);
     }
   });
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
@@ -189,6 +186,24 @@ void Block::select_and_keep(const Group& group, const BlockContext& context, con
     }
     store.keep(context.layer, group.first + slot, slot, of_slot);
   }
+}
+
+void Block::select(const cache::SelectionFacts& facts, View<const float> queries, std::int64_t sequence,
+                   std::int64_t slot, const BlockContext& context, std::span<std::int32_t> kept) const {
+  cache::KvStore& store = *context.store;
+  std::vector<float> sums;
+  if (context.selector->accumulates()) {
+    sums = store.received(facts.layer, sequence, facts.head);
+    sums.resize(static_cast<std::size_t>(facts.tokens()), 0.0F);
+  }
+  const cache::SelectionInput input{queries, store.history(facts.layer, sequence, facts.head),
+                                    store.current(facts.layer, sequence, slot, facts.head),
+                                    store.origins(facts.layer, sequence, facts.head), sums};
+  context.selector->select(facts, input, kept);
+  if (sums.empty()) return;
+  std::vector<float>& received = store.received(facts.layer, sequence, facts.head);
+  received.clear();
+  for (const std::int32_t index : kept) received.push_back(sums[static_cast<std::size_t>(index)]);
 }
 
 void Block::cross_attention(const Group& group, const BlockContext& context) const {

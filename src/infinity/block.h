@@ -53,6 +53,9 @@ class Block {
   struct Group;
   void self_attention(const Group& group, const BlockContext& context) const;
   void select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const;
+  // One head's selection, with what earlier selections left behind.
+  void select(const cache::SelectionFacts& facts, View<const float> queries, std::int64_t sequence, std::int64_t slot,
+              const BlockContext& context, std::span<std::int32_t> kept) const;
   void cross_attention(const Group& group, const BlockContext& context) const;
   void feed_forward(const Group& group, const BlockContext& context) const;
   // modulated = LN(x) * (1 + scale) + shift with the modulation's parts `scale` and `shift` of each sequence.

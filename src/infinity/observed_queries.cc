@@ -44,6 +44,8 @@ void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_
 
 cache::SelectionFacts ObservedQueries::facts(int head) const {
   return {.scale = scale_,
+          .layer = layer_,
+          .head = head,
           .map = plan_.geometry().scales[static_cast<std::size_t>(scale_)],
           .history = plan_.before(scale_, layer_, head),
           .capacity = plan_.after(scale_, layer_, head)};

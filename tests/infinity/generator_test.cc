@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <set>
 #include <string>
@@ -11,55 +10,16 @@
 #include "core/error.h"
 #include "core/threads.h"
 #include "support/random_source.h"
+#include "support/small_generation.h"
 
 namespace scalekv::infinity {
 namespace {
 
-InfinityConfig small_config() {
-  return {.depth = 4,
-          .width = 48,
-          .heads = 3,
-          .chunks = 2,
-          .feed_forward = 256,
-          .text_width = 128,
-          .text_max = 32,
-          .bits = 8};
-}
-
-const Transformer& small_transformer() {
-  static const Transformer transformer = [] {
-    checkpoint::WeightMap weights = testing::random_transformer(small_config());
-    return Transformer(small_config(), weights);
-  }();
-  return transformer;
-}
-
-Tensor text(std::int64_t length, std::uint32_t number) {
-  Tensor features(DType::f32, {length, 128}, MemoryKind::other);
-  for (std::int64_t i = 0; i < features.elements(); ++i) {
-    features.view<float>().data()[i] = normal(21, {static_cast<std::uint32_t>(i), number, 0, 0});
-  }
-  return features;
-}
-
-// `images` texts of different lengths; image i is the same whatever their number.
-GenerationRequest request(int first, int images, const std::string& policy, double share, const char* size = "0.06M",
-                          double aspect = 1.0) {
-  GenerationRequest made;
-  made.schedule = make_schedule(aspect, size);
-  for (int i = first; i < first + images; ++i) {
-    made.texts.push_back(text(3 + 2 * i, static_cast<std::uint32_t>(i)));
-    made.seeds.push_back({77, static_cast<std::uint32_t>(i)});
-  }
-  made.cfg.assign(made.schedule.scales.size(), 3.0F);
-  made.tau.assign(made.schedule.scales.size(), 0.8F);
-  made.policy = cache::make_policy({policy, share, "reference"}, cache_geometry(small_config(), made.schedule));
-  return made;
-}
-
-bool same(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())) == 0;
-}
+using testing::request;
+using testing::same;
+using testing::small_config;
+using testing::small_transformer;
+using testing::text;
 
 double difference(const Tensor& a, const Tensor& b) {
   double sum = 0.0;

@@ -1,0 +1,53 @@
+// SnapKV: the last tokens observe the cache; what they attend to stays. Carried over: the last 16 tokens of the current
+// map (its lower right end) observe and are kept; weights are summed over them and averaged over 5 neighbours in cache
+// order, as the published code pools; every layer and head has the same budget.
+#include "cache/rivals.h"
+
+namespace scalekv::cache {
+namespace {
+
+constexpr int kWindow = 16;
+constexpr int kPool = 5;
+
+class LastWindowSelector final : public Selector {
+ public:
+  QueryForm query_form() const override { return QueryForm::attention; }
+
+  std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const override {
+    return last_window(facts.map.tokens(), fitting_window(kWindow, facts.capacity));
+  }
+
+  void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
+    std::vector<std::int64_t> window = observed_queries(facts);
+    for (std::int64_t& index : window) index += facts.history;
+    std::vector<float> scores = observed_attention(input);
+    scores.resize(scores.size() - window.size());  // the window is the end of the cache; it does not pool into the rest
+    std::vector<float> pooled = pool_scores(scores, kPool, true);
+    pooled.resize(static_cast<std::size_t>(facts.tokens()));
+    keep_always_and_best(std::move(pooled), window, kept);
+  }
+};
+
+}  // namespace
+
+Policy make_snapkv(const PolicyRequest& request, const CacheGeometry& geometry) {
+  return {request.name, make_uniform_budget(geometry, mean_tokens(request.share, geometry)),
+          std::make_shared<LastWindowSelector>()};
+}
+
+Policy make_pyramidkv(const PolicyRequest& request, const CacheGeometry& geometry) {
+  const std::int64_t mean = mean_tokens(request.share, geometry);
+  std::map<int, std::vector<std::int64_t>> rows;
+  for (int number = 2; number <= geometry.scale_count(); ++number) {
+    const std::int64_t history = geometry.tokens_before(number - 1);
+    if (history <= mean) continue;
+    auto& row = rows[number];
+    for (const std::int64_t capacity : pyramid_row(geometry.layers, mean, history)) {
+      row.insert(row.end(), static_cast<std::size_t>(geometry.heads), capacity);
+    }
+  }
+  return {request.name, Budget(geometry.layers, geometry.heads, mean, std::move(rows)),
+          std::make_shared<LastWindowSelector>()};
+}
+
+}  // namespace scalekv::cache

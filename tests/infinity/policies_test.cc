@@ -1,0 +1,82 @@
+// What every cache policy promises, whatever it keeps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "support/small_generation.h"
+
+namespace scalekv::infinity {
+namespace {
+
+using testing::request;
+using testing::same;
+using testing::small_config;
+using testing::small_transformer;
+
+class EveryPolicy : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
+  for (const double share : {0.01, 0.04, 0.10, 0.5}) {
+    for (const double aspect : {1.0, 1.5}) {
+      const GenerationRequest made = request(0, 2, GetParam(), share, "0.06M", aspect);
+      const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+      const cache::KeepPlan plan(geometry, made.policy.budget);
+      const std::int64_t mean = cache::mean_tokens(share, geometry);
+      for (int scale = 0; scale + 1 < geometry.scale_count(); ++scale) {
+        std::int64_t sum = 0;
+        for (int layer = 0; layer < geometry.layers; ++layer) {
+          for (int head = 0; head < geometry.heads; ++head) sum += plan.after(scale, layer, head);
+        }
+        EXPECT_LE(sum, geometry.layers * geometry.heads * mean) << share << " scale " << scale;
+      }
+      GenerationHooks hooks;
+      int selections = 0;
+      hooks.observer = [&](int scale, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
+        ++selections;
+        EXPECT_EQ(static_cast<std::int64_t>(kept.size()), plan.after(scale, layer, head));
+        EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end()));
+        EXPECT_EQ(std::set(kept.begin(), kept.end()).size(), kept.size());
+        if (kept.empty()) return;
+        EXPECT_GE(kept.front(), 0);
+        EXPECT_LT(kept.back(), plan.before(scale, layer, head) + geometry.map_tokens(scale));
+      };
+      ledger().reset_peaks();
+      const std::int64_t before = ledger().current(MemoryKind::kv);
+      generate(small_transformer(), made, hooks);
+      EXPECT_GT(selections, 0);
+      EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
+                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), sizeof(float)).peak);
+    }
+  }
+}
+
+TEST_P(EveryPolicy, AWholeBudgetDrawsTheFullCachesPicture) {
+  const Generation full = generate(small_transformer(), request(0, 1, "full", 1.0));
+  EXPECT_TRUE(same(full.latents[0], generate(small_transformer(), request(0, 1, GetParam(), 1.0)).latents[0]));
+}
+
+TEST_P(EveryPolicy, IsDeterministicAndForgetsTheImageBefore) {
+  const Generation alone = generate(small_transformer(), request(1, 1, GetParam(), 0.1));
+  generate(small_transformer(), request(0, 1, GetParam(), 0.04));
+  EXPECT_TRUE(same(alone.latents[0], generate(small_transformer(), request(1, 1, GetParam(), 0.1)).latents[0]));
+  const Generation batch = generate(small_transformer(), request(0, 2, GetParam(), 0.1));
+  EXPECT_TRUE(same(alone.latents[0], batch.latents[1]));
+}
+
+std::vector<std::string> compressing_policies() {
+  std::vector<std::string> names;
+  for (const cache::PolicyFacts& facts : cache::known_policies()) {
+    if (facts.name != "full") names.push_back(facts.name);
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy, ::testing::ValuesIn(compressing_policies()), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace scalekv::infinity

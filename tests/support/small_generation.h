@@ -1,0 +1,59 @@
+// A small random transformer and requests for it.
+#pragma once
+
+#include <cstring>
+#include <string>
+
+#include "infinity/generator.h"
+#include "support/random_source.h"
+
+namespace scalekv::testing {
+
+inline infinity::InfinityConfig small_config() {
+  return {.depth = 4,
+          .width = 48,
+          .heads = 3,
+          .chunks = 2,
+          .feed_forward = 256,
+          .text_width = 128,
+          .text_max = 32,
+          .bits = 8};
+}
+
+inline const infinity::Transformer& small_transformer() {
+  static const infinity::Transformer transformer = [] {
+    checkpoint::WeightMap weights = random_transformer(small_config());
+    return infinity::Transformer(small_config(), weights);
+  }();
+  return transformer;
+}
+
+inline Tensor text(std::int64_t length, std::uint32_t number) {
+  Tensor features(DType::f32, {length, 128}, MemoryKind::other);
+  for (std::int64_t i = 0; i < features.elements(); ++i) {
+    features.view<float>().data()[i] = normal(21, {static_cast<std::uint32_t>(i), number, 0, 0});
+  }
+  return features;
+}
+
+// `images` texts of different lengths; image i is the same whatever their number.
+inline infinity::GenerationRequest request(int first, int images, const std::string& policy, double share,
+                                           const char* size = "0.06M", double aspect = 1.0) {
+  infinity::GenerationRequest made;
+  made.schedule = infinity::make_schedule(aspect, size);
+  for (int i = first; i < first + images; ++i) {
+    made.texts.push_back(text(3 + 2 * i, static_cast<std::uint32_t>(i)));
+    made.seeds.push_back({77, static_cast<std::uint32_t>(i)});
+  }
+  made.cfg.assign(made.schedule.scales.size(), 3.0F);
+  made.tau.assign(made.schedule.scales.size(), 0.8F);
+  made.policy =
+      cache::make_policy({policy, share, "reference"}, infinity::cache_geometry(small_config(), made.schedule));
+  return made;
+}
+
+inline bool same(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())) == 0;
+}
+
+}  // namespace scalekv::testing
