@@ -3,7 +3,7 @@
 # Usage: tools/install_packages.sh [build|test|lint]...   (test and lint include build)
 set -euo pipefail
 
-build=(g++ cmake ninja-build make pkg-config libdnnl-dev libhwy-dev libsentencepiece-dev nlohmann-json3-dev
+build=(g++ cmake ninja-build make pkg-config libdnnl-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev nlohmann-json3-dev
        libcli11-dev libfmt-dev libpng-dev libjpeg-dev)
 test=(libgtest-dev libbenchmark-dev)
 lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
