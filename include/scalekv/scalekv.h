@@ -28,13 +28,17 @@ struct OpenOptions {
   std::filesystem::path transformer, vae, text_encoder;
 };
 
-// Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv".
+// Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
+// "sliding-window", "streaming-llm", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", and our own "adaptive".
 struct CacheSettings {
   std::string policy = "scalekv";
   // Share of the full cache that the layers keep on average, in (0, 1].
   double budget = 0.10;
   // scalekv only: "reference" (the published code, exactly) or "attention" (as the paper describes it).
   std::string selector = "reference";
+  // What `scalekv calibrate` measured of the model; empty: the file beside the model, if there is one. hack, heatkv and
+  // adaptive need it; scalekv takes its drafters from it.
+  std::filesystem::path calibration = {};
 };
 
 struct Request {

@@ -5,18 +5,25 @@
 #include <algorithm>
 #include <array>
 
+#include "cache/calibrated.h"
 #include "cache/rivals.h"
 #include "core/error.h"
 
 namespace scalekv::cache {
 namespace {
 
+// One drafter in so many layers, as in the published tables (2 of 32, 3 of 40).
+constexpr int kLayersPerDrafter = 13;
+
 Policy make_full(const PolicyRequest&, const CacheGeometry&) { return {"full", Budget(), nullptr}; }
 
 // ScaleKV (arXiv 2505.19602): drafters keep their history, refiners almost none.
 Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
-  const auto rows = allocate_scale_budget(geometry, mean, default_drafters(geometry.layers));
+  const int drafters = std::max(1, geometry.layers / kLayersPerDrafter);
+  const auto rows = allocate_scale_budget(geometry, mean,
+                                          request.calibration ? find_drafters(request.calibration->statistics, drafters)
+                                                              : default_drafters(geometry.layers));
   return {"scalekv", make_scale_budget(geometry.layers, geometry.heads, mean, rows),
           request.selector == "attention" ? make_attention_selector() : make_reference_selector()};
 }
@@ -25,6 +32,7 @@ struct Entry {
   std::string_view name;
   std::string_view summary;
   Policy (*make)(const PolicyRequest&, const CacheGeometry&);
+  bool calibrated = false;  // needs a calibration
 };
 
 constexpr std::array kPolicies = {
@@ -35,6 +43,9 @@ constexpr std::array kPolicies = {
     Entry{"snapkv", "what the last queries of the map attend to", make_snapkv},
     Entry{"pyramidkv", "snapkv with a budget that falls over the layers", make_pyramidkv},
     Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},
+    Entry{"hack", "contextual and structural heads, each with its own rule", make_hack, true},
+    Entry{"heatkv", "whole scales per head, the coldest dropped", make_heatkv, true},
+    Entry{"adaptive", "every token where it saves most attention", make_adaptive, true},
 };
 
 const Entry& find_policy(const std::string& name) {
@@ -65,7 +76,15 @@ void check_policy_request(const PolicyRequest& request) {
 
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) {
   check_policy_request(request);
-  return find_policy(request.name).make(request, geometry);
+  const Entry& entry = find_policy(request.name);
+  if (request.calibration) request.calibration->check_fits(geometry);
+  if (entry.calibrated && !request.calibration) {
+    fail(
+        "the cache policy {} stands on a calibration of the model; make one with `scalekv calibrate` and name it with "
+        "--calibration",
+        request.name);
+  }
+  return entry.make(request, geometry);
 }
 
 }  // namespace scalekv::cache

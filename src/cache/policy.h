@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/budget.h"
+#include "cache/calibration.h"
 #include "cache/selector.h"
 
 namespace scalekv::cache {
@@ -15,6 +16,8 @@ struct PolicyRequest {
   std::string name = "scalekv";
   double share = 0.10;                 // of the full history, per layer on average
   std::string selector = "reference";  // scalekv: "reference" or "attention"
+  // Measured of the model: what some policies need, and where scalekv then takes its drafters from.
+  std::shared_ptr<const Calibration> calibration = nullptr;
 };
 
 // A policy for one geometry. Immutable; shared by every image of a run.

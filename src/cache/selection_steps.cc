@@ -147,6 +147,11 @@ std::vector<float> observed_attention(const SelectionInput& input) {
   return sums;
 }
 
+double value_norm(const kernels::KeyValueSegment& segment, std::int64_t index, std::int64_t head_size) {
+  const float* value = segment.values + index * segment.stride;
+  return std::sqrt(std::inner_product(value, value + head_size, value, 0.0));
+}
+
 void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,
                           std::span<std::int32_t> kept) {
   for (const std::int64_t index : always) {

@@ -96,6 +96,8 @@ void dot_cache(const SelectionInput& input, std::span<const float> query, std::s
 // Softmax weight that each cache index gets from the observed queries, summed over them (they count with their
 // attention form). The keys' scale is 1, as in the block.
 std::vector<float> observed_attention(const SelectionInput& input);
+// Length of the value of token `index`.
+double value_norm(const kernels::KeyValueSegment& segment, std::int64_t index, std::int64_t head_size);
 // Keeps the cache indices in `always` and the best of the others. scores: one per cache index.
 void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,
                           std::span<std::int32_t> kept);

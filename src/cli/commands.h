@@ -10,6 +10,8 @@ void add_generate_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_reconstruct_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
+void add_calibrate_command(CLI::App& app);
 void add_evaluate_shapes_command(CLI::App& app);
 
 }  // namespace scalekv::cli

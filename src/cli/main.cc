@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
     scalekv::cli::add_compare_command(app);
     scalekv::cli::add_reconstruct_command(app);
     scalekv::cli::add_inspect_command(app);
+    scalekv::cli::add_convert_command(app);
+    scalekv::cli::add_calibrate_command(app);
     scalekv::cli::add_evaluate_shapes_command(app);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

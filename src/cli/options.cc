@@ -67,13 +67,17 @@ void RequestOptions::add_to(CLI::App& command) {
   command.add_option("--selector", request.cache.selector, "scalekv's: reference (the published code) or attention")
       ->capture_default_str()
       ->group(cache);
+  command
+      .add_option("--calibration", request.cache.calibration,
+                  "what `scalekv calibrate` measured; default: the file beside the model")
+      ->group(cache);
 }
 
 Request RequestOptions::parsed() const {
   Request parsed = request;
   parsed.aspect = infinity::parse_aspect(aspect);
   parsed.cache.budget = cache::parse_share(budget);
-  cache::check_policy_request({parsed.cache.policy, parsed.cache.budget, parsed.cache.selector});
+  cache::check_policy_request({parsed.cache.policy, parsed.cache.budget, parsed.cache.selector, nullptr});
   return parsed;
 }
 

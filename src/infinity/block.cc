@@ -147,6 +147,7 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
     }
   }
   kernels::attention(work, size, 1.0F);
+  if (context.attention_observer) context.attention_observer(context.scale, context.layer, work);
   select_and_keep(group, context, observed);
 
   attention_out_.run(group.attended, group.projected);

@@ -14,6 +14,7 @@
 #include "infinity/observed_queries.h"
 #include "infinity/rope.h"
 #include "infinity/workspace.h"
+#include "kernels/attention.h"
 #include "kernels/linear.h"
 
 namespace scalekv::infinity {
@@ -21,6 +22,10 @@ namespace scalekv::infinity {
 // Called for every selection: which cache indices (history first, then the current map) a head keeps.
 using SelectionObserver =
     std::function<void(int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept)>;
+
+// Called for the self-attention of a layer at a scale, with the heads of one sequence after the other: queries, history
+// and current map as attention sees them.
+using AttentionObserver = std::function<void(int scale, int layer, std::span<const kernels::AttentionHead> work)>;
 
 // What a block works with at one scale, besides its input. Everything is borrowed.
 struct BlockContext {
@@ -35,6 +40,7 @@ struct BlockContext {
   cache::KvStore* store = nullptr;
   Workspace* workspace = nullptr;
   SelectionObserver observer;
+  AttentionObserver attention_observer = {};
   Tap tap;  // "sa", "ca", "ffn": what each part adds, before its gate
 };
 

@@ -115,6 +115,7 @@ class Run {
                                                .store = &store_,
                                                .workspace = &workspace_,
                                                .observer = hooks_.observer,
+                                               .attention_observer = hooks_.attention_observer,
                                                .tap = {}});
       if (hooks_.tap) hooks_.tap(fmt::format("block{}.s{}", layer, scale), x);
       const bool guides_here = request_.guidance_layer > 0 && layer == depth - request_.guidance_layer;

@@ -42,6 +42,7 @@ struct GenerationHooks {
   // "x_in.s3", "wemb_in.s3", "block2.s3", "head_raw.s3", "logits.s3" (after temperature and guidance), "txt.*".
   Tap tap;
   SelectionObserver observer;
+  AttentionObserver attention_observer = {};
 };
 
 struct Generation {

@@ -7,8 +7,10 @@
 #ifdef SCALEKV_EMBEDDED_MODEL
 // Set by the assembler in embedded_model.S around the bytes of the model file.
 extern "C" {
-extern const std::byte scalekv_embedded_model_begin[];  // NOLINT(modernize-avoid-c-arrays)
-extern const std::byte scalekv_embedded_model_end[];    // NOLINT(modernize-avoid-c-arrays)
+extern const std::byte scalekv_embedded_model_begin[];   // NOLINT(modernize-avoid-c-arrays)
+extern const std::byte scalekv_embedded_model_end[];     // NOLINT(modernize-avoid-c-arrays)
+extern const char scalekv_embedded_calibration_begin[];  // NOLINT(modernize-avoid-c-arrays)
+extern const char scalekv_embedded_calibration_end[];    // NOLINT(modernize-avoid-c-arrays)
 }
 #endif
 
@@ -18,6 +20,14 @@ checkpoint::Bundle open_embedded_bundle() {
 #ifdef SCALEKV_EMBEDDED_MODEL
   return checkpoint::open_resident_bundle("the embedded model",
                                           {scalekv_embedded_model_begin, scalekv_embedded_model_end});
+#else
+  fail("this build has no embedded model; name one with --model");
+#endif
+}
+
+std::string embedded_calibration() {
+#ifdef SCALEKV_EMBEDDED_MODEL
+  return {scalekv_embedded_calibration_begin, scalekv_embedded_calibration_end};
 #else
   fail("this build has no embedded model; name one with --model");
 #endif

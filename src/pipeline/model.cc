@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace scalekv::pipeline {
 namespace {
@@ -30,7 +31,29 @@ Part& require(std::optional<Part>& part, const char* what, const char* option, c
   return *part;
 }
 
+// The calibration of a model file lies beside it.
+std::shared_ptr<const cache::Calibration> find_calibration(std::filesystem::path model) {
+  model.replace_extension(".calibration.json");
+  if (!std::filesystem::exists(model)) return nullptr;
+  return std::make_shared<cache::Calibration>(cache::read_calibration(model));
+}
+
 }  // namespace
+
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
+  set_threads(options.threads == 0 ? available_processors() : options.threads);
+  const bool embedded =
+      file.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
+  if (embedded) {
+    auto model = load_model(open_embedded_bundle());
+    model->calibration = std::make_shared<cache::Calibration>(
+        cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
+    return model;
+  }
+  auto model = load_model(checkpoint::open_bundle({file, options.transformer, options.vae, options.text_encoder}));
+  model->calibration = find_calibration(file.empty() ? options.transformer : file);
+  return model;
+}
 
 std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
   auto& vae_weights = require(bundle.vae, "VAE", "--vae", bundle.description);
@@ -63,7 +86,8 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
                                              .text_encoder = text::T5Encoder(text_config, text_weights),
                                              .transformer = infinity::Transformer(config, weights),
                                              .decoder = std::move(decoder),
-                                             .encoder = std::move(encoder)});
+                                             .encoder = std::move(encoder),
+                                             .calibration = nullptr});
   read_defaults(bundle.config_json, bundle.description, *model);
   return model;
 }

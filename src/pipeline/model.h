@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cache/calibration.h"
 #include "checkpoint/bundle.h"
 #include "infinity/transformer.h"
 #include "scalekv/scalekv.h"
@@ -31,15 +32,23 @@ struct Model {
   infinity::Transformer transformer;
   vae::Decoder decoder;
   std::optional<vae::Encoder> encoder;  // absent where the file has none
+  // What was measured of the model, where that is known (docs/FORMATS.md); may be null.
+  std::shared_ptr<const cache::Calibration> calibration = nullptr;
 
   // Pixels that a token covers in each direction.
   std::int64_t pixels_per_token() const { return vae_config.stride() * (transformer.config().patchify ? 2 : 1); }
 };
+
+// Opens a model file with the calibration beside it (NAME.calibration.json), published files, or the embedded model
+// where no path is given, and sets the number of threads.
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
 // Throws Error naming the part that is missing or does not fit the others.
 std::unique_ptr<Model> load_model(checkpoint::Bundle bundle);
 
 // The model that is built into the library. Throws Error where it was built without one.
 checkpoint::Bundle open_embedded_bundle();
+// Its calibration, as JSON.
+std::string embedded_calibration();
 
 }  // namespace scalekv::pipeline

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/threads.h"
 #include "infinity/latent.h"
 #include "pipeline/pixels.h"
 #include "pipeline/prompt.h"
@@ -56,13 +55,9 @@ Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
 Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& options) {
-  set_threads(options.threads == 0 ? available_processors() : options.threads);
-  const checkpoint::BundlePaths paths{model, options.transformer, options.vae, options.text_encoder};
-  const bool embedded =
-      model.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
   const std::int64_t before = ledger().current(MemoryKind::weights);
   auto impl = std::make_unique<Impl>();
-  impl->model = pipeline::load_model(embedded ? pipeline::open_embedded_bundle() : checkpoint::open_bundle(paths));
+  impl->model = pipeline::open_model(model, options);
   const infinity::InfinityConfig& config = impl->model->transformer.config();
   impl->facts = {.name = impl->model->name,
                  .depth = config.depth,
@@ -168,7 +163,8 @@ std::map<std::string, std::string> Pipeline::describe(const Request& request) co
   };
   if (request.cache.policy != "full") {
     text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
-    text["selector"] = request.cache.selector;
+    if (request.cache.policy == "scalekv") text["selector"] = request.cache.selector;
+    if (!request.cache.calibration.empty()) text["calibration"] = request.cache.calibration.filename().string();
   }
   if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
   if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);

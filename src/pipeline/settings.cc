@@ -42,7 +42,10 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
   resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);
   resolved.guidance_layer = request.guidance_layer;
   resolved.sampling = {.top_k = request.top_k, .top_p = request.top_p};
-  const cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector};
+  cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector, model.calibration};
+  if (!request.cache.calibration.empty()) {
+    policy.calibration = std::make_shared<cache::Calibration>(cache::read_calibration(request.cache.calibration));
+  }
   resolved.policy = cache::make_policy(policy, infinity::cache_geometry(model.transformer.config(), resolved.schedule));
   return resolved;
 }

@@ -1,0 +1,25 @@
+// Calibration files: what `scalekv calibrate` measured of a model, as JSON (docs/FORMATS.md).
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cache/attention_statistics.h"
+
+namespace scalekv::cache {
+
+struct Calibration {
+  std::string model;         // name of the model
+  std::int64_t prompts = 0;  // prompts it was measured on
+  AttentionStatistics statistics;
+
+  // Throws Error unless the model has these layers and heads and no more scales than were measured.
+  void check_fits(const CacheGeometry& geometry) const;
+};
+
+std::string to_json(const Calibration& calibration);
+// `where` names the text in errors. Throws Error with what is wrong and at which scale.
+Calibration parse_calibration(const std::string& json, const std::string& where);
+Calibration read_calibration(const std::filesystem::path& path);
+
+}  // namespace scalekv::cache

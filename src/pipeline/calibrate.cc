@@ -1,0 +1,44 @@
+#include "pipeline/calibrate.h"
+
+#include "infinity/generator.h"
+#include "pipeline/settings.h"
+#include "scalekv/errors.h"
+
+namespace scalekv::pipeline {
+namespace {
+
+// The request with the full cache, whatever it asks for.
+infinity::GenerationRequest resolve_full(const Model& model, Request request) {
+  request.cache = {.policy = "full"};
+  if (request.prompt.empty()) request.prompt = "a prompt";  // each of the list takes its place
+  return resolve_request(model, request);
+}
+
+}  // namespace
+
+cache::Calibration empty_calibration(const Model& model, const Request& request) {
+  const infinity::GenerationRequest resolved = resolve_full(model, request);
+  return {.model = model.name,
+          .prompts = 0,
+          .statistics =
+              cache::AttentionStatistics(infinity::cache_geometry(model.transformer.config(), resolved.schedule))};
+}
+
+void calibrate(const Model& model, const Request& request, const std::vector<std::string>& prompts,
+               cache::Calibration& calibration, const std::function<bool()>& done) {
+  infinity::GenerationRequest generation = resolve_full(model, request);
+  infinity::GenerationHooks hooks;
+  hooks.attention_observer = [&](int scale, int layer, std::span<const kernels::AttentionHead> work) {
+    calibration.statistics.add(scale, layer, work);
+  };
+  for (auto i = static_cast<std::size_t>(calibration.prompts); i < prompts.size(); ++i) {
+    generation.texts.clear();
+    generation.texts.push_back(model.text_encoder.encode(model.tokenizer.encode(prompts[i])));
+    generation.seeds = {{request.seed + i, 0}};
+    infinity::generate(model.transformer, generation, hooks);
+    ++calibration.prompts;
+    if (!done()) throw Cancelled();
+  }
+}
+
+}  // namespace scalekv::pipeline
