@@ -47,8 +47,8 @@ inline infinity::GenerationRequest request(int first, int images, const std::str
   }
   made.cfg.assign(made.schedule.scales.size(), 3.0F);
   made.tau.assign(made.schedule.scales.size(), 0.8F);
-  made.policy =
-      cache::make_policy({policy, share, "reference", nullptr}, infinity::cache_geometry(small_config(), made.schedule));
+  made.policy = cache::make_policy({policy, share, "reference", nullptr},
+                                   infinity::cache_geometry(small_config(), made.schedule));
   return made;
 }
 
