@@ -86,4 +86,41 @@ Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const
   return x;
 }
 
+std::int64_t Decoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+  std::int64_t peak = 0;
+  std::int64_t cells = height * width;
+  std::int64_t channels = config.base * config.multipliers.back();
+  const auto live = [&](std::int64_t channels_alive) { peak = std::max(peak, 4 * cells * channels_alive); };
+  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
+    live(std::max(2 * channels + outputs, channels == outputs ? 0 : channels + 2 * outputs));
+    channels = outputs;
+    live(3 * channels);
+    if (level == 0) break;
+    cells *= 4;
+    live(2 * channels);
+  }
+  live(channels + 3);
+  return peak;
+}
+
+std::int64_t Decoder::weight_bytes(const VaeConfig& config) {
+  const auto conv = [](std::int64_t inputs, std::int64_t outputs, std::int64_t kernel) {
+    return 4 * (inputs * outputs * kernel * kernel + outputs);
+  };
+  const auto block = [&](std::int64_t inputs, std::int64_t outputs) {
+    return 8 * (inputs + outputs) + conv(inputs, outputs, 3) + conv(outputs, outputs, 3) +
+           (inputs == outputs ? 0 : conv(inputs, outputs, 1));
+  };
+  std::int64_t channels = config.base * config.multipliers.back();
+  std::int64_t sum = conv(config.codebook, channels, 3) + 2 * block(channels, channels);
+  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
+    sum += block(channels, outputs) + (config.decoder_blocks - 1) * block(outputs, outputs);
+    channels = outputs;
+    if (level > 0) sum += conv(channels, channels, 3);
+  }
+  return sum + 8 * channels + conv(channels, 3, 3);
+}
+
 }  // namespace scalekv::vae

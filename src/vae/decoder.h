@@ -20,6 +20,11 @@ class Decoder {
   // Stages for the tap: "conv_in", "mid1", "mid2", "up_last_blocks", "up_last_upsample" (the coarsest level), "raw".
   Tensor decode(View<const float> latent, bool raw = false, const Tap& tap = {}) const;
 
+  // Before anything is built or allocated: the ledger's peak under `vae` while a latent map of height x width cells is
+  // decoded with the present number of threads, the image included; and what a decoder's weights take under `weights`.
+  static std::int64_t predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
+  static std::int64_t weight_bytes(const VaeConfig& config);
+
  private:
   struct Impl;
   std::unique_ptr<const Impl> impl_;
