@@ -64,6 +64,8 @@ std::vector<PolicyFacts> known_policies() {
   return facts;
 }
 
+bool needs_calibration(const std::string& name) { return find_policy(name).calibrated; }
+
 void check_policy_request(const PolicyRequest& request) {
   find_policy(request.name);
   if (request.selector != "reference" && request.selector != "attention") {

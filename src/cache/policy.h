@@ -35,6 +35,9 @@ struct PolicyFacts {
 // Every policy there is, in the order to show them.
 std::vector<PolicyFacts> known_policies();
 
+// Does the policy of that name stand on a calibration of the model? Throws UsageError where there is none.
+bool needs_calibration(const std::string& name);
+
 // Throws UsageError on a name, selector or share that does not exist, listing those that do.
 void check_policy_request(const PolicyRequest& request);
 

@@ -36,9 +36,9 @@ inline Tensor text(std::int64_t length, std::uint32_t number) {
   return features;
 }
 
-// `images` texts of different lengths; image i is the same whatever their number.
-inline infinity::GenerationRequest request(int first, int images, const std::string& policy, double share,
-                                           const char* size = "0.06M", double aspect = 1.0) {
+// `images` texts of different lengths with the full cache; image i is the same whatever their number.
+inline infinity::GenerationRequest full_request(int first, int images, const char* size = "0.06M",
+                                                double aspect = 1.0) {
   infinity::GenerationRequest made;
   made.schedule = infinity::make_schedule(aspect, size);
   for (int i = first; i < first + images; ++i) {
@@ -47,7 +47,32 @@ inline infinity::GenerationRequest request(int first, int images, const std::str
   }
   made.cfg.assign(made.schedule.scales.size(), 3.0F);
   made.tau.assign(made.schedule.scales.size(), 0.8F);
-  made.policy = cache::make_policy({policy, share, "reference", nullptr},
+  made.policy = {"full", cache::Budget(), nullptr};
+  return made;
+}
+
+// What attention looks like in the small transformer, measured on one picture of 7 scales.
+inline std::shared_ptr<const cache::Calibration> small_calibration() {
+  static const std::shared_ptr<const cache::Calibration> calibration = [] {
+    const infinity::GenerationRequest made = full_request(0, 1);
+    auto measured = std::make_shared<cache::Calibration>(cache::Calibration{
+        "small", 1, cache::AttentionStatistics(infinity::cache_geometry(small_config(), made.schedule))});
+    infinity::GenerationHooks hooks;
+    hooks.attention_observer = [&](int scale, int layer, std::span<const kernels::AttentionHead> work) {
+      measured->statistics.add(scale, layer, work);
+    };
+    infinity::generate(small_transformer(), made, hooks);
+    return measured;
+  }();
+  return calibration;
+}
+
+// The same under a cache policy, calibrated where it needs to be.
+inline infinity::GenerationRequest request(int first, int images, const std::string& policy, double share,
+                                           const char* size = "0.06M", double aspect = 1.0) {
+  infinity::GenerationRequest made = full_request(first, images, size, aspect);
+  const bool calibrated = cache::needs_calibration(policy);
+  made.policy = cache::make_policy({policy, share, "reference", calibrated ? small_calibration() : nullptr},
                                    infinity::cache_geometry(small_config(), made.schedule));
   return made;
 }
