@@ -106,15 +106,19 @@ BENCHMARK(attend)
 void convolution(benchmark::State& state) {
   const std::int64_t side = state.range(0), inputs = state.range(1), outputs = state.range(2);
   const Conv2d layer(random_tensor({outputs, inputs, 3, 3}), Tensor(), {}, MemoryKind::other);
+  GrowBuffer scratch(MemoryKind::other);
   const Tensor x = random_tensor({side, side, inputs});
   Tensor y(DType::f32, {side, side, outputs}, MemoryKind::other);
-  for (auto _ : state) layer.run(x.view<float>(), y.view<float>());
+  for (auto _ : state) layer.run({x.view<float>()}, y.view<float>(), scratch);
   report(state, 2.0 * 9.0 * static_cast<double>(side * side * inputs * outputs));
 }
 BENCHMARK(convolution)
     ->Args({64, 512, 512})
-    ->Args({256, 256, 256})
-    ->Args({512, 128, 128})
+    ->Args({256, 512, 512})
+    ->Args({512, 512, 256})
+    ->Args({512, 256, 256})
+    ->Args({1024, 256, 128})
+    ->Args({1024, 128, 128})
     ->Args({128, 32, 32})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);

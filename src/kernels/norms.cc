@@ -1,9 +1,6 @@
 #include "kernels/norms.h"
 
-#include <algorithm>
 #include <cmath>
-#include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/threads.h"
@@ -82,70 +79,6 @@ void rms_norm(View<const float> x, View<const float> weight, float epsilon, View
     const float squares = lane_sum(in, channels, [](float value) { return value * value; });
     const float inverse = 1.0F / std::sqrt(squares / static_cast<float>(channels) + epsilon);
     for (std::int64_t c = 0; c < channels; ++c) out[c] = in[c] * inverse * weight.data()[c];
-  });
-}
-
-void group_norm(View<const float> x, int groups, View<const float> weight, View<const float> bias, float epsilon,
-                bool swish, View<float> y) {
-  const std::int64_t channels = x.size(2);
-  const std::int64_t cells = x.size(0) * x.size(1);
-  const std::int64_t per_group = channels / groups;
-  SCALEKV_ASSERT(x.shape() == y.shape() && x.contiguous() && y.contiguous() && channels % groups == 0);
-  SCALEKV_ASSERT(weight.elements() == channels && bias.elements() == channels);
-
-  // Two passes: means, then squared distances from them. Each works on fixed runs of cells, whose sums are added in
-  // order, so that the thread count changes nothing.
-  constexpr std::int64_t kRun = 1024;
-  const std::int64_t runs = (cells + kRun - 1) / kRun;
-  const auto width = static_cast<std::size_t>(channels);
-  std::vector<double> partial(static_cast<std::size_t>(runs) * width);
-  std::vector<float> center(width, 0.0F);
-  const auto sum_runs = [&](bool squared) {
-    parallel_for_static(runs, [&](std::int64_t run) {
-      double* sums = partial.data() + run * channels;
-      std::vector<float> local(width, 0.0F);
-      for (std::int64_t c = 0; c < channels; ++c) sums[c] = 0.0;
-      const std::int64_t end = std::min(cells, (run + 1) * kRun);
-      for (std::int64_t cell = run * kRun; cell < end; ++cell) {
-        const float* in = x.data() + cell * channels;
-        for (std::size_t c = 0; c < width; ++c) {
-          const float value = in[c] - center[c];
-          local[c] += squared ? value * value : value;
-        }
-        if ((cell + 1) % 64 == 0 || cell + 1 == end) {  // short float sums, long double ones
-          for (std::size_t c = 0; c < width; ++c) sums[c] += static_cast<double>(std::exchange(local[c], 0.0F));
-        }
-      }
-    });
-    std::vector<double> group_sums(static_cast<std::size_t>(groups), 0.0);
-    for (std::int64_t run = 0; run < runs; ++run) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        group_sums[static_cast<std::size_t>(c / per_group)] += partial[static_cast<std::size_t>(run * channels + c)];
-      }
-    }
-    for (double& sum : group_sums) sum /= static_cast<double>(cells * per_group);
-    return group_sums;
-  };
-  const std::vector<double> mean = sum_runs(false);
-  for (std::int64_t c = 0; c < channels; ++c) {
-    center[static_cast<std::size_t>(c)] = static_cast<float>(mean[static_cast<std::size_t>(c / per_group)]);
-  }
-  const std::vector<double> variance = sum_runs(true);
-
-  std::vector<float> factor(width), offset(width);
-  for (std::size_t c = 0; c < width; ++c) {
-    const double deviation =
-        std::sqrt(variance[c / static_cast<std::size_t>(per_group)] + static_cast<double>(epsilon));
-    factor[c] = static_cast<float>(static_cast<double>(weight.data()[c]) / deviation);
-    offset[c] = bias.data()[c];
-  }
-  parallel_for_static(cells, [&](std::int64_t cell) {
-    const float* in = x.data() + cell * channels;
-    float* out = y.data() + cell * channels;
-    for (std::size_t c = 0; c < width; ++c) out[c] = (in[c] - center[c]) * factor[c] + offset[c];
-    if (swish) {
-      for (std::size_t c = 0; c < width; ++c) out[c] = out[c] / (1.0F + std::exp(-out[c]));
-    }
   });
 }
 

@@ -16,8 +16,4 @@ void layer_norm_affine(View<const float> x, View<const float> weight, View<const
 // y = x / sqrt(mean(x^2) + epsilon) * weight, without a mean.
 void rms_norm(View<const float> x, View<const float> weight, float epsilon, View<float> y);
 
-// y = GroupNorm(x) * weight + bias, followed by x * sigmoid(x) if `swish`; x, y: [H, W, C] contiguous (y may be x).
-void group_norm(View<const float> x, int groups, View<const float> weight, View<const float> bias, float epsilon,
-                bool swish, View<float> y);
-
 }  // namespace scalekv::kernels

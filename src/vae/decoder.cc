@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "kernels/resample.h"
 #include "vae/layers.h"
 
 namespace scalekv::vae {
@@ -53,74 +52,55 @@ Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const
     fail("the decoder was given a latent map of shape {}, expected [h, w, {}]", latent.shape().to_string(),
          impl_->codebook);
   }
-  const auto show = [&](const char* stage, const Tensor& map) {
-    if (tap) tap(stage, map.view<float>());
+  Maps maps;
+  const auto show = [&](const char* stage, View<const float> map) {
+    if (tap) tap(stage, map);
   };
-  Tensor x = make_map(latent.size(0), latent.size(1), impl_->conv_in.output_channels());
-  impl_->conv_in.run(latent, x.view<float>());
-  show("conv_in", x);
-  x = impl_->middle[0].run(std::move(x));
-  show("mid1", x);
-  x = impl_->middle[1].run(std::move(x));
-  show("mid2", x);
+  convolve(impl_->conv_in, {latent}, maps);
+  show("conv_in", maps.current());
+  impl_->middle[0].run(maps);
+  show("mid1", maps.current());
+  impl_->middle[1].run(maps);
+  show("mid2", maps.current());
   for (std::size_t i = 0; i < impl_->levels.size(); ++i) {
     const Impl::Level& level = impl_->levels[i];
-    for (const ResidualBlock& block : level.blocks) x = block.run(std::move(x));
-    if (i == 0) show("up_last_blocks", x);
+    for (const ResidualBlock& block : level.blocks) block.run(maps);
+    if (i == 0) show("up_last_blocks", maps.current());
     if (level.upsample.empty()) continue;
-    Tensor doubled = make_map(2 * x.shape()[0], 2 * x.shape()[1], x.shape()[2]);  // [2h, 2w, C]
-    kernels::upsample_nearest_2x(x.view<float>(), doubled.view<float>());
-    x = std::move(doubled);
-    x = convolve(level.upsample, x);
-    if (i == 0) show("up_last_upsample", x);
+    convolve(level.upsample, {.map = maps.current(), .doubled = true}, maps);  // [2h, 2w, C]
+    if (i == 0) show("up_last_upsample", maps.current());
   }
-  impl_->norm_out.run(x.view<float>(), x.view<float>());
-  x = convolve(impl_->conv_out, x);  // [H, W, 3]
-  show("raw", x);
+  Tensor image = finish(impl_->norm_out, impl_->conv_out, maps);  // [H, W, 3]
+  show("raw", image.view<float>());
   if (!raw) {
-    for (std::int64_t i = 0; i < x.elements(); ++i) {
-      float& value = x.view<float>().data()[i];
-      value = std::clamp(value, -1.0F, 1.0F);
-    }
+    float* values = image.view<float>().data();
+    std::transform(values, values + image.elements(), values, [](float x) { return std::clamp(x, -1.0F, 1.0F); });
   }
-  return x;
+  return image;
+}
+
+PassBytes Decoder::bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+  PassBytes pass(height, width);
+  std::int64_t channels = config.base * config.multipliers.back();
+  pass.convolve(config.codebook, channels);
+  pass.block(channels, channels);
+  pass.block(channels, channels);
+  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
+    for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+      pass.block(channels, outputs);
+      channels = outputs;
+    }
+    if (level > 0) pass.convolve(channels, channels, true);
+  }
+  pass.finish(channels, 3);
+  return pass;
 }
 
 std::int64_t Decoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
-  std::int64_t peak = 0;
-  std::int64_t cells = height * width;
-  std::int64_t channels = config.base * config.multipliers.back();
-  const auto live = [&](std::int64_t channels_alive) { peak = std::max(peak, 4 * cells * channels_alive); };
-  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-    live(std::max(2 * channels + outputs, channels == outputs ? 0 : channels + 2 * outputs));
-    channels = outputs;
-    live(3 * channels);
-    if (level == 0) break;
-    cells *= 4;
-    live(2 * channels);
-  }
-  live(channels + 3);
-  return peak;
+  return bytes(config, height, width).memory();
 }
 
-std::int64_t Decoder::weight_bytes(const VaeConfig& config) {
-  const auto conv = [](std::int64_t inputs, std::int64_t outputs, std::int64_t kernel) {
-    return 4 * (inputs * outputs * kernel * kernel + outputs);
-  };
-  const auto block = [&](std::int64_t inputs, std::int64_t outputs) {
-    return 8 * (inputs + outputs) + conv(inputs, outputs, 3) + conv(outputs, outputs, 3) +
-           (inputs == outputs ? 0 : conv(inputs, outputs, 1));
-  };
-  std::int64_t channels = config.base * config.multipliers.back();
-  std::int64_t sum = conv(config.codebook, channels, 3) + 2 * block(channels, channels);
-  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-    sum += block(channels, outputs) + (config.decoder_blocks - 1) * block(outputs, outputs);
-    channels = outputs;
-    if (level > 0) sum += conv(channels, channels, 3);
-  }
-  return sum + 8 * channels + conv(channels, 3, 3);
-}
+std::int64_t Decoder::weight_bytes(const VaeConfig& config) { return bytes(config, 1, 1).weights(); }
 
 }  // namespace scalekv::vae

@@ -5,6 +5,7 @@
 
 #include "core/tap.h"
 #include "vae/config.h"
+#include "vae/maps.h"
 
 namespace scalekv::vae {
 
@@ -26,6 +27,8 @@ class Decoder {
   static std::int64_t weight_bytes(const VaeConfig& config);
 
  private:
+  static PassBytes bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
+
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };

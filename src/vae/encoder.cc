@@ -55,22 +55,39 @@ Tensor Encoder::encode(View<const float> image, const Tap& tap) const {
     fail("the encoder was given an image of shape {}, expected [H, W, 3] in multiples of {}", image.shape().to_string(),
          impl_->stride);
   }
-  const auto show = [&](const char* stage, const Tensor& map) {
-    if (tap) tap(stage, map.view<float>());
+  Maps maps;
+  const auto show = [&](const char* stage) {
+    if (tap) tap(stage, maps.current());
   };
-  Tensor x = make_map(image.size(0), image.size(1), impl_->conv_in.output_channels());
-  impl_->conv_in.run(image, x.view<float>());
-  show("conv_in", x);
+  convolve(impl_->conv_in, {image}, maps);
+  show("conv_in");
   for (std::size_t i = 0; i < impl_->levels.size(); ++i) {
     const Impl::Level& level = impl_->levels[i];
-    for (const ResidualBlock& block : level.blocks) x = block.run(std::move(x));
-    if (!level.downsample.empty()) x = convolve(level.downsample, x);
-    if (i + 2 == impl_->levels.size()) show("down_m2_downsample", x);
+    for (const ResidualBlock& block : level.blocks) block.run(maps);
+    if (!level.downsample.empty()) convolve(level.downsample, {maps.current()}, maps);
+    if (i + 2 == impl_->levels.size()) show("down_m2_downsample");
   }
-  show("down_last", x);
-  for (const ResidualBlock& block : impl_->middle) x = block.run(std::move(x));
-  impl_->norm_out.run(x.view<float>(), x.view<float>());
-  return convolve(impl_->conv_out, x);  // [h, w, codebook]
+  show("down_last");
+  for (const ResidualBlock& block : impl_->middle) block.run(maps);
+  return finish(impl_->norm_out, impl_->conv_out, maps);  // [h, w, codebook]
+}
+
+std::int64_t Encoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+  PassBytes pass(height, width);
+  std::int64_t channels = config.base;
+  pass.convolve(3, channels);
+  for (std::size_t level = 0; level < config.multipliers.size(); ++level) {
+    const std::int64_t outputs = config.base * config.multipliers[level];
+    for (std::int64_t i = 0; i < config.encoder_blocks; ++i) {
+      pass.block(channels, outputs);
+      channels = outputs;
+    }
+    if (level + 1 < config.multipliers.size()) pass.convolve(channels, channels, false, 2);
+  }
+  pass.block(channels, channels);
+  pass.block(channels, channels);
+  pass.finish(channels, config.codebook);
+  return pass.memory();
 }
 
 }  // namespace scalekv::vae

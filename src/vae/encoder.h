@@ -21,6 +21,10 @@ class Encoder {
   // "down_last".
   Tensor encode(View<const float> image, const Tap& tap = {}) const;
 
+  // The ledger's peak under `vae` while an image of height x width pixels is encoded with the present number of
+  // threads, the result included.
+  static std::int64_t predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
+
  private:
   struct Impl;
   std::unique_ptr<const Impl> impl_;

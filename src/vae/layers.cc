@@ -1,36 +1,70 @@
 #include "vae/layers.h"
 
+#include <algorithm>
+
 #include "core/error.h"
-#include "kernels/norms.h"
 
 namespace scalekv::vae {
+namespace {
 
-kernels::Conv2d take_conv(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
-                          std::int64_t outputs, std::int64_t kernel, const kernels::ConvGeometry& geometry) {
-  return kernels::Conv2d(weights.take(name + ".conv.weight", {outputs, inputs, kernel, kernel}),
-                         weights.take(name + ".conv.bias", {outputs}), geometry, MemoryKind::weights);
+using kernels::Conv2d;
+
+// The current map becomes conv(x), a 1x1 convolution, in the same memory: bands of rows pass through a buffer, from the
+// end on which the output does not reach rows that are still to be read.
+void convolve_in_place(const Conv2d& conv, Maps& maps) {
+  const std::int64_t height = maps.current().size(0), width = maps.current().size(1);
+  const std::int64_t inputs = conv.input_channels(), outputs = conv.output_channels();
+  maps.recast(std::max(inputs, outputs));
+  float* memory = maps.current().data();
+  const std::int64_t bands = (height + kBandRows - 1) / kBandRows;
+  const std::int64_t band_bytes = std::min(kBandRows, height) * width * outputs * 4;
+  if (maps.band().size() < band_bytes) maps.band().resize(band_bytes);
+  auto* band = reinterpret_cast<float*>(maps.band().data());
+  for (std::int64_t i = 0; i < bands; ++i) {
+    const std::int64_t begin = (outputs <= inputs ? i : bands - 1 - i) * kBandRows;
+    const std::int64_t rows = std::min(kBandRows, height - begin);
+    const View<const float> x(memory + begin * width * inputs, {rows, width, inputs});
+    const View<float> y(band, {rows, width, outputs});
+    conv.run({x}, y, maps.scratch());
+    std::copy_n(band, y.elements(), memory + begin * width * outputs);
+  }
+  maps.recast(outputs);
 }
 
-Tensor make_map(std::int64_t height, std::int64_t width, std::int64_t channels) {
-  return Tensor(DType::f32, {height, width, channels}, MemoryKind::vae);
+}  // namespace
+
+Conv2d take_conv(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                 std::int64_t kernel, const kernels::ConvGeometry& geometry) {
+  return Conv2d(weights.take(name + ".conv.weight", {outputs, inputs, kernel, kernel}),
+                weights.take(name + ".conv.bias", {outputs}), geometry, MemoryKind::weights);
 }
 
-Tensor convolve(const kernels::Conv2d& conv, const Tensor& x) {
-  Tensor y = make_map(conv.output_height(x.shape()[0]), conv.output_width(x.shape()[1]), conv.output_channels());
-  conv.run(x.view<float>(), y.view<float>());
-  return y;
+void convolve(const Conv2d& conv, const kernels::ConvInput& x, Maps& maps) {
+  const std::int64_t factor = x.doubled ? 2 : 1;
+  const View<float> y = maps.spare(conv.output_height(factor * x.map.size(0)),
+                                   conv.output_width(factor * x.map.size(1)), conv.output_channels());
+  conv.run(x, y, maps.scratch());
+  maps.advance();
 }
 
 Norm::Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t channels) {
   groups_ = channels % 32 == 0 ? 32 : 24;
   if (channels % groups_ != 0)
     fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
-  weight_ = weights.take_float(name + ".norm.weight", {channels}, MemoryKind::weights);
-  bias_ = weights.take_float(name + ".norm.bias", {channels}, MemoryKind::weights);
+  weight_ = weights.take(name + ".norm.weight", {channels}).convert_to_float(MemoryKind::weights);
+  bias_ = weights.take(name + ".norm.bias", {channels}).convert_to_float(MemoryKind::weights);
 }
 
-void Norm::run(View<const float> x, View<float> y) const {
-  kernels::group_norm(x, groups_, weight_.view<float>(), bias_.view<float>(), 1e-6F, true, y);
+kernels::GroupNormTerms Norm::terms(View<const float> x) const {
+  return kernels::group_norm_terms(x, groups_, weight_.view<float>(), bias_.view<float>(), 1e-6F);
+}
+
+Tensor finish(const Norm& norm, const Conv2d& conv, Maps& maps) {
+  const View<const float> x = maps.current();
+  const kernels::GroupNormTerms terms = norm.terms(x);
+  Tensor y(DType::f32, {x.size(0), x.size(1), conv.output_channels()}, MemoryKind::vae);
+  conv.run({.map = x, .norm_swish = &terms}, y.view<float>(), maps.scratch());
+  return y;
 }
 
 ResidualBlock::ResidualBlock(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
@@ -45,15 +79,14 @@ ResidualBlock::ResidualBlock(checkpoint::WeightMap& weights, const std::string& 
   }
 }
 
-Tensor ResidualBlock::run(Tensor x) const {
-  Tensor normed = make_map(x.shape()[0], x.shape()[1], x.shape()[2]);
-  norm1_.run(x.view<float>(), normed.view<float>());
-  Tensor hidden = convolve(conv1_, normed);
-  normed = Tensor();
-  norm2_.run(hidden.view<float>(), hidden.view<float>());
-  Tensor sum = shortcut_.empty() ? std::move(x) : convolve(shortcut_, x);
-  conv2_.run(hidden.view<float>(), sum.view<float>(), true);
-  return sum;
+void ResidualBlock::run(Maps& maps) const {
+  const View<const float> x = maps.current();
+  const View<float> hidden = maps.spare(x.size(0), x.size(1), conv1_.output_channels());
+  const kernels::GroupNormTerms terms1 = norm1_.terms(x);
+  conv1_.run({.map = x, .norm_swish = &terms1}, hidden, maps.scratch());
+  if (!shortcut_.empty()) convolve_in_place(shortcut_, maps);
+  const kernels::GroupNormTerms terms2 = norm2_.terms(hidden);
+  conv2_.run({.map = hidden, .norm_swish = &terms2}, maps.current(), maps.scratch(), true);
 }
 
 }  // namespace scalekv::vae

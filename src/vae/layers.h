@@ -6,6 +6,7 @@
 #include "checkpoint/weight_map.h"
 #include "core/tensor.h"
 #include "kernels/conv.h"
+#include "vae/maps.h"
 
 namespace scalekv::vae {
 
@@ -13,30 +14,31 @@ namespace scalekv::vae {
 kernels::Conv2d take_conv(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
                           std::int64_t outputs, std::int64_t kernel, const kernels::ConvGeometry& geometry = {});
 
-// A map for a layer's output, in the ledger under `vae`.
-Tensor make_map(std::int64_t height, std::int64_t width, std::int64_t channels);
+// The current map becomes the convolution of `x`, which may be the current map.
+void convolve(const kernels::Conv2d& conv, const kernels::ConvInput& x, Maps& maps);
 
-// Output of a convolution as a new map.
-Tensor convolve(const kernels::Conv2d& conv, const Tensor& x);
-
-// GroupNorm followed by swish (y may be x): 32 groups where the channels divide by 32, else 24.
+// GroupNorm: 32 groups where the channels divide by 32, else 24.
 class Norm {
  public:
   Norm() = default;
   // Throws Error where the channels divide by neither 32 nor 24.
   Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t channels);
-  void run(View<const float> x, View<float> y) const;
+  kernels::GroupNormTerms terms(View<const float> x) const;
 
  private:
   Tensor weight_, bias_;  // [C]
   int groups_ = 0;
 };
 
-// x + conv2(swish(norm2(conv1(swish(norm1(x)))))), with a 1x1 convolution on x where the channels change.
+// norm, swish and convolution of the current map, in a tensor of its own.
+Tensor finish(const Norm& norm, const kernels::Conv2d& conv, Maps& maps);
+
+// x + conv2(swish(norm2(conv1(swish(norm1(x)))))), with a 1x1 convolution on x where the channels change. Besides x it
+// holds conv1's output; x itself becomes the sum, in place.
 class ResidualBlock {
  public:
   ResidualBlock(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs);
-  Tensor run(Tensor x) const;
+  void run(Maps& maps) const;
 
  private:
   Norm norm1_, norm2_;

@@ -47,42 +47,5 @@ TEST(NormsTest, RowsMatchTheTwins) {
   }
 }
 
-TEST(NormsTest, GroupsMatchTheTwin) {
-  for (const auto& [height, width, channels, groups] :
-       {std::tuple{1, 1, 32, 32}, {5, 7, 64, 32}, {70, 50, 96, 32}, {3, 4, 6, 2}}) {
-    Tensor x = random_tensor({height, width, channels}, 1, 2.0F);
-    const std::int64_t cells = height * width, per_group = channels / groups;
-    const View<float> in = x.view<float>().reshape({cells, channels});
-    for (std::int64_t i = 0; i < cells; ++i) in(i, 0) += 30.0F;
-    const Tensor weight = random_tensor({channels}, 2), bias = random_tensor({channels}, 3);
-    for (const bool swish : {false, true}) {
-      Tensor first;
-      for_thread_counts([&] {
-        Tensor y = x.clone(MemoryKind::other);  // in place
-        group_norm(y.view<float>(), groups, weight.view<float>(), bias.view<float>(), 1e-6F, swish, y.view<float>());
-        if (first.empty()) first = y.clone(MemoryKind::other);
-        ASSERT_EQ(std::memcmp(y.raw(), first.raw(), static_cast<std::size_t>(y.bytes())), 0);
-      });
-      const View<float> out = first.view<float>().reshape({cells, channels});
-      for (std::int64_t g = 0; g < groups; ++g) {
-        std::vector<double> members;
-        for (std::int64_t i = 0; i < cells; ++i) {
-          for (std::int64_t c = g * per_group; c < (g + 1) * per_group; ++c) members.push_back(in(i, c));
-        }
-        const Moments m = moments_twin(members);
-        for (std::int64_t i = 0; i < cells; ++i) {
-          for (std::int64_t c = g * per_group; c < (g + 1) * per_group; ++c) {
-            double value = (static_cast<double>(in(i, c)) - m.mean) / std::sqrt(m.variance + kEpsilon) *
-                               static_cast<double>(weight.view<float>()(c)) +
-                           static_cast<double>(bias.view<float>()(c));
-            if (swish) value = silu_twin(value);
-            ASSERT_NEAR(out(i, c), value, 1e-4) << i << ", " << c;
-          }
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 }  // namespace scalekv::kernels

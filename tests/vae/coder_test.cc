@@ -98,17 +98,38 @@ TEST_F(CoderTest, ThreadsDoNotChangeTheImage) {
   EXPECT_EQ(std::memcmp(one.raw(), two.raw(), static_cast<std::size_t>(one.bytes())), 0);
 }
 
-TEST_F(CoderTest, BytesOfDecodingArePredicted) {
+// The peak of the ledger while `call` runs, beyond what there was.
+std::int64_t peak_of(const auto& call) {
+  const std::int64_t before = ledger().current(MemoryKind::vae);
+  ledger().reset_peaks();
+  call();
+  EXPECT_EQ(ledger().current(MemoryKind::vae), before);
+  return ledger().peak(MemoryKind::vae) - before;
+}
+
+TEST_F(CoderTest, BytesArePredicted) {
   const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
-  for (const auto& [height, width] : {std::pair{16, 16}, {1, 1}, {5, 3}, {7, 40}, {30, 2}}) {
+  const int thread_count = threads();
+  for (const auto& [height, width] : {std::pair{16, 16}, {1, 1}, {5, 3}, {7, 40}, {30, 2}, {90, 70}}) {
+    SCOPED_TRACE(testing::Message() << height << " x " << width);
+    set_threads(1 + height % 3);
     const Tensor latent = filled_map(height, width, kCodebook);
-    const std::int64_t before = ledger().current(MemoryKind::vae);
-    ledger().reset_peaks();
-    static_cast<void>(decoder_.decode(latent.view<float>()));
-    EXPECT_EQ(ledger().peak(MemoryKind::vae) - before, Decoder::predict_bytes(config, height, width))
-        << height << " x " << width;
-    EXPECT_EQ(ledger().current(MemoryKind::vae), before);
+    EXPECT_EQ(peak_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
+              Decoder::predict_bytes(config, height, width));
+    const Tensor image = filled_map(2 * height, 2 * width, 3);
+    EXPECT_EQ(peak_of([&] { static_cast<void>(encoder_.encode(image.view<float>())); }),
+              Encoder::predict_bytes(config, 2 * height, 2 * width));
   }
+  set_threads(thread_count);
+}
+
+TEST_F(CoderTest, BytesOfWeightsArePredicted) {
+  const auto vae = std::make_shared<SmallVae>();
+  checkpoint::WeightMap weights = SmallVae::open(vae);
+  const VaeConfig config = infer_vae_config(weights);
+  const std::int64_t before = ledger().current(MemoryKind::weights);
+  const Decoder decoder(config, weights);
+  EXPECT_EQ(ledger().current(MemoryKind::weights) - before, Decoder::weight_bytes(config));
 }
 
 TEST_F(CoderTest, OtherSizesAreRefused) {
