@@ -69,7 +69,7 @@ def rope_table(schedule: Sequence[Grid], reference: Grid, head_size: int) -> Ten
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
     """Rotate neighbouring pairs (2j, 2j+1) of x [B, H, L, D]."""
-    cos, sin = table[0], table[1]                              # [L, D/2]
+    cos, sin = table[0], table[1]                  # [L, D/2], or [B, 1, L, D/2]
     a, b = x[..., 0::2], x[..., 1::2]
     return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2)
 
@@ -81,8 +81,8 @@ class BlockCausal:
     of their own and need no mask; the small ones share one span with a mask.
     """
 
-    def __init__(self, schedule: Sequence[Grid], together: int = 128) -> None:
-        sizes = [h * w for h, w in schedule]
+    def __init__(self, sizes: Sequence[int], together: int = 128) -> None:
+        """`sizes`: how many tokens of each scale are there."""
         ends = [sum(sizes[:i + 1]) for i in range(len(sizes))]
         small = sum(end <= together for end in ends)
         # (first query, one past the last query and key, mask or None)
@@ -300,7 +300,10 @@ class Infinity(nn.Module):
         return Condition(start, self.text_proj_for_ca(text), text_mask, adaptive)
 
     def embed(self, inputs: Sequence[Tensor], condition: Condition) -> list[Tensor]:
-        """First tokens of every scale; inputs[i] is [B, h, w, d], for scale i + 1."""
+        """First tokens of every scale; inputs[i] is [B, h, w, d], for scale i + 1.
+
+        Training may leave tokens out of a scale: then h * w is what is left.
+        """
         tokens = [condition.start[:, None] + self.pos_start]
         tokens += [self.word_embed(x.flatten(1, 2)) for x in inputs]
         return [x + self.lvl_embed.weight[i] for i, x in enumerate(tokens)]

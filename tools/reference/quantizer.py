@@ -38,13 +38,14 @@ def shrink(latent: Tensor, grid: Grid) -> Tensor:
 
 
 def quantize(latent: Tensor, schedule: Sequence[Grid],
-             flip: Callable[[int, Tensor], Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-    """Quantise `latent` [B, d, H, W] over the scales of `schedule`.
+             choose: Callable[[int, Tensor], Tensor] | None = None
+             ) -> tuple[Tensor, list[Tensor]]:
+    """Split a latent [B, d, H, W] into bits, coarse scales first.
 
     Returns the sum of all enlarged codes [B, d, H, W] and the bits of each
-    scale, [B, h, w, d] bool. The list holds the true signs. With `flip` the
-    sum is built from `flip(scale, bits)` instead: later scales then see, and
-    their bits repair, the damage (bitwise self-correction).
+    scale, [B, h, w, d] bool. `choose(scale, residual)` may pick other bits than
+    the signs of the residual [B, h, w, d]: later scales then see, and their
+    residuals repair, the damage (bitwise self-correction).
     """
     codebook = latent.shape[1]
     full: Grid = (latent.shape[2], latent.shape[3])
@@ -53,10 +54,10 @@ def quantize(latent: Tensor, schedule: Sequence[Grid],
     all_bits = []
     for index, grid in enumerate(schedule):
         # The sign of the l2-normalised residual is the sign of the residual.
-        bits = (shrink(residual, grid) > 0).permute(0, 2, 3, 1)      # [B, h, w, d]
+        here = shrink(residual, grid).permute(0, 2, 3, 1)            # [B, h, w, d]
+        bits = here > 0 if choose is None else choose(index, here)
         all_bits.append(bits)
-        used = bits if flip is None else flip(index, bits)
-        codes = bits_to_codes(used, codebook).permute(0, 3, 1, 2)     # [B, d, h, w]
+        codes = bits_to_codes(bits, codebook).permute(0, 3, 1, 2)     # [B, d, h, w]
         enlarged = enlarge(codes, full)
         residual = residual - enlarged
         total = total + enlarged

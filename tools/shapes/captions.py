@@ -174,7 +174,17 @@ def _scene(rng: np.random.Generator, category: str) -> Scene:
                  relation if category == "position" else None)
 
 
-def _describe(rng: np.random.Generator, scene: Scene) -> tuple[str, dict]:
+@dataclass(frozen=True)
+class Stated:
+    """What a caption is to name; None: as the category's habit and chance decide."""
+
+    colour: bool | None = None
+    size: bool | None = None
+    background: bool | None = None
+
+
+def describe(rng: np.random.Generator, scene: Scene, stated: Stated = Stated()
+             ) -> tuple[str, dict]:
     """Caption and the constraints it states."""
     first = scene.objects[0]
     # "single", "two" and "position" name colours half of the time or more;
@@ -182,6 +192,10 @@ def _describe(rng: np.random.Generator, scene: Scene) -> tuple[str, dict]:
     always = scene.category in ("colour", "attribution", "background")
     with_colour = always or bool(rng.random() < {"single": 0.5, "two": 0.5}.get(scene.category, 0.75))
     with_size = bool(rng.random() < 0.35)
+    if stated.colour is not None:
+        with_colour = stated.colour
+    if stated.size is not None:
+        with_size = stated.size
     listed = scene.objects[:1] if scene.category == "count" else scene.objects
     entries = [{
         "shape": o.shape,
@@ -201,7 +215,10 @@ def _describe(rng: np.random.Generator, scene: Scene) -> tuple[str, dict]:
         text = (f"{_article(_phrase(first, with_size, with_colour))} {joint} "
                 f"{_article(_phrase(scene.objects[1], with_size, with_colour))}")
     background = None
-    if scene.category == "background" or rng.random() < 0.2:
+    with_background = scene.category == "background" or bool(rng.random() < 0.2)
+    if stated.background is not None:
+        with_background = stated.background
+    if with_background:
         text += f" on a {' and '.join(scene.background.colours)} background"
         background = list(scene.background.colours)
     text = str(rng.choice(_PREFIXES)) + text
@@ -229,7 +246,7 @@ def sample(seed: int, index: int, split: str = "train", category: str | None = N
     while True:                             # reject until the split's rules are met
         chosen = category or str(rng.choice(names, p=list(_TRAIN_WEIGHTS.values())))
         scene = _scene(rng, chosen)
-        text, constraints = _describe(rng, scene)
+        text, constraints = describe(rng, scene)
         fresh = is_unseen(scene)
         if split == "train":
             if not fresh and not is_test_caption(text):

@@ -43,6 +43,11 @@ def cosine_rate(peak: float, progress: float, step: int, warmup_steps: int,
     return peak * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+def trapezoid_rate(progress: float, step: int, warmup_steps: int, falling: float) -> float:
+    """Share of the peak rate: up by steps, level, then down to zero over the last `falling`."""
+    return min(1.0, (step + 1) / warmup_steps, max(0.0, 1 - progress) / falling)
+
+
 class AveragedWeights:
     """Exponential moving average of all parameters, in float32."""
 

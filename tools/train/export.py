@@ -24,8 +24,8 @@ from reference.vae import Vae                                  # noqa: E402
 from shapes.captions import sample                             # noqa: E402
 from train.text import Tokenizer, train_tokenizer              # noqa: E402
 
-DEFAULTS = {"size": "0.06M", "cfg": 3, "tau": 1, "top_p": 0.97, "cache_policy": "scalekv"}
-SIZE_LIMIT = 16 * 1024 * 1024    # bytes the repository is willing to carry
+DEFAULTS = {"size": "0.06M", "cfg": 3, "tau": 0.5, "top_p": 0.97, "cache_policy": "scalekv"}
+SIZE_LIMIT = 16_000_000    # bytes the repository is willing to carry
 
 
 def main() -> None:

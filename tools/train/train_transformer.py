@@ -1,10 +1,15 @@
 """Train the transformer and its text encoder on the frozen tokenizer's bits.
 
-First the coarse scales only (121 tokens), then all seven (521). Latents are
-computed once and kept in latents-*.pt. Writes transformer.pt (resumable: start
-again with the same --out), transformer-log.jsonl and sheets of samples.
-
     python train_transformer.py --out run --minutes 60
+    python train_transformer.py --out run --minutes 60 --start ../../models/shapes-7s.safetensors
+
+The folder holds vae.pt of train_vae.py, or --start names a model file whose
+weights, tokenizer and vocabulary are taken over. Writes transformer.pt
+(resumable at any moment: start again with the same --out),
+transformer-log.jsonl and sheets of samples.
+
+For most of the time a random part of the tokens of the two last scales is
+left out, which halves the work; the rate is constant, then falls to zero.
 """
 
 from __future__ import annotations
@@ -12,7 +17,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +28,17 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from reference.generate import generate, next_inputs, sampler                # noqa: E402
-from reference.infinity import (BlockCausal, Infinity, InfinityConfig,       # noqa: E402
-                                rope_table)
-from reference.quantizer import quantize                                     # noqa: E402
-from reference.schedule import SCHEDULE_7, SQUARE_1M, token_count             # noqa: E402
-from reference.t5 import T5Config, T5Encoder                                 # noqa: E402
-from reference.vae import Vae, to_bytes, to_model_range                      # noqa: E402
-from shapes.captions import sample                                           # noqa: E402
-from shapes.world import render                                              # noqa: E402
-from train.common import (AveragedWeights, Clock, append_log, cosine_rate,   # noqa: E402
-                          save_atomically, save_grid)
-from train.text import Tokenizer, train_tokenizer                            # noqa: E402
+from reference.generate import generate, sampler                             # noqa: E402
+from reference.infinity import BlockCausal, rope_table                       # noqa: E402
+from reference.schedule import SCHEDULE_7, SQUARE_1M                         # noqa: E402
+from reference.vae import to_bytes                                           # noqa: E402
+from shapes.usual import sample_usual                                        # noqa: E402
+from train.batches import Batch, Pool, encode, make_batch                    # noqa: E402
+from train.common import (AveragedWeights, Clock, append_log, save_atomically,   # noqa: E402
+                          save_grid, trapezoid_rate)
+from train.muon import Muon, is_hidden_matrix                                # noqa: E402
+from train.start import TextToImage, begin, load_vae                         # noqa: E402
+from train.text import Tokenizer                                             # noqa: E402
 
 PROMPTS = (
     "a red ring", "a large blue circle", "a green star", "a yellow square on a gray background",
@@ -46,93 +49,44 @@ PROMPTS = (
     "three red squares", "a purple star to the right of a yellow ring",
     "a picture of a black triangle and a red circle", "an orange circle",
 )
-COARSE_SCALES = 5
-
-
-class TextToImage(nn.Module):
-    """Text encoder and transformer, trained together."""
-
-    def __init__(self, t5: T5Config, infinity: InfinityConfig) -> None:
-        super().__init__()
-        self.t5 = T5Encoder(t5)
-        self.gpt = Infinity(infinity)
-
-
-@dataclass
-class Data:
-    latents: Tensor          # [N, d, 16, 16] float16
-    captions: list[str]
+ALL = [1.0] * 7
+# Share of each scale's tokens that is trained on.
+SOME = [1.0, 1.0, 1.0, 0.7, 0.5, 0.35, 0.22]
+COARSE = [1.0, 1.0, 1.0]      # the layout is in the first scales, which cost little: more pictures for them
+SCALE_WEIGHT = [2.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]
+HELD_OUT = 16                                  # pictures
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder with vae.pt; checkpoints go here")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs")
+    parser.add_argument("--start", type=Path, help="model file to begin with")
+    parser.add_argument("--blocks", type=int, nargs="+", help="blocks of --start to keep (default: all)")
     parser.add_argument("--minutes", type=float, default=60, help="training time in all")
-    parser.add_argument("--coarse", type=float, default=0.4,
-                        help="share of the time spent on the first five scales only")
-    parser.add_argument("--pictures", type=int, default=12000, help="training pictures to encode")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step")
+    parser.add_argument("--falling", type=float, default=0.35,
+                        help="share of the time, at the end, in which the rates fall to zero")
+    parser.add_argument("--whole", type=float, default=0.2,
+                        help="share of the time, at the end, with all tokens")
+    parser.add_argument("--batch", type=int, default=8, help="pictures a step")
+    parser.add_argument("--coarse", type=int, default=16,
+                        help="more pictures a step, of which the first three scales are trained on")
     parser.add_argument("--part", type=int, default=4, help="pictures computed at once")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
-    parser.add_argument("--flip", type=float, default=0.25, help="largest share of flipped bits")
+    parser.add_argument("--fresh", type=int, default=4, help="new pictures a step")
+    parser.add_argument("--pool", type=int, default=8000, help="newest pictures to draw from")
+    parser.add_argument("--variety-from", type=float, default=0.4,
+                        help="share of the time after which objects stand in more places")
+    parser.add_argument("--rate", type=float, default=1e-3, help="AdamW's rate")
+    parser.add_argument("--muon-rate", type=float, default=0.015, help="Muon's rate")
+    parser.add_argument("--flip", type=float, default=0.15, help="largest share of flipped bits")
+    parser.add_argument("--average", type=float, default=0.985, help="decay of the averaged weights")
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--pieces", type=int, default=192, help="largest vocabulary")
-    parser.add_argument("--seed", type=int, default=40, help="seed of world, weights and noise")
+    parser.add_argument("--seed", type=int, default=50, help="seed of world, weights and noise")
     parser.add_argument("--processes", type=int, default=2, help="each takes a part of the batch")
     return parser.parse_args()
-
-
-def load_vae(path: Path) -> Vae:
-    saved = torch.load(path, weights_only=False)
-    vae = Vae(saved["config"])
-    vae.load_state_dict(saved["average"])
-    return vae.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def encode_world(vae: Vae, seed: int, count: int, split: str) -> Data:
-    latents, captions = [], []
-    for start in range(0, count, 32):
-        samples = [sample(seed, i, split) for i in range(start, min(start + 32, count))]
-        pictures = torch.from_numpy(np.stack([render(s.scene) for s in samples]))
-        with torch.autocast("cpu", torch.bfloat16):
-            latents.append(vae.encode(to_model_range(pictures)).half())
-        captions += [s.caption for s in samples]
-    return Data(torch.cat(latents), captions)
-
-
-def make_batch(latents: Tensor, scales: int, flip_limit: float, generator: torch.Generator
-               ) -> tuple[list[Tensor], Tensor]:
-    """Inputs of scales 1.. and target bits [B, L, d] of all used scales.
-
-    Each picture gets its own share of flipped bits. The flipped bits enter the
-    sum, and the targets of later scales are computed from that sum, so the
-    model learns to repair its own mistakes.
-    """
-    schedule = SCHEDULE_7[:scales]
-    share = torch.rand(len(latents), 1, 1, 1, generator=generator) * flip_limit
-    used: list[Tensor] = []
-
-    def flip(scale: int, bits: Tensor) -> Tensor:
-        noise = torch.rand(bits.shape, generator=generator) < share
-        used.append(bits ^ noise)
-        return used[-1]
-
-    _, targets = quantize(latents.float(), schedule, flip)
-    inputs = next_inputs(used, SCHEDULE_7)[:scales - 1]
-    return inputs, torch.cat([t.flatten(1, 2) for t in targets], dim=1)
-
-
-def text_features(model: TextToImage, ids: Tensor, mask: Tensor, drop: Tensor | None) -> Tensor:
-    """T5 features [B, N, T]; rows marked in `drop` [B] get the blank condition."""
-    features = model.t5(ids, mask)
-    if drop is None:
-        return features
-    blank = model.gpt.cfg_uncond[:ids.shape[1]][None]
-    return torch.where(drop[:, None, None], blank, features)
 
 
 class Trainer:
@@ -141,56 +95,41 @@ class Trainer:
     def __init__(self, args: argparse.Namespace, rank: int) -> None:
         self.args, self.rank = args, rank
         self.vae = load_vae(args.out / "vae.pt")
-        self.bits = self.vae.config.codebook
         self.checkpoint = args.out / "transformer.pt"
-        saved = torch.load(self.checkpoint, weights_only=False) if self.checkpoint.exists() else None
-        if saved:
-            self.tokenizer = Tokenizer(saved["tokenizer"])
-            self.t5_config, self.config = saved["t5_config"], saved["config"]
-        else:
-            captions = (sample(args.seed, i).caption for i in range(6000))
-            self.tokenizer = Tokenizer(train_tokenizer(captions, args.pieces))
-            self.t5_config = T5Config(vocab=self.tokenizer.vocab)
-            self.config = InfinityConfig(depth=args.depth, width=args.width, heads=args.heads,
-                                         text_width=self.t5_config.width, bits=self.bits)
-        self.model = TextToImage(self.t5_config, self.config)
-        self.average = AveragedWeights(self.model, 0.998)
-        decayed = [p for p in self.model.parameters() if p.dim() == 2]
-        others = [p for p in self.model.parameters() if p.dim() != 2]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
-            lr=args.rate, betas=(0.9, 0.98))
-        self.step, self.seen, elapsed = 0, 0, 0.0
-        if saved:
-            self.model.load_state_dict(saved["model"])
-            self.optimiser.load_state_dict(saved["optimiser"])
+        saved = torch.load(self.checkpoint, weights_only=False)
+        self.tokenizer = Tokenizer(saved["tokenizer"])
+        self.model = TextToImage(saved["t5_config"], saved["config"])
+        self.model.load_state_dict(saved["model"])
+        self.average = AveragedWeights(self.model, args.average)
+        self.muon = Muon(self.model)
+        self.adam = torch.optim.AdamW(
+            [p for k, p in self.model.named_parameters() if not is_hidden_matrix(k, p)],
+            lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0)
+        if saved["average"] is not None:
             self.average.shadow = saved["average"]
-            self.step, self.seen, elapsed = saved["step"], saved["seen"], saved["elapsed"]
-        else:
-            self.save(0.0)          # untrained weights, so that export can be tried at once
-        self.rope = rope_table(SCHEDULE_7, SQUARE_1M[-1], self.config.head_size)
-        self.spans = {n: BlockCausal(SCHEDULE_7[:n]) for n in (COARSE_SCALES, len(SCHEDULE_7))}
-        side = [torch.full((h * w,), 1.0 / h) for h, w in SCHEDULE_7]
-        self.token_weight = torch.cat(side)                         # [L]
-        self.clock = Clock(args.minutes * 60, elapsed)
+            self.muon.load_state_dict(saved["muon"])
+            self.adam.load_state_dict(saved["adam"])
+        self.step = saved["step"]
+        self.clock = Clock(args.minutes * 60, saved["elapsed"])
+        self.rope = rope_table(SCHEDULE_7, SQUARE_1M[-1], saved["config"].head_size)
+        self.scale_weight = torch.tensor(SCALE_WEIGHT) / sum(SCALE_WEIGHT)
 
-    def payload(self, elapsed: float) -> dict:
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
-                "average": self.average.shadow, "tokenizer": self.tokenizer.model,
-                "t5_config": self.t5_config, "config": self.config, "step": self.step,
-                "seen": self.seen, "elapsed": elapsed, "seed": self.args.seed}
-
-    def save(self, elapsed: float) -> None:
+    def save(self) -> None:
         if self.rank == 0:
-            save_atomically(self.payload(elapsed), self.checkpoint)
+            save_atomically({
+                "model": self.model.state_dict(), "average": self.average.shadow,
+                "muon": self.muon.state_dict(), "adam": self.adam.state_dict(),
+                "tokenizer": self.tokenizer.model, "t5_config": self.model.t5.config,
+                "config": self.model.gpt.config, "step": self.step,
+                "elapsed": self.clock.elapsed, "settings": vars(self.args)}, self.checkpoint)
 
     def average_gradients(self) -> None:
         """The mean over all processes, in one message."""
-        if self.args.processes == 1:
-            return
         for p in self.model.parameters():
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
+        if self.args.processes == 1:
+            return
         gradients = [p.grad for p in self.model.parameters()]
         flat = torch.cat([g.flatten() for g in gradients])
         distributed.all_reduce(flat)
@@ -205,109 +144,109 @@ class Trainer:
             distributed.broadcast(value, 0)
         return float(value)
 
-    def forward(self, model: TextToImage, latents: Tensor, ids: Tensor, text_mask: Tensor,
-                scales: int, flip: float, drop: Tensor | None, generator: torch.Generator
-                ) -> tuple[Tensor, Tensor]:
-        """Logits of a set bit and targets, both [B, L, d]."""
-        inputs, targets = make_batch(latents, scales, flip, generator)
-        count = token_count(SCHEDULE_7[:scales])
-        with torch.autocast("cpu", torch.bfloat16):
-            text = text_features(model, ids, text_mask, drop)
-            logits = model.gpt(inputs, text, text_mask, self.rope[:, :count],
-                               self.spans[scales])
-        return logits[..., 1] - logits[..., 0], targets
+    def losses(self, model: TextToImage, batch: Batch, captions: list[str], drop: Tensor | None
+               ) -> list[Tensor]:
+        """Cross-entropy of each scale, nats a bit."""
+        ids, text_mask = self.tokenizer.batch(captions)
+        text = model.t5(ids, text_mask)                                  # [B, N, T]
+        if drop is not None:                                             # the blank condition
+            blank = model.gpt.cfg_uncond[:ids.shape[1]][None]
+            text = torch.where(drop[:, None, None], blank, text)
+        rope = self.rope[:, batch.places][:, :, None]                    # [2, B, 1, L, D/2]
+        logits = model.gpt(batch.inputs, text, text_mask, rope, BlockCausal(batch.sizes))
+        each = F.binary_cross_entropy_with_logits(logits[..., 1] - logits[..., 0], batch.targets,
+                                                  reduction="none")
+        return [part.mean() for part in each.split(batch.sizes, dim=1)]
 
-    def train_step(self, data: Data, rng: np.random.Generator, generator: torch.Generator,
-                   progress: float) -> tuple[float, int]:
-        """Loss, and how many scales it was over."""
-        scales = COARSE_SCALES if progress < self.args.coarse else len(SCHEDULE_7)
-        share = self.args.batch // self.args.processes
-        self.optimiser.zero_grad(set_to_none=True)
-        losses = []
+    def part_losses(self, pool: Pool, rng: np.random.Generator, generator: torch.Generator,
+                    count: int, shares: list[float]) -> Tensor:
+        """Losses of the scales, for `count` pictures."""
+        latents, captions = pool.draw(rng, count)
+        batch = make_batch(latents, self.args.flip, shares, generator)
+        drop = torch.from_numpy(rng.random(count) < 0.1)
+        return torch.stack(self.losses(self.model, batch, captions, drop))
+
+    def train_step(self, pool: Pool, rng: np.random.Generator, generator: torch.Generator,
+                   progress: float) -> list[float]:
+        """Losses of the scales."""
+        args = self.args
+        share = args.batch // args.processes
+        pool.grow(args.fresh // args.processes, progress >= args.variety_from)
+        shares = ALL if progress > 1 - args.whole else SOME
+        self.model.zero_grad(set_to_none=True)
+        total = torch.zeros(len(SCHEDULE_7))
         # Small parts keep the activations of a layer in the processor's cache.
-        for _ in range(0, share, self.args.part):
-            chosen = rng.integers(0, len(data.captions), size=self.args.part)
-            ids, text_mask = self.tokenizer.batch([data.captions[i] for i in chosen])
-            drop = torch.from_numpy(rng.random(len(chosen)) < 0.1)
-            logits, targets = self.forward(
-                self.model, data.latents[torch.from_numpy(chosen)], ids, text_mask, scales,
-                self.args.flip, drop, generator)
-            each = F.binary_cross_entropy_with_logits(logits, targets.float(), reduction="none")
-            weight = self.token_weight[:logits.shape[1]]
-            loss = (each.mean(dim=(0, 2)) * weight).sum() / weight.sum()
-            (loss * (self.args.part / share)).backward()
-            losses.append(float(loss.detach()))
+        for _ in range(0, share, args.part):
+            losses = self.part_losses(pool, rng, generator, args.part, shares)
+            ((losses * self.scale_weight).sum() * (args.part / share)).backward()
+            total += losses.detach() * (args.part / share)
+        coarse = self.part_losses(pool, rng, generator, args.coarse // args.processes, COARSE)
+        (coarse * self.scale_weight[:len(COARSE)]).sum().backward()
         self.average_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimiser.param_groups:
-            group["lr"] = cosine_rate(self.args.rate, progress, self.step, 150)
-        self.optimiser.step()
+        rate = trapezoid_rate(progress, self.step, warmup_steps=40, falling=args.falling)
+        self.adam.param_groups[0]["lr"] = rate * args.rate
+        self.adam.step()
+        self.muon.step(rate * args.muon_rate)
         self.average.update(self.model, self.step)
-        self.step, self.seen = self.step + 1, self.seen + share * self.args.processes
-        return float(np.mean(losses)), scales
+        self.step += 1
+        return total.tolist()
 
     @torch.no_grad()
-    def evaluate(self, held_out: Data) -> list[float]:
-        """Bit accuracy of each scale on held-out pictures, and a sheet of samples."""
-        model = TextToImage(self.t5_config, self.config).eval()
+    def evaluate(self, held_out: tuple[Tensor, list[str]]) -> list[float]:
+        """Cross-entropy of each scale on held-out pictures, and a sheet of samples."""
+        model = TextToImage(self.model.t5.config, self.model.gpt.config).eval()
         model.load_state_dict(self.average.state_for(self.model))
-        ids, text_mask = self.tokenizer.batch(held_out.captions)
-        logits, targets = self.forward(model, held_out.latents, ids, text_mask, len(SCHEDULE_7),
-                                       0.0, None, torch.Generator().manual_seed(0))
-        right = ((logits > 0) == targets).float().mean(dim=(0, 2))   # [L]
-        sizes = [h * w for h, w in SCHEDULE_7]
+        latents, captions = held_out
+        batch = make_batch(latents, 0.0, ALL, torch.Generator().manual_seed(0))
+        losses = self.losses(model, batch, captions, None)
         ids, text_mask = self.tokenizer.batch(PROMPTS)
-        latents, _ = generate(model.gpt, model.t5(ids, text_mask), text_mask, SCHEDULE_7,
-                              sampler(1, 0.97, SCHEDULE_7), cfg=3.0)
-        save_grid(to_bytes(self.vae.decode(latents)).numpy(), self.args.out / "samples.png", 8)
-        return [round(float(p.mean()), 4) for p in right.split(sizes)]
-
-    def load_data(self) -> tuple[Data, Data | None]:
-        """This process's own training pictures; rank 0 also has held-out ones."""
-        cache = self.args.out / f"latents-{self.rank}.pt"
-        if not cache.exists():
-            # Each process draws a different world, by its seed.
-            count = self.args.pictures // self.args.processes
-            data = encode_world(self.vae, self.args.seed + self.rank, count, "train")
-            held_out = encode_world(self.vae, self.args.seed, 32, "test") if self.rank == 0 else None
-            save_atomically({"data": data, "held_out": held_out}, cache)
-        saved = torch.load(cache, weights_only=False)
-        return saved["data"], saved["held_out"]
+        drawn, _ = generate(model.gpt, model.t5(ids, text_mask), text_mask, SCHEDULE_7,
+                            sampler(1, 0.97, SCHEDULE_7), cfg=3.0, tau=0.5)
+        save_grid(to_bytes(self.vae.decode(drawn)).numpy(), self.args.out / "samples.png", 8)
+        return [round(float(x), 4) for x in losses]
 
     def run(self) -> None:
-        data, held_out = self.load_data()
+        args = self.args
+        # Each process draws a different world, by its seed.
+        pool = Pool(self.vae, args.seed + self.rank, self.step * args.fresh, args.pool)
+        pool.grow(64, self.clock.progress >= args.variety_from)
+        held = [sample_usual(args.seed, i, "test") for i in range(HELD_OUT)] if self.rank == 0 else []
+        held_out = (encode(self.vae, held), [s.caption for s in held]) if held else None
         self.clock = Clock(self.clock.budget, self.clock.already)     # encoding is not training
-        if self.rank == 0:
-            print(f"{len(data.captions)} latents a process, {self.tokenizer.vocab} pieces, "
-                  f"{sum(p.numel() for p in self.model.parameters())} parameters", flush=True)
-        rng = np.random.default_rng([self.args.seed, self.rank, self.step])
-        generator = torch.Generator().manual_seed(self.args.seed * 1009 + self.rank * 7 + self.step)
-        next_report, next_evaluation = self.clock.elapsed + 30, self.clock.elapsed + 240
-        losses: list[float] = []
-        log = self.args.out / "transformer-log.jsonl"
+        rng = np.random.default_rng([args.seed, self.rank, self.step])
+        generator = torch.Generator().manual_seed(args.seed * 1009 + self.rank * 7 + self.step)
+        next_report, next_save, next_sheet = (self.clock.elapsed + x for x in (30, 120, 900))
+        recent: list[list[float]] = []
+        log = args.out / "transformer-log.jsonl"
         while (progress := self.agreed_progress()) < 1.0:
-            loss, scales = self.train_step(data, rng, generator, progress)
-            losses.append(loss)
-            if self.rank == 0 and self.clock.elapsed >= next_report:
+            recent.append(self.train_step(pool, rng, generator, progress))
+            if self.rank != 0:
+                continue
+            if self.clock.elapsed >= next_report:
                 next_report = self.clock.elapsed + 30
+                by_scale = np.mean(recent, axis=0)
                 append_log(log, {"seconds": round(self.clock.elapsed), "step": self.step,
-                                 "seen": self.seen, "scales": scales,
-                                 "loss": round(float(np.mean(losses)), 4)})
-                losses.clear()
-            if held_out is not None and self.clock.elapsed >= next_evaluation:
-                next_evaluation = self.clock.elapsed + 360
-                self.save(self.clock.elapsed)
-                append_log(log, {"seconds": round(self.clock.elapsed),
-                                 "accuracy": self.evaluate(held_out)})
-        self.save(self.clock.elapsed)
-        if held_out is not None:
-            append_log(log, {"seconds": round(self.clock.elapsed), "final": True,
-                             "accuracy": self.evaluate(held_out)})
+                                 "whole": progress > 1 - args.whole,
+                                 "loss": round(float(by_scale @ self.scale_weight.numpy()), 4),
+                                 "by_scale": [round(float(x), 4) for x in by_scale]})
+                recent.clear()
+            if self.clock.elapsed >= next_save:
+                next_save = self.clock.elapsed + 120
+                self.save()
+            if held_out and self.clock.elapsed >= next_sheet:
+                next_sheet = self.clock.elapsed + 900
+                append_log(log, {"seconds": round(self.clock.elapsed), "step": self.step,
+                                 "held_out": self.evaluate(held_out)})
+        self.save()
+        if held_out:
+            append_log(log, {"seconds": round(self.clock.elapsed), "step": self.step, "final": True,
+                             "held_out": self.evaluate(held_out)})
 
 
 def work(rank: int, args: argparse.Namespace, meeting_point: str) -> None:
     torch.set_num_threads(1)
-    torch.manual_seed(args.seed)        # the same first weights everywhere
+    torch.manual_seed(args.seed)
     torch.set_flush_denormal(True)      # near-zero moments would slow the optimiser
     if args.processes > 1:
         distributed.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank,
@@ -321,6 +260,9 @@ def main() -> None:
     args = parse_arguments()
     if args.batch % (args.processes * args.part):
         raise SystemExit("--batch must be a multiple of --processes times --part")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if not (args.out / "transformer.pt").exists():
+        begin(args)
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.spawn(work, args=(args, f"{folder}/meeting"), nprocs=args.processes)
 

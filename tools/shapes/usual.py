@@ -1,0 +1,105 @@
+"""Training scenes in one usual style, which a very small model can learn.
+
+`captions.sample` leaves everything that a caption does not say to chance, and
+most of a picture is not said. Here the silent parts have a usual look: medium
+size, a few fixed places, mostly a gray background, a usual colour for each
+shape, no jitter of colours. Captions, held-out combinations and held-out
+wordings are those of `captions.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .captions import RELATIONS, Sample, Stated, describe, is_test_caption, is_unseen
+from .world import (BACKGROUND_COLOURS, OBJECT_COLOURS, SHAPES, SIZES, Background, Scene,
+                    SceneObject)
+
+# Share of each category in training.
+WEIGHTS = {"single": 0.10, "two": 0.14, "count": 0.16, "colour": 0.16,
+           "position": 0.18, "attribution": 0.16, "background": 0.10}
+
+# The colour of a shape whose caption names none.
+USUAL_COLOUR = {"circle": "red", "square": "blue", "triangle": "green",
+                "star": "yellow", "ring": "purple", "cross": "black"}
+
+Place = tuple[int, int]                       # centre (x, y) in pixels
+
+# Without variety, the first of each.
+ONE: tuple[Place, ...] = ((64, 64), (64, 64), (48, 64), (80, 64), (64, 48), (64, 80))
+ACROSS: tuple[int, ...] = (64, 64, 48, 80)    # where both of a pair stand on the other axis
+THREE: tuple[tuple[Place, Place, Place], ...] = (
+    ((32, 88), (64, 32), (96, 88)),
+    ((32, 40), (96, 40), (64, 96)),
+)
+
+
+def _pair(rng: np.random.Generator, horizontal: bool, variety: bool) -> list[Place]:
+    """The left or upper place first."""
+    across = ACROSS[rng.integers(len(ACROSS)) if variety else 0]
+    return [(32, across), (96, across)] if horizontal else [(across, 32), (across, 96)]
+
+
+def _looks(rng: np.random.Generator, count: int, with_colour: bool) -> list[tuple[str, str]]:
+    """`count` (shape, colour) pairs, all shapes and all colours different."""
+    shapes = [SHAPES[i] for i in rng.permutation(len(SHAPES))[:count]]
+    names = list(OBJECT_COLOURS)
+    colours = [names[i] for i in rng.permutation(len(names))[:count]]
+    return [(s, c if with_colour else USUAL_COLOUR[s]) for s, c in zip(shapes, colours)]
+
+
+def _background(rng: np.random.Generator, category: str, stated: bool) -> Background:
+    names = [list(BACKGROUND_COLOURS)[i] for i in rng.permutation(len(BACKGROUND_COLOURS))]
+    if not stated:
+        return Background(("gray" if rng.random() < 0.6 else names[0],))
+    if rng.random() < (0.3 if category == "background" else 0.12):
+        return Background((names[0], names[1]), str(rng.choice(["columns", "rows"])))
+    return Background((names[0],))
+
+
+def _scene(rng: np.random.Generator, category: str, stated: Stated, variety: bool) -> Scene:
+    relation = None
+    if category in ("two", "position", "attribution"):
+        looks = _looks(rng, 2, bool(stated.colour))
+        relation = str(rng.choice(RELATIONS))
+        places = _pair(rng, relation in ("left of", "right of"), variety)
+        if relation in ("right of", "below"):
+            places.reverse()
+    else:
+        look = _looks(rng, 1, bool(stated.colour))[0]
+        if category != "count":
+            places = [ONE[rng.integers(len(ONE)) if variety else 0]]
+        elif rng.random() < 0.5:
+            places = _pair(rng, bool(rng.random() < 0.5), variety)
+        else:
+            places = list(THREE[rng.integers(len(THREE)) if variety else 0])
+        looks = [look] * len(places)
+    possible = list(SIZES)[:2] if len(places) == 3 else list(SIZES)      # three large do not fit
+    sizes = [str(rng.choice(possible)) if stated.size else "medium" for _ in places]
+    if category == "count":
+        sizes = sizes[:1] * len(places)
+    objects = tuple(SceneObject(shape, colour, size, x, y, OBJECT_COLOURS[colour])
+                    for (shape, colour), size, (x, y) in zip(looks, sizes, places))
+    return Scene(objects, _background(rng, category, bool(stated.background)), category,
+                 relation if category == "position" else None)
+
+
+def sample_usual(seed: int, index: int, split: str = "train", variety: bool = True) -> Sample:
+    """Sample number `index`: a pure function of its arguments, like `captions.sample`.
+
+    Without `variety` one object, two or three always stand in the same places. The "test" split has the wordings and combinations that "train" never shows.
+    """
+    rng = np.random.default_rng([seed, index, 2 if split == "train" else 3])
+    names = list(WEIGHTS)
+    while True:                             # reject until the split's rules are met
+        category = str(rng.choice(names, p=list(WEIGHTS.values())))
+        always = category in ("colour", "attribution", "background")
+        stated = Stated(
+            colour=always or bool(rng.random() < (0.75 if category in ("count", "position") else 0.5)),
+            size=bool(rng.random() < 0.2),
+            background=category == "background" or bool(rng.random() < 0.2))
+        scene = _scene(rng, category, stated, variety)
+        text, constraints = describe(rng, scene, stated)
+        held_out = is_unseen(scene) or is_test_caption(text)
+        if held_out == (split == "test"):
+            return Sample(scene, text, constraints)
