@@ -68,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
                         help="share of the time, at the end, in which the rates fall to zero")
     parser.add_argument("--whole", type=float, default=0.2,
                         help="share of the time, at the end, with all tokens")
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step")
+    parser.add_argument("--batch", type=int, default=16, help="pictures a step")
     parser.add_argument("--coarse", type=int, default=16,
                         help="more pictures a step, of which the first three scales are trained on")
     parser.add_argument("--part", type=int, default=4, help="pictures computed at once")
