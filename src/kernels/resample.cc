@@ -85,14 +85,6 @@ void resample_area(View<const float> x, View<float> y) {
   });
 }
 
-void upsample_nearest_2x(View<const float> x, View<float> y) {
-  check_maps(x, y);
-  SCALEKV_ASSERT(y.shape() == (Shape{2 * x.size(0), 2 * x.size(1), x.size(2)}));
-  parallel_for_static(y.size(0), [&](std::int64_t r) {
-    for (std::int64_t c = 0; c < y.size(1); ++c) std::copy_n(x.at(r / 2, c / 2, 0), x.size(2), y.at(r, c, 0));
-  });
-}
-
 void pixel_unshuffle_2x(View<const float> x, View<float> y) {
   check_maps(x, y);
   SCALEKV_ASSERT(x.shape() == (Shape{2 * y.size(0), 2 * y.size(1), y.size(2) / 4}));

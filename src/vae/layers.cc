@@ -51,8 +51,13 @@ Norm::Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t
   groups_ = channels % 32 == 0 ? 32 : 24;
   if (channels % groups_ != 0)
     fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
-  weight_ = weights.take(name + ".norm.weight", {channels}).convert_to_float(MemoryKind::weights);
-  bias_ = weights.take(name + ".norm.bias", {channels}).convert_to_float(MemoryKind::weights);
+  // A copy even of float32, so that the ledger says the same whatever the file holds.
+  const auto take = [&](const char* part) {
+    return weights.take_float(fmt::format("{}.norm.{}", name, part), {channels}, MemoryKind::other)
+        .clone(MemoryKind::weights);
+  };
+  weight_ = take("weight");
+  bias_ = take("bias");
 }
 
 kernels::GroupNormTerms Norm::terms(View<const float> x) const {

@@ -72,18 +72,13 @@ TEST(ResampleTest, AreaMatchesTheTwin) {
   }
 }
 
-TEST(ResampleTest, ShufflesAndNearest) {
+TEST(ResampleTest, ShufflesAreInverse) {
   const Tensor x = random_tensor({6, 4, 3}, 1);
   Tensor folded(DType::f32, {3, 2, 12}, MemoryKind::other), back(DType::f32, {6, 4, 3}, MemoryKind::other);
-  Tensor doubled(DType::f32, {12, 8, 3}, MemoryKind::other);
   pixel_unshuffle_2x(x.view<float>(), folded.view<float>());
   pixel_shuffle_2x(folded.view<float>(), back.view<float>());
-  upsample_nearest_2x(x.view<float>(), doubled.view<float>());
   EXPECT_EQ(std::memcmp(back.raw(), x.raw(), static_cast<std::size_t>(x.bytes())), 0);
   EXPECT_EQ(folded.view<float>()(2, 1, 2 * 4 + 1 * 2 + 0), x.view<float>()(5, 2, 2));
-  for (std::int64_t r = 0; r < 12; ++r) {
-    for (std::int64_t c = 0; c < 8; ++c) EXPECT_EQ(doubled.view<float>()(r, c, 1), x.view<float>()(r / 2, c / 2, 1));
-  }
 }
 
 }  // namespace
