@@ -10,7 +10,7 @@ import sys
 
 # Top to bottom; each room may use those before it, and the public headers.
 ROOMS = [
-    "core", "kernels", "checkpoint", "text", "vae", "cache", "infinity", "pipeline", "eval", "dataset", "distributed",
+    "core", "kernels", "checkpoint", "text", "vae", "cache", "infinity", "pipeline", "dataset", "eval", "distributed",
     "server", "cli",
 ]
 # Rooms that may not see each other although one stands above the other.

@@ -10,8 +10,8 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "dataset/prompt_list.h"
 #include "eval/heat_map.h"
-#include "eval/prompt_list.h"
 #include "pipeline/calibrate.h"
 
 namespace scalekv::cli {
@@ -55,7 +55,7 @@ void print_drafters(const cache::Calibration& calibration, bool as_json) {
 }
 
 void calibrate(const CalibrateOptions& options) {
-  std::vector<std::string> prompts = eval::read_prompts(options.prompts);
+  std::vector<std::string> prompts = dataset::read_prompts(options.prompts);
   if (options.count > 0) prompts.resize(std::min(prompts.size(), static_cast<std::size_t>(options.count)));
   const Request request = options.request.parsed();
   check_writable(options.out);
@@ -86,7 +86,8 @@ void add_calibrate_command(CLI::App& app) {
   for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--selector", "--calibration"}) {
     command->remove_option(command->get_option(unused));
   }
-  command->add_option("--prompts", options->prompts, "prompts, one a line, or JSON lines with \"prompt\"")->required();
+  command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")
+      ->required();
   command->add_option("-n,--count", options->count, "prompts to take; 0: all; ten are enough")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -1,4 +1,4 @@
-// PNG in memory, and its text entries.
+// PNG and JPEG in memory, and what they say beside the picture.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +12,10 @@ namespace scalekv {
 
 // The bytes of a PNG file; the same picture and text always give the same bytes.
 std::vector<std::uint8_t> encode_png(const Image& image, const std::map<std::string, std::string>& text = {});
+
+// The bytes of a JPEG file (quality 95, colour at half the resolution) with a comment, if that is not empty; the same
+// picture and comment always give the same bytes.
+std::vector<std::uint8_t> encode_jpeg(const Image& image, const std::string& comment = {});
 
 // The text entries of a PNG file (tEXt and iTXt). Throws Error naming the path.
 std::map<std::string, std::string> read_png_text(const std::filesystem::path& path);

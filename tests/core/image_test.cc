@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "core/error.h"
@@ -108,6 +109,31 @@ TEST_F(ImageFiles, MissingAndUnwritablePathsAreNamed) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find(target.string()), std::string::npos);
   }
+}
+
+TEST_F(ImageFiles, JpegComesBackAlmostTheSame) {
+  Image image{.width = 37, .height = 21, .rgb = {}};
+  for (std::int64_t y = 0; y < image.height; ++y) {
+    for (std::int64_t x = 0; x < image.width; ++x) {
+      for (const std::int64_t value : {x * 6, y * 12, x + y}) image.rgb.push_back(static_cast<std::uint8_t>(value));
+    }
+  }
+  const std::vector<std::uint8_t> bytes = encode_jpeg(image, "a red ring");
+  EXPECT_EQ(encode_jpeg(image, "a red ring"), bytes);
+  const std::string text(bytes.begin(), bytes.end());
+  EXPECT_NE(text.find("a red ring"), std::string::npos);
+  write_file(folder_ / "a.jpg", text);
+  const Image again = Image::read(folder_ / "a.jpg");
+  ASSERT_EQ(again.width, image.width);
+  ASSERT_EQ(again.height, image.height);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+    const int difference = image.rgb[i] - again.rgb[i];
+    squares += difference * difference;
+  }
+  EXPECT_LT(std::sqrt(squares / static_cast<double>(image.rgb.size())), 4.0);  // of 255
+  // A comment longer than a marker is cut, not refused.
+  EXPECT_FALSE(encode_jpeg(image, std::string(100000, 'x')).empty());
 }
 
 }  // namespace

@@ -1,0 +1,101 @@
+#include "dataset/plan.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace scalekv::dataset {
+namespace {
+
+int default_images(Layout layout) {
+  switch (layout) {
+    case Layout::geneval:
+    case Layout::dpg:
+      return 4;
+    case Layout::imagereward:
+      return 10;
+    default:
+      return 1;
+  }
+}
+
+// name.png, or name-0.png, name-1.png ... where there are several.
+std::string numbered(const std::string& name, int image, int images) {
+  return images == 1 ? name + ".png" : fmt::format("{}-{}.png", name, image);
+}
+
+class Planner {
+ public:
+  Planner(Layout layout, const PlanOptions& options) : layout_(layout), options_(options) {
+    plan_.images_per_prompt = options.images_per_prompt == 0 ? default_images(layout) : options.images_per_prompt;
+    const int images = plan_.images_per_prompt;
+    if (images < 1 || images > 10'000) fail_usage("{} images a prompt are not possible; ask for 1 to 10000", images);
+    if (layout == Layout::dpg && images != 1 && images != 4) {
+      fail_usage("DPG-Bench takes 1 or 4 images a prompt, not {}", images);
+    }
+    if (layout == Layout::hpsv2 && images != 1) fail_usage("HPSv2 takes 1 image a prompt, not {}", images);
+  }
+
+  void add(const Prompt& prompt, std::size_t index) {
+    const int images = plan_.images_per_prompt;
+    const std::uint64_t seed = options_.seed + index * static_cast<std::uint64_t>(images);
+    if (layout_ == Layout::dpg) {
+      plan_.pictures.push_back({prompt.id + ".png", prompt.text, {}});
+      for (int j = 0; j < images; ++j) plan_.pictures.back().seeds.push_back(seed + static_cast<std::uint64_t>(j));
+      return;
+    }
+    if (layout_ == Layout::geneval) {
+      plan_.texts.push_back({fmt::format("{:05}/metadata.jsonl", index), prompt.metadata + "\n"});
+    }
+    const std::size_t in_style = layout_ == Layout::hpsv2 ? styles_[prompt.style]++ : 0;
+    nlohmann::ordered_json paths = nlohmann::ordered_json::array();
+    for (int j = 0; j < images; ++j) {
+      std::string file = file_of(prompt, index, in_style, j);
+      paths.push_back((options_.out / file).string());
+      plan_.pictures.push_back({std::move(file), prompt.text, {seed + static_cast<std::uint64_t>(j)}});
+    }
+    if (layout_ == Layout::imagereward) {
+      rewards_.push_back({{"id", prompt.id}, {"prompt", prompt.text}, {"gen_image_paths", paths}});
+    }
+  }
+
+  Plan finish() {
+    if (layout_ == Layout::imagereward) plan_.texts.push_back({"metadata.jsonl", rewards_.dump() + "\n"});
+    return std::move(plan_);
+  }
+
+ private:
+  std::string file_of(const Prompt& prompt, std::size_t index, std::size_t in_style, int image) const {
+    switch (layout_) {
+      case Layout::geneval:
+        return fmt::format("{:05}/samples/{:04}.png", index, image);
+      case Layout::hpsv2:
+        return fmt::format("{}/{:05}.jpg", prompt.style, in_style);
+      case Layout::imagereward:
+        return fmt::format("{0}/{0}_{1}.png", prompt.id, image);
+      case Layout::coco:
+        return numbered(fmt::format("{:04}", index), image, plan_.images_per_prompt);
+      default:
+        return numbered(fmt::format("{:05}", index), image, plan_.images_per_prompt);
+    }
+  }
+
+  Layout layout_;
+  const PlanOptions& options_;
+  Plan plan_;
+  std::map<std::string, std::size_t> styles_;  // prompts so far
+  nlohmann::ordered_json rewards_ = nlohmann::ordered_json::array();
+};
+
+}  // namespace
+
+Plan make_plan(const PromptList& list, const PlanOptions& options) {
+  Planner planner(list.layout, options);
+  for (std::size_t i = 0; i < list.prompts.size(); ++i) planner.add(list.prompts[i], i);
+  return planner.finish();
+}
+
+}  // namespace scalekv::dataset
