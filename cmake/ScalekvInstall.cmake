@@ -1,5 +1,7 @@
 # find_package(scalekv) for other projects: libraries, public headers and the package file.
 get_property(rooms GLOBAL PROPERTY SCALEKV_ROOMS)
+# The command line's own; whoever uses the library need not have MPI.
+list(REMOVE_ITEM rooms scalekv_distributed)
 install(TARGETS scalekv scalekv_options ${rooms} EXPORT scalekv_targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/scalekv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

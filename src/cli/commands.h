@@ -8,6 +8,7 @@ namespace scalekv::cli {
 
 void add_generate_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
+void add_sample_command(CLI::App& app);
 void add_reconstruct_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_convert_command(CLI::App& app);

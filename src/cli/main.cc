@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   try {
     scalekv::cli::add_generate_command(app);
     scalekv::cli::add_compare_command(app);
+    scalekv::cli::add_sample_command(app);
     scalekv::cli::add_reconstruct_command(app);
     scalekv::cli::add_inspect_command(app);
     scalekv::cli::add_convert_command(app);

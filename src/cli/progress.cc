@@ -9,11 +9,11 @@
 namespace scalekv::cli {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupts = 0;
 
 void on_interrupt(int) {
-  if (interrupted != 0) ::_exit(130);  // the second Ctrl-C does not wait for the scale to end
-  interrupted = 1;
+  if (interrupts != 0) ::_exit(130);  // the second Ctrl-C does not wait for the scale to end
+  interrupts = 1;
 }
 
 }  // namespace
@@ -21,6 +21,7 @@ void on_interrupt(int) {
 ProgressBar::ProgressBar(std::string_view title, bool quiet)
     : title_(title), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {
   std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
 }
 
 ProgressBar::~ProgressBar() { clear(); }
@@ -37,6 +38,8 @@ void ProgressBar::show(double share, std::string_view detail) {
   std::fflush(stderr);
 }
 
+bool ProgressBar::interrupted() { return interrupts != 0; }
+
 ProgressCallback ProgressBar::callback() {
   return [this](const Progress& progress) {
     const double of_image = static_cast<double>(progress.scale) / progress.scales;
@@ -44,7 +47,7 @@ ProgressCallback ProgressBar::callback() {
         progress.images > 1 ? fmt::format("image {}/{}, ", progress.image + 1, progress.images) : "";
     show((progress.image + of_image) / progress.images,
          fmt::format("{}scale {}/{}", image, progress.scale, progress.scales));
-    return interrupted == 0;
+    return !interrupted();
   };
 }
 

@@ -17,6 +17,10 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void show(double share, std::string_view detail);
+  // Whether there is a terminal to show it on.
+  bool shown() const { return shown_; }
+  // Whether SIGINT (Ctrl-C) or SIGTERM came.
+  static bool interrupted();
   // For Pipeline::run; stops the run after Ctrl-C.
   ProgressCallback callback();
 

@@ -21,9 +21,8 @@ std::string read_file(const std::filesystem::path& path) {
   return text;
 }
 
-void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  std::filesystem::path beside = path;
-  beside += ".part" + std::to_string(::getpid());
+void write_file(const std::filesystem::path& path, const std::filesystem::path& beside,
+                std::span<const std::byte> bytes) {
   std::error_code ignored;
   {
     std::ofstream stream(beside, std::ios::binary | std::ios::trunc);
@@ -42,6 +41,12 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
     std::filesystem::remove(beside, ignored);
     fail("{} cannot be written: {}", path.string(), failed.message());
   }
+}
+
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::filesystem::path beside = path;
+  beside += ".part" + std::to_string(::getpid());
+  write_file(path, beside, bytes);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

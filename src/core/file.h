@@ -14,6 +14,9 @@ std::string read_file(const std::filesystem::path& path);
 
 // Writes beside the path, then renames: the file is whole or not there. Throws Error naming the path and the reason.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+// The same, written to `beside` first, which lies on the same file system.
+void write_file(const std::filesystem::path& path, const std::filesystem::path& beside,
+                std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace scalekv

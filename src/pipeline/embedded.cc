@@ -16,13 +16,16 @@ extern const char scalekv_embedded_calibration_end[];    // NOLINT(modernize-avo
 
 namespace scalekv::pipeline {
 
-checkpoint::Bundle open_embedded_bundle() {
+std::span<const std::byte> embedded_model_bytes() {
 #ifdef SCALEKV_EMBEDDED_MODEL
-  return checkpoint::open_resident_bundle("the embedded model",
-                                          {scalekv_embedded_model_begin, scalekv_embedded_model_end});
+  return {scalekv_embedded_model_begin, scalekv_embedded_model_end};
 #else
   fail("this build has no embedded model; name one with --model");
 #endif
+}
+
+checkpoint::Bundle open_embedded_bundle() {
+  return checkpoint::open_resident_bundle("the embedded model", embedded_model_bytes());
 }
 
 std::string embedded_calibration() {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "cache/calibration.h"
@@ -46,7 +47,8 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
 // Throws Error naming the part that is missing or does not fit the others.
 std::unique_ptr<Model> load_model(checkpoint::Bundle bundle);
 
-// The model that is built into the library. Throws Error where it was built without one.
+// The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
+std::span<const std::byte> embedded_model_bytes();
 checkpoint::Bundle open_embedded_bundle();
 // Its calibration, as JSON.
 std::string embedded_calibration();

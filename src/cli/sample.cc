@@ -1,0 +1,248 @@
+// scalekv sample: a list of prompts becomes a folder of pictures, on as many processes as there are.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/image.h"
+#include "dataset/grid.h"
+#include "dataset/plan.h"
+#include "distributed/crew.h"
+#include "distributed/manifest.h"
+#include "distributed/run_folder.h"
+#include "pipeline/fingerprint.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct SampleOptions {
+  ModelOptions model;
+  RequestOptions request;
+  std::filesystem::path prompts;
+  std::filesystem::path out;
+  std::string layout;
+  std::string shard = "0/1";
+  int count = 0;
+  int images_per_prompt = 0;
+};
+
+// How far the whole run is: a bar on a terminal, a line now and then in a log.
+class RunProgress {
+ public:
+  RunProgress(const distributed::Crew& crew, bool quiet)
+      : crew_(crew), quiet_(quiet || crew.rank() != 0), bar_("sample", quiet_) {}
+
+  // `share`: of the picture that this process is drawing.
+  void show(double share) {
+    const auto total = static_cast<double>(crew_.total());
+    if (quiet_ || total == 0.0) return;
+    const auto now = Clock::now();
+    const double done = static_cast<double>(crew_.done());
+    const double seconds = std::chrono::duration<double>(now - begin_).count();
+    const std::string left = done > 0.0 ? fmt::format(", {:.0f} s left", seconds / done * (total - done)) : "";
+    const std::string text = fmt::format("{} of {} pictures{}", done, total, left);
+    bar_.show(std::min(1.0, (done + share) / total), text);
+    if (bar_.shown() || now - last_line_ < std::chrono::seconds(10)) return;
+    last_line_ = now;
+    fmt::print(stderr, "sample: {}\n", text);
+  }
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const distributed::Crew& crew_;
+  bool quiet_;
+  ProgressBar bar_;
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point last_line_ = begin_;
+};
+
+class Sampler {
+ public:
+  Sampler(const SampleOptions& options, distributed::Crew& crew)
+      : options_(options),
+        crew_(crew),
+        shard_(distributed::parse_shard(options.shard)),
+        folder_(options.out, shard_, crew.rank()),
+        progress_(crew, options.model.quiet) {}
+
+  void run() {
+    crew_.share({.open = [this] { open(); },
+                 .prepare = [this] { return prepare(); },
+                 .run = [this](std::uint32_t job) { draw(plan_.pictures[job]); },
+                 .wait =
+                     [this] {
+                       progress_.show(0.0);
+                       if (ProgressBar::interrupted()) throw Cancelled();
+                     }});
+    if (crew_.rank() == 0) report();
+  }
+
+ private:
+  void open() {
+    request_ = options_.request.parsed();
+    std::optional<dataset::Layout> layout;
+    if (!options_.layout.empty()) layout = dataset::parse_layout(options_.layout);
+    dataset::PromptList list = dataset::read_prompt_list(options_.prompts, layout);
+    if (options_.count > 0) {
+      list.prompts.resize(std::min(list.prompts.size(), static_cast<std::size_t>(options_.count)));
+    }
+    layout_ = list.layout;
+    plan_ = dataset::make_plan(
+        list, {.seed = request_.seed, .images_per_prompt = options_.images_per_prompt, .out = options_.out});
+    if (crew_.rank() == 0) {
+      folder_.make();
+      locks_ = folder_.lock();
+    }
+    OpenOptions how = options_.model.open;
+    if (how.threads == 0) how.threads = crew_.processors();
+    pipeline_.emplace(Pipeline::open(options_.model.model, how));
+  }
+
+  std::vector<std::uint32_t> prepare() {
+    settings_hash_ = folder_.agree(settings());
+    for (const dataset::TextFile& text : plan_.texts) {
+      const std::filesystem::path path = folder_.picture(text.file);
+      if (std::filesystem::exists(path) && read_file(path) == text.text) continue;
+      folder_.write(text.file, std::as_bytes(std::span(text.text)));
+    }
+    std::vector<std::uint32_t> missing = distributed::find_missing(folder_, shard_, plan_.pictures);
+    missing_ = missing.size();
+    return missing;
+  }
+
+  // What all pictures of the run have in common, and what may not change between two runs in one folder.
+  distributed::Settings settings() const {
+    Request request = request_;
+    request.prompt = "any";
+    distributed::Settings settings = pipeline_->describe(request);
+    settings.erase("prompt");
+    settings["scalekv"] = SCALEKV_VERSION;
+    settings["layout"] = dataset::layout_name(layout_);
+    settings["images_per_prompt"] = fmt::format("{}", plan_.images_per_prompt);
+    settings["weights"] = pipeline::model_fingerprint(options_.model.model, options_.model.open);
+    if (request.cache.policy != "full") {
+      settings["calibration_sha256"] =
+          pipeline::calibration_fingerprint(options_.model.model, options_.model.open, request.cache.calibration);
+    }
+    return settings;
+  }
+
+  void draw(const dataset::Picture& picture) {
+    // Each process compares its own: another machine may have another model under the same name.
+    if (settings_hash_.empty()) settings_hash_ = folder_.agree(settings());
+    if (!manifest_) manifest_.emplace(folder_.manifest());
+    Request request = request_;
+    request.prompt = picture.prompt;
+    std::vector<Image> images;
+    for (const std::uint64_t seed : picture.seeds) {
+      request.seed = seed;
+      images.push_back(pipeline_->generate(request, [&](const Progress& progress) {
+        const double of_image = static_cast<double>(progress.scale) / progress.scales;
+        progress_.show((static_cast<double>(images.size()) + of_image) / static_cast<double>(picture.seeds.size()));
+        return !ProgressBar::interrupted();
+      }));
+    }
+    std::map<std::string, std::string> text = pipeline_->describe(request);
+    text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
+    const std::vector<std::uint8_t> bytes = encode(picture.file, dataset::as_grid(std::move(images)), text);
+    folder_.write(picture.file, std::as_bytes(std::span(bytes)));
+    manifest_->append({.file = picture.file,
+                       .prompt = picture.prompt,
+                       .seeds = picture.seeds,
+                       .settings = settings_hash_,
+                       .sha256 = distributed::sha256_of(bytes)});
+  }
+
+  static std::vector<std::uint8_t> encode(const std::string& file, const Image& image,
+                                          const std::map<std::string, std::string>& text) {
+    return file.ends_with(".jpg") ? encode_jpeg(image, nlohmann::json(text).dump()) : encode_png(image, text);
+  }
+
+  void report() const {
+    const std::size_t all = (plan_.pictures.size() + shard_.count - 1 - shard_.index) / shard_.count;
+    const std::size_t kept = all - missing_;
+    if (options_.model.json) {
+      const nlohmann::json json = {{"out", folder_.out().string()},
+                                   {"layout", dataset::layout_name(layout_)},
+                                   {"pictures", all},
+                                   {"drawn", missing_},
+                                   {"kept", kept},
+                                   {"processes", crew_.size()},
+                                   {"seconds", progress_.seconds()}};
+      fmt::print("{}\n", json.dump(2));
+    } else if (!options_.model.quiet) {
+      fmt::print("{}: {} of {} pictures drawn in {:.1f} s by {} process{}; {} were there\n", folder_.out().string(),
+                 missing_, all, progress_.seconds(), crew_.size(), crew_.size() == 1 ? "" : "es", kept);
+    }
+  }
+
+  const SampleOptions& options_;
+  distributed::Crew& crew_;
+  distributed::Shard shard_;
+  distributed::RunFolder folder_;
+  RunProgress progress_;
+  Request request_;
+  dataset::Layout layout_ = dataset::Layout::list;
+  dataset::Plan plan_;
+  std::vector<distributed::FileLock> locks_;
+  std::optional<Pipeline> pipeline_;
+  std::optional<distributed::ManifestWriter> manifest_;
+  std::string settings_hash_;
+  std::size_t missing_ = 0;
+};
+
+void sample(const SampleOptions& options) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error like a full disk
+  const std::unique_ptr<distributed::Crew> crew = distributed::join_crew();
+  Sampler(options, *crew).run();
+}
+
+}  // namespace
+
+void add_sample_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("sample", "draw a list of prompts into a folder, on one process or many");
+  auto options = std::make_shared<SampleOptions>();
+  options->request.add_to(*command);
+  command->remove_option(command->get_option("prompt"));
+  command->remove_option(command->get_option("--negative"));  // -n is the number of prompts here
+  command
+      ->add_option("--prompts", options->prompts,
+                   "COCO captions, text, JSONL, CSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
+                   "(docs/DATASETS.md)")
+      ->required();
+  command->add_option("-o,--out", options->out, "folder for the pictures; goes on where it was cut short")->required();
+  command->add_option("-n,--count", options->count, "prompts to take; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--shard", options->shard, "i/n: only every n-th picture, from number i (0 to n-1)")
+      ->capture_default_str();
+  command->add_option("--images-per-prompt", options->images_per_prompt, "0: what the layout asks for")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--layout", options->layout,
+                      "list, coco, geneval, dpg, hpsv2 or imagereward; default: told by the file");
+  command->add_option("--negative", options->request.request.negative_prompt, "what not to draw")->group("Picture");
+  options->model.add_to(*command);
+  command->footer(
+      "Picture j of prompt i has seed `--seed + i x images per prompt + j`; its bytes do not depend on the number of "
+      "processes.\nExamples:\n"
+      "  scalekv sample --prompts captions_val2017.json -n 5000 --policy full --out full\n"
+      "  mpirun -n 8 scalekv sample --prompts captions_val2017.json --policy scalekv --budget 10% --out scalekv-10");
+  command->callback([options] { sample(*options); });
+}
+
+}  // namespace scalekv::cli

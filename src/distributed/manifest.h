@@ -1,0 +1,64 @@
+// Which pictures of a run are whole: one JSON object a line, appended when its picture has its name.
+//   {"file": "0007.png", "prompt": "...", "seeds": [7], "settings": "<SHA-256>", "sha256": "<of the file>"}
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataset/plan.h"
+#include "distributed/run_folder.h"
+
+namespace scalekv::distributed {
+
+std::string sha256_of(std::span<const std::uint8_t> bytes);
+
+struct ManifestEntry {
+  std::string file;
+  std::string prompt;
+  std::vector<std::uint64_t> seeds;
+  std::string settings;
+  std::string sha256;
+};
+
+// Every process of a run appends to a file of its own, and all are read together.
+class Manifest {
+ public:
+  // Reads all manifests of a run. A last line that was cut short says nothing. Throws Error naming file and line where
+  // one is damaged.
+  explicit Manifest(const std::filesystem::path& record);
+
+  // Whether the picture is recorded and its file has the bytes it had. Throws Error where it is recorded with another
+  // prompt or other seeds: the list of prompts was changed.
+  bool is_whole(const RunFolder& folder, const dataset::Picture& picture) const;
+
+ private:
+  // By file; a picture that was damaged and drawn again has several.
+  std::multimap<std::string, ManifestEntry> entries_;
+};
+
+// Numbers of the shard's pictures that are missing or damaged.
+std::vector<std::uint32_t> find_missing(const RunFolder& folder, Shard shard,
+                                        const std::vector<dataset::Picture>& pictures);
+
+// Appends to a process's own manifest.
+class ManifestWriter {
+ public:
+  // Cuts off a last line that is not whole. Throws Error naming the file.
+  explicit ManifestWriter(const std::filesystem::path& path);
+  ~ManifestWriter();
+  ManifestWriter(const ManifestWriter&) = delete;
+  ManifestWriter& operator=(const ManifestWriter&) = delete;
+
+  // Throws Error naming the file; then nothing of the entry is left in it.
+  void append(const ManifestEntry& entry);
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+}  // namespace scalekv::distributed

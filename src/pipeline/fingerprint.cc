@@ -1,0 +1,72 @@
+#include "pipeline/fingerprint.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "checkpoint/mapped_file.h"
+#include "checkpoint/sha256.h"
+#include "core/error.h"
+#include "pipeline/model.h"
+
+namespace scalekv::pipeline {
+namespace {
+
+constexpr std::size_t kBlocks = 64;
+constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
+
+void add_bytes(checkpoint::Sha256& hash, std::span<const std::byte> bytes) {
+  const std::uint64_t size = bytes.size();
+  hash.update(std::as_bytes(std::span(&size, 1)));
+  if (bytes.size() <= kBlocks * kBlockBytes) {
+    hash.update(bytes);
+    return;
+  }
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    hash.update(bytes.subspan((bytes.size() - kBlockBytes) / (kBlocks - 1) * i, kBlockBytes));
+  }
+}
+
+void add_path(checkpoint::Sha256& hash, const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) {
+    add_bytes(hash, checkpoint::MappedFile::open(path)->bytes());
+    return;
+  }
+  std::vector<std::filesystem::path> files;
+  for (const auto& file : std::filesystem::directory_iterator(path)) {
+    const bool hidden = file.path().filename().string().starts_with('.');
+    if (!hidden && file.is_regular_file() && file.file_size() > 0) files.push_back(file.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) add_path(hash, file);
+}
+
+}  // namespace
+
+std::string model_fingerprint(const std::filesystem::path& model, const OpenOptions& options) {
+  checkpoint::Sha256 hash;
+  bool named = false;
+  for (const auto* path : {&model, &options.transformer, &options.vae, &options.text_encoder}) {
+    if (path->empty()) continue;
+    named = true;
+    add_path(hash, *path);
+  }
+  if (!named) add_bytes(hash, embedded_model_bytes());
+  return hash.finish();
+}
+
+std::string calibration_fingerprint(const std::filesystem::path& model, const OpenOptions& options,
+                                    const std::filesystem::path& calibration) {
+  std::filesystem::path path = calibration;
+  if (path.empty()) {
+    path = model.empty() ? options.transformer : model;
+    path.replace_extension(".calibration.json");
+    if (!std::filesystem::exists(path)) return {};
+  }
+  checkpoint::Sha256 hash;
+  add_path(hash, path);
+  return hash.finish();
+}
+
+}  // namespace scalekv::pipeline

@@ -1,0 +1,21 @@
+// Which model it is, by its bytes.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "scalekv/scalekv.h"
+
+namespace scalekv::pipeline {
+
+// A SHA-256 over the sizes of a model's files and blocks spread evenly over them (all bytes of small ones): equal for
+// copies of a model, and different for others without reading them all. The names of files do not matter. The same
+// arguments as Pipeline::open. Throws Error naming a file that cannot be read.
+std::string model_fingerprint(const std::filesystem::path& model, const OpenOptions& options);
+
+// The same of the calibration that a policy would use: the one that is named, else the one beside the model; empty
+// where there is none or it is part of the embedded model.
+std::string calibration_fingerprint(const std::filesystem::path& model, const OpenOptions& options,
+                                    const std::filesystem::path& calibration);
+
+}  // namespace scalekv::pipeline

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# scalekv sample as a person runs it: the same folder whatever the number of processes, shards and deaths; one sentence
+# where it cannot be. Usage: run.sh path/to/scalekv [path/to/mpirun [PICTURES]]
+set -uo pipefail
+scalekv=$(realpath "$1")
+mpirun=${2:-}
+pictures=${3:-6}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+# Two processes on however few processors, on this machine only, in a container, perhaps as root.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_plm=isolated
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_hwloc_base_binding_policy=none
+
+fault() { echo "FAILED: $*"; failed=1; }
+
+# expect CODE PATTERN COMMAND...: exit code, and a pattern in what it says.
+expect() {
+  local code=$1 pattern=$2
+  shift 2
+  timeout 300 "$@" >stdout 2>stderr </dev/null
+  local got=$?
+  [ $got -eq "$code" ] || fault "exit $got instead of $code: $* $(head -c 400 stderr)"
+  grep -qE -- "$pattern" stderr stdout || fault "no '$pattern' from: $* $(head -c 400 stderr)"
+  echo "done: $* $(grep -hE -- "$pattern" stderr stdout | head -c 150 | head -n 1)"
+}
+
+same() { diff -r "$1" "$2" >/dev/null || fault "$2 is not $1: $(diff -rq "$1" "$2" | head -n 3)"; }
+
+# Waits until a folder holds some pictures, or the process is gone.
+await() { while [ "$(find "$1" -name '*.png' 2>/dev/null | wc -l)" -lt "$2" ] && kill -0 "$3" 2>/dev/null; do sleep 0.02; done; }
+
+colours=(red blue green yellow purple orange black white)
+{
+  printf '{"images": ['
+  for ((i = 0; i < pictures; i++)); do printf '%s{"id": %d}' "$([ $i -gt 0 ] && echo ,)" $((1000 - i)); done
+  printf '], "annotations": ['
+  for ((i = 0; i < pictures; i++)); do
+    printf '%s{"image_id": %d, "caption": "a %s circle"}' "$([ $i -gt 0 ] && echo ,)" $((1000 - i)) "${colours[$((i % 8))]}"
+  done
+  printf ']}'
+} >coco.json
+sample=("$scalekv" sample --prompts coco.json --threads 1)
+
+# --- the same bytes, however they came about ---
+expect 0 "$pictures of $pictures pictures drawn" "${sample[@]}" --out one
+[ "$(find one -type f | wc -l)" -eq "$pictures" ] || fault "one holds something else than $pictures pictures"
+"$scalekv" generate "a blue circle" --seed 1 --threads 2 -q -o single.png
+cmp -s <(tail -c 3000 single.png) <(tail -c 3000 one/0001.png) || fault "generate draws another picture of seed 1"
+"${sample[@]}" --out shards --shard 1/2 -q &
+expect 0 "$(((pictures + 1) / 2)) of $(((pictures + 1) / 2)) pictures drawn" "${sample[@]}" --out shards --shard 0/2
+wait $! || fault "shard 1/2 fails"
+same one shards
+expect 0 ' 0 of .* pictures drawn' "${sample[@]}" --out shards
+
+# --- killed, stopped, damaged: a rerun draws what is missing ---
+"${sample[@]}" --out killed -q &
+await killed 2 $!
+kill -KILL $!
+wait $! 2>/dev/null
+expect 0 'drawn' "${sample[@]}" --out killed
+same one killed
+"${sample[@]}" --out stopped -q 2>stderr &
+await stopped 2 $!
+kill -TERM $!
+wait $!
+[ $? -eq 130 ] || fault "SIGTERM does not give exit code 130"
+expect 0 'drawn' "${sample[@]}" --out stopped
+same one stopped
+rm one/0003.png
+echo rubbish >one/0005.png
+expect 0 ' 2 of .* pictures drawn' "${sample[@]}" --out one
+same killed one
+
+# --- refused ---
+expect 1 'policy was scalekv and is full' "${sample[@]}" --out one --policy full
+expect 1 'seed was 0 and is 5' "${sample[@]}" --out one --seed 5
+sed 's/a red circle/a red square/' coco.json >other.json
+expect 1 '0000.png was drawn from another prompt' "$scalekv" sample --prompts other.json --out one
+"${sample[@]}" --out busy -q &
+busy=$!
+await busy 1 $busy
+expect 1 'another run' "${sample[@]}" --out busy
+expect 1 'another run' "${sample[@]}" --out busy --shard 0/3
+wait $busy || fault "a refused run disturbs the one at work"
+same one busy
+mkdir mine && touch mine/holiday.jpg
+expect 1 'is not empty' "${sample[@]}" --out mine
+expect 1 'cannot be (made|written)' "${sample[@]}" --out /proc/scalekv
+expect 2 'shard' "${sample[@]}" --out new --shard 2/2
+expect 2 'no layout' "${sample[@]}" --out new --layout magic
+expect 2 'lack' "${sample[@]}" --out new --layout geneval
+expect 1 'no such file' "$scalekv" sample --prompts missing.txt --out new
+expect 2 "no cache policy 'magic'" "${sample[@]}" --out new --policy magic
+head -c 100 coco.json >cut.json
+expect 1 'cut.json is not valid JSON' "$scalekv" sample --prompts cut.json --out new
+[ -e new ] && fault "a refused run made its folder"
+if [ "$(id -u)" -ne 0 ]; then
+  mkdir closed && chmod a-w closed
+  expect 1 'closed/new' "${sample[@]}" --out closed/new
+fi
+
+# --- a full disk, as a limit on the size of files: 4 KiB is less than a picture ---
+expect 1 '0000.png cannot be written: File too large' bash -c 'ulimit -f 4; exec "$@"' limited "${sample[@]}" --out full
+[ -z "$(ls full)" ] || fault "half a picture is left"
+expect 0 "$pictures of $pictures pictures drawn" "${sample[@]}" --out full
+same one full
+
+# --- layouts ---
+layout() {  # NAME PROMPTS IMAGES FILES
+  expect 0 'drawn' "$scalekv" sample --prompts "$2" --out "$1" --threads 1 --images-per-prompt "$3"
+  [ "$(cd "$1" && find . -type f | sort | tr '\n' ' ')" = "$4" ] || fault "$1: $(cd "$1" && find . -type f | sort)"
+}
+echo '{"tag": "colors", "include": [{"class": "circle", "count": 1, "color": "red"}], "prompt": "a red circle"}' >geneval.jsonl
+layout geneval geneval.jsonl 2 "./00000/metadata.jsonl ./00000/samples/0000.png ./00000/samples/0001.png "
+cmp -s geneval/00000/metadata.jsonl geneval.jsonl || fault "GenEval's metadata is not the line of the prompt"
+mkdir dpg-prompts && echo "a red circle" >dpg-prompts/256.txt
+layout dpg dpg-prompts 0 "./256.png "
+echo '["a red circle", "a blue circle"]' >anime.json
+layout hpsv2 anime.json 0 "./anime/00000.jpg ./anime/00001.jpg "
+echo '[{"id": "005695-0057", "prompt": "a red circle"}]' >reward.json
+layout imagereward reward.json 2 "./005695-0057/005695-0057_0.png ./005695-0057/005695-0057_1.png ./metadata.jsonl "
+cmp -s <(tail -c 5000 geneval/00000/samples/0000.png) <(tail -c 5000 one/0000.png) || fault "a layout changes pictures"
+
+# --- MPI ---
+if [ -n "$mpirun" ]; then
+  pair=("$mpirun" -n 2 "${sample[@]}")
+  expect 0 'drawn in .* by 2 processes' "${pair[@]}" --out ranks
+  same one ranks
+  [ "$(wc -l <ranks.run/manifest-0-of-1-rank-1.jsonl)" -gt 0 ] || fault "rank 1 did nothing"
+  "${pair[@]}" --out dead -q 2>/dev/null &
+  await dead 2 $!
+  # Which of the two is which rank does not matter; mpirun stops the other.
+  pkill -KILL -P $! -n -x scalekv || fault "no rank to kill"
+  wait $! && fault "a killed rank is no failure"
+  left=$(find dead -name '*.png' | wc -l)
+  [ "$left" -lt "$pictures" ] || fault "the rank was killed too late"
+  expect 0 'drawn' "${pair[@]}" --out dead
+  same one dead
+  expect 1 'rank 1: .*missing.safetensors' "$mpirun" -n 1 "${sample[@]}" --out broken : -n 1 "${sample[@]}" --out broken --model missing.safetensors
+  expect 1 'policy was' "${pair[@]}" --out one --policy full
+  expect 0 'drawn' "${pair[@]}" --out broken
+  same one broken
+fi
+exit $failed
