@@ -82,7 +82,7 @@ void check(const Case& tried, bool normalised, bool doubled, bool accumulate) {
     Tensor y = before.clone(MemoryKind::other);
     GrowBuffer scratch(MemoryKind::other);
     layer.run(x, y.view<float>(), scratch, accumulate);
-    EXPECT_EQ(scratch.size(), Conv2d::scratch_bytes(inputs, outputs, kernel, geometry.stride));
+    EXPECT_EQ(scratch.size(), Conv2d::scratch_bytes(tried.inputs, tried.outputs, tried.kernel, tried.geometry.stride));
     if (first.empty()) first = y.clone(MemoryKind::other);
     ASSERT_EQ(std::memcmp(y.raw(), first.raw(), static_cast<std::size_t>(y.bytes())), 0);
   });
