@@ -2,14 +2,15 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/files.h"
-#include "fuzz/targets.h"
+#include "fuzz/checkpoint_targets.h"
+#include "fuzz/run_target.h"
 
 namespace scalekv::checkpoint {
 namespace {
 
 struct CorpusCase {
   const char* folder;
-  Target target;
+  FuzzTarget target;
 };
 
 class Corpus : public ::testing::TestWithParam<CorpusCase> {};

@@ -1,10 +1,11 @@
-// The entry point of one libFuzzer target; SCALEKV_TARGET is its function in targets.h.
+// The entry point of one libFuzzer target; SCALEKV_TARGET is its function, in SCALEKV_TARGET_HEADER.
 #include <cstddef>
 #include <cstdint>
 
-#include "fuzz/targets.h"
+#include "fuzz/run_target.h"
+#include SCALEKV_TARGET_HEADER
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  scalekv::checkpoint::run_target(scalekv::checkpoint::SCALEKV_TARGET, {reinterpret_cast<const char*>(data), size});
+  scalekv::run_target(scalekv::SCALEKV_TARGET, {reinterpret_cast<const char*>(data), size});
   return 0;
 }

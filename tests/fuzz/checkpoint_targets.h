@@ -1,5 +1,4 @@
-// What the fuzzers and the test that replays their corpora do with one input: read it as a file of its kind. Anything
-// but a sound result or an Error is a finding.
+// What the fuzzers and the test that replays their corpora do with one input: read it as a file of weights.
 #pragma once
 
 #include <unistd.h>
@@ -14,7 +13,6 @@
 #include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sharded_folder.h"
-#include "core/error.h"
 #include "core/file.h"
 
 namespace scalekv::checkpoint {
@@ -56,16 +54,6 @@ inline void read_as_index(std::string_view bytes) {
   }();
   write_file(folder / "index.json", bytes);
   touch(*open_index(folder / "index.json"));
-}
-
-using Target = void (*)(std::string_view);
-
-// Runs a target; an Error is as good as a result.
-inline void run_target(Target target, std::string_view bytes) {
-  try {
-    target(bytes);
-  } catch (const Error&) {
-  }
 }
 
 }  // namespace scalekv::checkpoint
