@@ -79,11 +79,31 @@ class Collector {
 
 std::vector<PickledTensor> read_pickled_tensors(std::string_view pickle, const std::string& where) {
   if (pickle.size() > kMaxPickle) fail("{} takes {} bytes, expected at most {}", where, pickle.size(), kMaxPickle);
+  ByteReader reader(pickle, where);
+  return read_pickled_tensors(reader);
+}
+
+std::vector<PickledTensor> read_pickled_tensors(ByteReader& reader) {
   PickledValues all;
-  const ValueId root = run_pickle(pickle, where, all);
-  Collector collector(all, where);
+  const ValueId root = run_pickle(reader, all);
+  Collector collector(all, reader.where());
   collector.visit(root, "", 0);
   return std::move(collector).tensors();
+}
+
+std::vector<std::string_view> read_pickled_texts(ByteReader& reader) {
+  PickledValues all;
+  const PickledValue& list = all.values[run_pickle(reader, all)];
+  std::vector<std::string_view> texts;
+  for (const ValueId item : list.items) {
+    const PickledValue& text = all.values[item];
+    if (text.kind != Kind::text) break;
+    texts.push_back(text.text);
+  }
+  if (list.kind != Kind::list || texts.size() != list.items.size()) {
+    fail("{}: at byte {} it has something else than a list of texts; it is damaged", reader.where(), reader.position());
+  }
+  return texts;
 }
 
 }  // namespace scalekv::checkpoint

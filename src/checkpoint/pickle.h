@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/byte_reader.h"
 #include "core/dtype.h"
 #include "core/shape.h"
 
@@ -30,5 +31,11 @@ struct PickledTensor {
 // in them is passed over. The keys of storages look at `pickle`. `where` is for messages.
 // Throws Error on anything that is damaged, not allowed, too deep or too large.
 std::vector<PickledTensor> read_pickled_tensors(std::string_view pickle, const std::string& where);
+
+// The same for a pickle that other bytes follow: `reader` is left behind it.
+std::vector<PickledTensor> read_pickled_tensors(ByteReader& reader);
+
+// A pickle of a list of texts, which look at its bytes; `reader` is left behind it. Throws Error on anything else.
+std::vector<std::string_view> read_pickled_texts(ByteReader& reader);
 
 }  // namespace scalekv::checkpoint

@@ -3,7 +3,6 @@
 #include <array>
 #include <unordered_map>
 
-#include "checkpoint/byte_reader.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/torch_objects.h"
 
@@ -34,8 +33,7 @@ constexpr std::array kRefused = {
 // Runs the opcodes. Values live in `all`; the stack and the memo hold their numbers.
 class PickleMachine {
  public:
-  PickleMachine(std::string_view pickle, const std::string& where, PickledValues& all)
-      : reader_(pickle, where), where_(where), all_(all) {}
+  PickleMachine(ByteReader& reader, PickledValues& all) : reader_(reader), where_(reader.where()), all_(all) {}
 
   ValueId run() {
     for (std::int64_t count = 0; count < kMaxOpcodes; ++count) {
@@ -339,7 +337,7 @@ class PickleMachine {
     }
   }
 
-  ByteReader reader_;
+  ByteReader& reader_;
   const std::string& where_;
   PickledValues& all_;
   std::vector<ValueId> stack_;
@@ -349,8 +347,6 @@ class PickleMachine {
 
 }  // namespace
 
-ValueId run_pickle(std::string_view pickle, const std::string& where, PickledValues& all) {
-  return PickleMachine(pickle, where, all).run();
-}
+ValueId run_pickle(ByteReader& reader, PickledValues& all) { return PickleMachine(reader, all).run(); }
 
 }  // namespace scalekv::checkpoint

@@ -1,19 +1,28 @@
-// Reads PyTorch archives (.pth, .pt, .bin as torch.save writes them since version 1.6) by mapping them.
+// Reads PyTorch files (.pth, .pt, .bin as torch.save writes them) by mapping them.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "checkpoint/mapped_file.h"
+#include "checkpoint/pickle.h"
 #include "checkpoint/tensor_source.h"
 
 namespace scalekv::checkpoint {
 
-// Opens a zip archive that torch.save wrote. Nested dictionaries become dotted names
-// ("trainer.gpt_fsdp.word_embed..."). Tensors are used where they lie; those that are strided otherwise than row by row
-// are gathered when they are loaded. Throws Error naming the file and what in it is damaged or refused.
-std::shared_ptr<const TensorSource> open_pytorch(std::shared_ptr<const MappedFile> file);
+// What a file holds: tensors, and the storages they are windows on, by key.
+struct PytorchParts {
+  std::vector<PickledTensor> tensors;
+  std::map<std::string, std::string_view, std::less<>> storages;
+};
 
-// Whether a file was written by torch.save before version 1.6: one pickle after another, no archive.
-bool looks_like_legacy_pytorch(const MappedFile& file);
+// Opens a zip archive that torch.save wrote, or a file of the format it had before version 1.6. Nested dictionaries
+// become dotted names ("trainer.gpt_fsdp.word_embed..."). Tensors are used where they lie; those that are strided
+// otherwise than row by row are gathered when they are loaded. Throws Error naming the file and what in it is damaged
+// or refused.
+std::shared_ptr<const TensorSource> open_pytorch(std::shared_ptr<const MappedFile> file);
 
 }  // namespace scalekv::checkpoint

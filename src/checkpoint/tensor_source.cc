@@ -1,5 +1,6 @@
 #include "checkpoint/tensor_source.h"
 
+#include "checkpoint/legacy_pytorch.h"
 #include "checkpoint/mapped_file.h"
 #include "checkpoint/mapped_tensors.h"
 #include "checkpoint/pytorch_file.h"
@@ -17,17 +18,13 @@ const TensorInfo* TensorSource::find(std::string_view name) const {
 
 std::shared_ptr<const TensorSource> open_tensor_file(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  if (looks_like_zip(*file)) return open_pytorch(std::move(file));
+  if (looks_like_zip(*file) || looks_like_legacy_pytorch(*file)) return open_pytorch(std::move(file));
   if (looks_like_safetensors(*file)) return open_safetensors(std::move(file));
-  if (looks_like_legacy_pytorch(*file)) {
-    fail("{} was written by PyTorch before version 1.6; load it in a newer one and write it with torch.save again",
-         path.string());
-  }
   if (file->text().starts_with("version https://git-lfs")) {
     fail("{} is only the address of a file that git-lfs stores elsewhere; run 'git lfs pull', or download the file",
          path.string());
   }
-  fail("{} is neither a .safetensors file nor a PyTorch archive (.pth, .pt, .bin), or it is damaged", path.string());
+  fail("{} is neither a .safetensors file nor a PyTorch file (.pth, .pt, .bin), or it is damaged", path.string());
 }
 
 std::shared_ptr<const TensorSource> open_tensor_source(const std::filesystem::path& path) {

@@ -53,6 +53,7 @@ class Arguments {
   }
 
   const std::string& where() const { return where_; }
+  std::size_t size() const { return items_.size(); }
 
   const PickledValue& at(std::size_t index) const {
     if (index >= items_.size()) {
@@ -151,6 +152,22 @@ PickledValue rebuild_tensor(PickledValues& all, const Arguments& arguments, bool
   return {.kind = Kind::tensor, .number = static_cast<std::int64_t>(all.tensors.size()) - 1};
 }
 
+// Items come later, by opcode; Python 2, which wrote some of the older files, gives them as a list of pairs.
+PickledValue make_ordered_dict(const PickledValues& all, ValueId arguments_id, const std::string& where) {
+  PickledValue dict{.kind = Kind::dict};
+  const std::vector<ValueId>& arguments = all.values[arguments_id].items;
+  if (arguments.empty()) return dict;
+  const PickledValue& pairs = all.values[arguments.front()];
+  bool sound = arguments.size() == 1 && pairs.kind == Kind::list;
+  for (const ValueId id : pairs.items) {
+    const PickledValue& pair = all.values[id];
+    sound = sound && (pair.kind == Kind::list || pair.kind == Kind::tuple) && pair.items.size() == 2;
+    dict.items.insert(dict.items.end(), pair.items.begin(), pair.items.end());
+  }
+  if (!sound) fail("{} is given something else than pairs; the file is damaged", where);
+  return dict;
+}
+
 }  // namespace
 
 std::string global_name(const PickledValue& global) {
@@ -183,8 +200,7 @@ PickledValue call_torch(PickledValues& all, ValueId function, ValueId arguments_
       fail("{} calls {}, which makes no tensor; it is refused", arguments.where(), global_name(inner));
     return made;
   }
-  // Items come later, by opcode, in every Python that PyTorch has had for years.
-  if (name == "collections.OrderedDict" && all.values[arguments_id].items.empty()) return {.kind = Kind::dict};
+  if (name == "collections.OrderedDict") return make_ordered_dict(all, arguments_id, arguments.where());
   if (name == "torch.Size" || name == "torch.device") return {};
   fail(
       "{}: it calls {}, which a file of tensors does not need; it is refused, and nothing was executed: get the "
@@ -202,6 +218,10 @@ PickledValue make_storage(PickledValues& all, ValueId id, const std::string& whe
   const std::optional<DType> dtype = torch ? find_type(kStorageTypes, type.member) : std::nullopt;
   if (!dtype)
     fail("{}: storages of type {} are not supported; save the model in another type", where, global_name(type));
+  // Files of before 2018 may describe a storage as a part of another one here.
+  if (arguments.size() > 5 && arguments.at(5).kind != Kind::opaque) {
+    fail("{}: a storage that is a part of another one; load the file in PyTorch and save it again", where);
+  }
   PickledStorage storage{.key = arguments.at(2, Kind::text, "a name").text, .dtype = *dtype};
   const std::int64_t elements = arguments.at(4, Kind::integer, "a whole number").number;
   if (elements < 0 || __builtin_mul_overflow(elements, static_cast<std::int64_t>(dtype_size(*dtype)), &storage.bytes)) {
