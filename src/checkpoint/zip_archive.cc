@@ -22,6 +22,7 @@ constexpr std::size_t kMaxComment = 65535;
 constexpr std::uint64_t kMaxEntries = 200'000;
 constexpr std::uint16_t kSaturated16 = 0xffff;
 constexpr std::uint32_t kSaturated32 = 0xffffffff;  // the figure stands in the zip64 field
+constexpr std::uint16_t kDeflated = 8;
 constexpr std::uint16_t kEncrypted = 1;
 constexpr std::uint16_t kSizesFollow = 8;  // the local header has no sizes: they were not known when it was written
 constexpr std::uint16_t kZip64Field = 1;
@@ -41,7 +42,8 @@ struct Located {
 
 class ZipReader {
  public:
-  explicit ZipReader(const MappedFile& file) : text_(file.text()), where_(file.path().string()) {}
+  ZipReader(const MappedFile& file, ZipMethods methods)
+      : text_(file.text()), where_(file.path().string()), methods_(methods) {}
 
   std::vector<ZipEntry> entries() {
     directory_ = find_directory();
@@ -141,12 +143,13 @@ class ZipReader {
     read_zip64(reader.take(extra_size), {&size, &stored, &offset}, where);
     reader.take(comment_size);
     if ((flags & kEncrypted) != 0) fail("{} is encrypted; unpack it first", where);
-    if (method != 0) {
+    const bool deflated = method == kDeflated && methods_ == ZipMethods::stored_or_deflated;
+    if (method != 0 && !deflated) {
       fail("{} is compressed (method {}), which PyTorch never does; save the model again with torch.save", where,
            method);
     }
-    if (stored != size) fail("{} is stored in {} bytes but is {} long; {}", where, stored, size, kAgain);
-    return read_local(name, size, offset, where);
+    if (stored != size && !deflated) fail("{} is stored in {} bytes but is {} long; {}", where, stored, size, kAgain);
+    return read_local({name, {}, deflated, size}, method, stored, offset, where);
   }
 
   // The figures that do not fit 32 bits, in the order of the format, for those that are saturated.
@@ -165,7 +168,9 @@ class ZipReader {
     }
   }
 
-  Located read_local(std::string_view name, std::uint64_t size, std::uint64_t offset, const std::string& where) const {
+  // `listed`: what the directory says; it takes `stored` bytes in the file.
+  Located read_local(ZipEntry listed, std::uint16_t listed_method, std::uint64_t stored_size, std::uint64_t offset,
+                     const std::string& where) const {
     ByteReader header(part(offset, kLocalSize, where), where);
     if (header.take(4) != kLocalHeader)
       fail("{} does not begin at byte {}, where the directory says; {}", where, offset, kAgain);
@@ -177,17 +182,17 @@ class ZipReader {
     const auto full = header.number<std::uint32_t>();
     const auto name_size = header.number<std::uint16_t>();
     const auto extra_size = header.number<std::uint16_t>();
-    const auto agrees = [&](std::uint32_t figure) {
+    const auto agrees = [&](std::uint32_t figure, std::uint64_t size) {
       return figure == size || figure == kSaturated32 || ((flags & kSizesFollow) != 0 && figure == 0);
     };
-    if (method != 0 || (flags & kEncrypted) != 0 || !agrees(stored) || !agrees(full) ||
-        part(offset + kLocalSize, name_size, where) != name) {
+    if (method != listed_method || (flags & kEncrypted) != 0 || !agrees(stored, stored_size) ||
+        !agrees(full, listed.size) || part(offset + kLocalSize, name_size, where) != listed.name) {
       fail("{} is described in two ways, by the directory and before its data; {}", where, kAgain);
     }
     const std::uint64_t data = offset + kLocalSize + name_size + extra_size;
-    const std::string_view bytes = part(data, size, where);
-    if (data + size > directory_.offset) fail("{} reaches into the zip directory; {}", where, kAgain);
-    return {{name, bytes}, offset, data + size};
+    listed.bytes = part(data, stored_size, where);
+    if (data + stored_size > directory_.offset) fail("{} reaches into the zip directory; {}", where, kAgain);
+    return {listed, offset, data + stored_size};
   }
 
   void check_overlaps(std::vector<Located>& located) const {
@@ -202,6 +207,7 @@ class ZipReader {
 
   std::string_view text_;
   std::string where_;
+  ZipMethods methods_;
   Directory directory_{};
 };
 
@@ -209,6 +215,8 @@ class ZipReader {
 
 bool looks_like_zip(const MappedFile& file) { return file.text().starts_with(kLocalHeader); }
 
-std::vector<ZipEntry> read_zip(const MappedFile& file) { return ZipReader(file).entries(); }
+std::vector<ZipEntry> read_zip(const MappedFile& file, ZipMethods methods) {
+  return ZipReader(file, methods).entries();
+}
 
 }  // namespace scalekv::checkpoint

@@ -1,6 +1,7 @@
-// Zip archives as PyTorch writes them: entries stored, never compressed, so that they can be used where they lie.
+// Zip archives as PyTorch writes them (entries stored, so that they can be used where they lie) and as NumPy does.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -10,8 +11,12 @@ namespace scalekv::checkpoint {
 
 struct ZipEntry {
   std::string_view name;
-  std::string_view bytes;
+  std::string_view bytes;  // as they lie in the file
+  bool deflated = false;
+  std::uint64_t size = 0;  // of the data, decompressed
 };
+
+enum class ZipMethods : std::uint8_t { stored, stored_or_deflated };
 
 // Whether a file begins as a zip archive does.
 bool looks_like_zip(const MappedFile& file);
@@ -19,6 +24,6 @@ bool looks_like_zip(const MappedFile& file);
 // The entries, sorted by name; they look at the file's bytes. Checks the central directory against the local headers:
 // names, methods and sizes must agree, ranges must lie in the file without overlap, names must be unique.
 // Throws Error naming the file and the entry.
-std::vector<ZipEntry> read_zip(const MappedFile& file);
+std::vector<ZipEntry> read_zip(const MappedFile& file, ZipMethods methods = ZipMethods::stored);
 
 }  // namespace scalekv::checkpoint

@@ -67,4 +67,31 @@ expect 1 'cut.png' -- reconstruct cut.png
 [ -e scalekv.png ] && { echo "FAILED: a refused request left scalekv.png"; failed=1; }
 long=$(head -c 100000 /dev/zero | tr '\0' 'a')
 expect 0 'long.png' -- generate "$long" -o long.png
+
+# Folders of pictures compared.
+mkdir full less
+for i in 0 1 2; do cp four-$i.png full/$i.png; cp two-$i.png less/$i.png; done
+cp one.png full/3.png
+cp again.png less/3.png
+expect 0 '"identical": 3' -- metrics full less --json --per-image
+expect 0 'docs/METRICS.md' -- metrics full less
+expect 0 'report.html' -- report full less full -o report.html
+expect 0 'report.md' -- report full less -o report.md
+grep -q 'data:image/png' report.html || { echo "FAILED: report.html holds no pictures"; failed=1; }
+grep -q '^| less |' report.md || { echo "FAILED: report.md has no row"; failed=1; }
+expect 2 'ends with .html' -- report full less -o report.pdf
+expect 1 'no folder' -- report full less -o nowhere/report.html
+expect 2 'second folder' -- metrics full
+expect 2 'inception-weights' -- metrics full --write-statistics full.npz
+expect 1 'zeros.safetensors' -- metrics full less --inception-weights zeros.safetensors
+cp one.png full/4.png
+expect 1 'full/4.png has no partner' -- metrics full less
+head -c 100 one.png >less/4.png
+expect 1 'less/4.png is a damaged' -- metrics full less
+cp wide.png less/4.png
+expect 1 '128x128 and 160x128' -- metrics full less
+mkdir empty
+expect 1 'holds no pictures' -- metrics full empty
+echo text >stats.npz
+expect 1 'stats.npz is no .npz file' -- metrics stats.npz stats.npz
 exit $failed

@@ -1,0 +1,99 @@
+#include "cli/metric_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "cli/progress.h"
+#include "core/threads.h"
+
+namespace scalekv::cli {
+namespace {
+
+nlohmann::ordered_json number(double value) {
+  return std::isinf(value) ? nlohmann::ordered_json("inf") : nlohmann::ordered_json(value);
+}
+
+}  // namespace
+
+void MetricsCommandOptions::add_to(CLI::App& command) {
+  command
+      .add_option("--lpips-weights", lpips_weights,
+                  "for LPIPS: alexnet-owt-7be5be79.pth and the lpips package's alex.pth (give the option twice, or "
+                  "join them with a comma), or one .safetensors with the tensors of both")
+      ->allow_extra_args(false)
+      ->delimiter(',');
+  command.add_option("--inception-weights", inception_weights, "for FID and KID: pt_inception-2015-12-05-6726825d.pth");
+  command.add_flag("--kid", metrics.kid, "KID too; keeps 8 KB of memory a picture");
+  command.add_flag("--is-gt", metrics.photographs,
+                   "the first folder holds photographs of any size: for PSNR, SSIM and LPIPS they are resized to their "
+                   "partners' size");
+  command.add_option("-t,--threads", threads, "threads; default: one per processor")->check(CLI::Range(1, 1024));
+  command.add_flag("-q,--quiet", quiet, "no progress, no remarks");
+}
+
+eval::MetricNetworks MetricsCommandOptions::open_networks() const {
+  set_threads(threads == 0 ? available_processors() : threads);
+  eval::MetricNetworks networks = eval::MetricNetworks::open(lpips_weights, inception_weights);
+  if (!quiet && !(networks.lpips && networks.inception)) {
+    const char* rest = networks.inception ? "LPIPS (--lpips-weights)"
+                       : networks.lpips   ? "FID and KID (--inception-weights)"
+                                          : "LPIPS, FID and KID (--lpips-weights, --inception-weights)";
+    fmt::print(stderr, "scalekv: without {}; docs/METRICS.md says where to get the networks' weights\n", rest);
+  }
+  return networks;
+}
+
+struct MetricProgressBar::Impl {
+  ProgressBar bar;
+  ProgressBar silent{"", true};  // asked whether to go on
+};
+
+MetricProgressBar::MetricProgressBar(const std::string& title, bool quiet)
+    : impl_(new Impl{ProgressBar(title, quiet)}) {}
+
+eval::MetricProgress MetricProgressBar::callback() {
+  return [impl = impl_](std::size_t done, std::size_t all) {
+    impl->bar.show(static_cast<double>(done) / static_cast<double>(all), fmt::format("{}/{}", done, all));
+    return impl->silent.callback()({});
+  };
+}
+
+FolderComparison compare_folders(const std::filesystem::path& a, const std::filesystem::path& b,
+                                 const eval::MetricNetworks& networks, const MetricsCommandOptions& options,
+                                 std::optional<eval::FolderFeatures>& first) {
+  const std::vector<eval::PicturePair> pairs = eval::pair_pictures(a, b);
+  MetricProgressBar bar(b.string(), options.quiet);
+  const bool with_features = networks.inception.has_value();
+  const bool first_is_new = with_features && !first;
+  if (first_is_new) first.emplace();
+  eval::FolderFeatures second;
+  FolderComparison comparison;
+  comparison.pairs = eval::compare_pairs(pairs, networks, options.metrics, first_is_new ? &*first : nullptr,
+                                         with_features ? &second : nullptr, bar.callback());
+  comparison.means = eval::mean_metrics(comparison.pairs);
+  if (with_features && pairs.size() > 1) {
+    comparison.fid = eval::frechet_distance(first->accumulator.statistics(), second.accumulator.statistics());
+    if (options.metrics.kid) comparison.kid = eval::kernel_distance(first->list, second.list);
+  }
+  return comparison;
+}
+
+nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture) {
+  nlohmann::ordered_json json = {{"pairs", comparison.means.pairs},
+                                 {"identical", comparison.means.identical},
+                                 {"psnr", number(comparison.means.psnr)},
+                                 {"ssim", comparison.means.ssim}};
+  if (comparison.means.lpips) json["lpips"] = *comparison.means.lpips;
+  if (comparison.fid) json["fid"] = *comparison.fid;
+  if (comparison.kid) json["kid"] = *comparison.kid;
+  if (!per_picture) return json;
+  for (const eval::PairMetrics& pair : comparison.pairs) {
+    nlohmann::ordered_json one = {{"name", pair.name}, {"psnr", number(pair.psnr)}, {"ssim", pair.ssim}};
+    if (pair.lpips) one["lpips"] = *pair.lpips;
+    json["pictures"].push_back(std::move(one));
+  }
+  return json;
+}
+
+}  // namespace scalekv::cli

@@ -1,0 +1,63 @@
+// scalekv report: several folders of pictures against the full cache's.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/metric_options.h"
+#include "cli/options.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "eval/metric_report.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct ReportOptions {
+  MetricsCommandOptions common;
+  std::filesystem::path full;
+  std::vector<std::filesystem::path> folders;
+  std::filesystem::path out = "report.html";
+};
+
+void report(const ReportOptions& options) {
+  const std::string suffix = options.out.extension().string();
+  if (suffix != ".html" && suffix != ".md" && suffix != ".json") {
+    fail_usage("{}: a report ends with .html, .md or .json", options.out.string());
+  }
+  check_writable(options.out);
+  const eval::MetricNetworks networks = options.common.open_networks();
+  std::optional<eval::FolderFeatures> first;
+  std::vector<eval::ReportRow> rows;
+  nlohmann::ordered_json json = {{"full", options.full.string()}, {"folders", nlohmann::ordered_json::array()}};
+  for (const std::filesystem::path& folder : options.folders) {
+    const FolderComparison comparison = compare_folders(options.full, folder, networks, options.common, first);
+    rows.push_back({folder.string(), eval::sample_settings(folder), comparison.means, comparison.fid, comparison.kid,
+                    eval::pick_strip(comparison.pairs, eval::pair_pictures(options.full, folder))});
+    nlohmann::ordered_json one = {{"folder", folder.string()}};
+    if (!rows.back().settings.empty()) one["settings"] = rows.back().settings;
+    one.update(comparison_json(comparison, false));
+    for (const eval::ReportPair& pair : rows.back().strip) one[pair.rank] = pair.files.name;
+    json["folders"].push_back(std::move(one));
+  }
+  const std::string full = options.full.string();
+  write_file(options.out, suffix == ".html" ? eval::html_report(full, rows)
+                          : suffix == ".md" ? eval::markdown_report(full, rows, options.out.parent_path())
+                                            : json.dump(2) + "\n");
+  if (!options.common.quiet) fmt::print("{}\n", options.out.string());
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("report", "one table and page: several folders against the full cache's");
+  auto options = std::make_shared<ReportOptions>();
+  command->add_option("full", options->full, "folder of the full cache's pictures")->required();
+  command->add_option("folders", options->folders, "folders to compare with it")->required();
+  command->add_option("-o,--out", options->out, "the report: .html, .md or .json")->capture_default_str();
+  options->common.add_to(*command);
+  command->footer("Example: scalekv report full scalekv-10 scalekv-4 -o report.html");
+  command->callback([options] { report(*options); });
+}
+
+}  // namespace scalekv::cli

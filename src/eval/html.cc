@@ -1,0 +1,60 @@
+#include "eval/html.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/image.h"
+#include "eval/resize.h"
+
+namespace scalekv::eval {
+namespace {
+
+// RFC 4648.
+std::string base64(const std::vector<std::uint8_t>& bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (j < count ? bytes[i + j] : 0U);
+    for (std::size_t digit = 0; digit < 4; ++digit)
+      text.push_back(digit <= count ? kDigits[group >> (18 - 6 * digit) & 63U] : '=');
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string html_escape(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped.push_back(c);
+    }
+  }
+  return escaped;
+}
+
+std::string picture_address(const Image& image, std::int64_t side) {
+  const std::int64_t longer = std::max(image.width, image.height);
+  if (longer <= side) return "data:image/png;base64," + base64(encode_png(image));
+  const auto shrunk = [&](std::int64_t size) { return std::max<std::int64_t>(1, size * side / longer); };
+  return "data:image/png;base64," +
+         base64(encode_png(resize_photograph(image, shrunk(image.height), shrunk(image.width))));
+}
+
+}  // namespace scalekv::eval

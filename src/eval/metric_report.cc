@@ -1,0 +1,154 @@
+#include "eval/metric_report.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "checkpoint/strict_json.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "eval/html.h"
+#include "eval/metrics.h"
+#include "eval/resize.h"
+
+namespace scalekv::eval {
+namespace {
+
+constexpr std::int64_t kPictureSide = 256;
+
+// The table as texts; the first row is the header.
+std::vector<std::vector<std::string>> table(const std::vector<ReportRow>& rows) {
+  const auto any = [&](auto has) { return std::any_of(rows.begin(), rows.end(), has); };
+  const bool settings = any([](const ReportRow& row) { return !row.settings.empty(); });
+  const bool lpips = any([](const ReportRow& row) { return row.means.lpips.has_value(); });
+  const bool fid = any([](const ReportRow& row) { return row.fid.has_value(); });
+  const bool kid = any([](const ReportRow& row) { return row.kid.has_value(); });
+  const auto number = [](const std::optional<double>& value, int digits) {
+    return value ? fmt::format("{:.{}f}", *value, digits) : std::string("-");
+  };
+  std::vector<std::vector<std::string>> cells = {{"folder"}};
+  const auto add = [&](bool wanted, const char* title, const auto& cell) {
+    if (!wanted) return;
+    cells[0].emplace_back(title);
+    for (std::size_t i = 0; i < rows.size(); ++i) cells[i + 1].push_back(cell(rows[i]));
+  };
+  for (const ReportRow& row : rows) cells.push_back({row.folder});
+  add(settings, "settings", [](const ReportRow& row) { return row.settings.empty() ? "-" : row.settings; });
+  add(true, "pairs", [](const ReportRow& row) { return fmt::format("{}", row.means.pairs); });
+  add(true, "identical", [](const ReportRow& row) { return fmt::format("{}", row.means.identical); });
+  add(true, "PSNR, dB", [&](const ReportRow& row) { return number(row.means.psnr, 2); });
+  add(true, "SSIM", [&](const ReportRow& row) { return number(row.means.ssim, 4); });
+  add(lpips, "LPIPS", [&](const ReportRow& row) { return number(row.means.lpips, 4); });
+  add(fid, "FID", [&](const ReportRow& row) { return number(row.fid, 3); });
+  add(kid, "KID", [&](const ReportRow& row) { return number(row.kid, 6); });
+  return cells;
+}
+
+// Text that neither ends a table's cell nor begins markup.
+std::string markdown_escape(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("|\\`*_[]<>#").find(c) != std::string_view::npos) escaped.push_back('\\');
+    escaped.push_back(c);
+  }
+  return escaped;
+}
+
+std::string strip_html(const ReportPair& pair) {
+  const Image b = Image::read(pair.files.b);
+  Image a = Image::read(pair.files.a);
+  if (a.width != b.width || a.height != b.height) a = resize_photograph(a, b.height, b.width);
+  std::string html = fmt::format("<figure><figcaption>{}: {}, {:.2f} dB</figcaption>", pair.rank,
+                                 html_escape(pair.files.name), pair.psnr);
+  for (const auto& [image, title] :
+       {std::pair(a, "full cache"), std::pair(b, "compressed"), std::pair(difference_image(a, b), "difference, 4x")}) {
+    html += fmt::format("<img alt=\"{0}\" title=\"{0}\" src=\"{1}\">", title, picture_address(image, kPictureSide));
+  }
+  return html + "</figure>\n";
+}
+
+}  // namespace
+
+std::vector<ReportPair> pick_strip(const std::vector<PairMetrics>& metrics, const std::vector<PicturePair>& pairs) {
+  SCALEKV_ASSERT(metrics.size() == pairs.size());
+  std::vector<std::size_t> order(pairs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return metrics[i].psnr > metrics[j].psnr; });
+  std::vector<ReportPair> strip;
+  const auto pick = [&](const char* rank, std::size_t place) {
+    strip.push_back({rank, pairs[order[place]], metrics[order[place]].psnr});
+  };
+  if (!order.empty()) pick("best", 0);
+  if (order.size() > 2) pick("median", order.size() / 2);
+  if (order.size() > 1) pick("worst", order.size() - 1);
+  return strip;
+}
+
+std::string sample_settings(const std::filesystem::path& folder) {
+  std::filesystem::path path = folder.has_filename() ? folder : folder.parent_path();
+  path += ".run";
+  path /= "settings.json";
+  if (!std::filesystem::exists(path)) return "";
+  const nlohmann::json json = checkpoint::parse_strict_json(read_file(path), path.string());
+  if (!json.is_object() || !json.contains("settings") || !json["settings"].is_object()) {
+    fail("{} is not what scalekv sample writes; move it away to go on without it", path.string());
+  }
+  std::string text;
+  for (const char* key : {"policy", "budget"}) {
+    const nlohmann::json& settings = json["settings"];
+    if (!settings.contains(key)) continue;
+    const nlohmann::json& value = settings[key];
+    text += (text.empty() ? "" : ", ") + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
+std::string markdown_report(const std::string& full, const std::vector<ReportRow>& rows,
+                            const std::filesystem::path& place) {
+  const auto link = [&](const std::filesystem::path& path) {
+    return std::filesystem::proximate(path, place.empty() ? "." : place).generic_string();
+  };
+  std::string text = fmt::format("# Pictures compared with {}\n\n", markdown_escape(full));
+  const std::vector<std::vector<std::string>> cells = table(rows);
+  for (std::size_t row = 0; row < cells.size(); ++row) {
+    for (const std::string& cell : cells[row]) text += fmt::format("| {} ", markdown_escape(cell));
+    text += "|\n";
+    if (row > 0) continue;
+    for (std::size_t i = 0; i < cells[row].size(); ++i) text += "| --- ";
+    text += "|\n";
+  }
+  for (const ReportRow& row : rows) {
+    text += fmt::format("\n## {}\n\n", markdown_escape(row.folder));
+    for (const ReportPair& pair : row.strip) {
+      text += fmt::format("- {}: {}, {:.2f} dB: [full cache](<{}>), [compressed](<{}>)\n", pair.rank,
+                          markdown_escape(pair.files.name), pair.psnr, link(pair.files.a), link(pair.files.b));
+    }
+  }
+  return text;
+}
+
+std::string html_report(const std::string& full, const std::vector<ReportRow>& rows) {
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pictures compared with {0}</title>\n"
+      "<style>body{{font-family:sans-serif;margin:2em;max-width:60em}}table{{border-collapse:collapse}}"
+      "th,td{{border:1px solid #bbb;padding:.3em "
+      ".7em;text-align:right}}th:first-child,td:first-child{{text-align:left}}"
+      "figure{{margin:1em 0}}img{{max-width:30%;margin-right:.5em}}</style></head><body>\n"
+      "<h1>Pictures compared with {0}</h1>\n<table>\n",
+      html_escape(full));
+  const std::vector<std::vector<std::string>> cells = table(rows);
+  for (std::size_t row = 0; row < cells.size(); ++row) {
+    html += "<tr>";
+    for (const std::string& cell : cells[row])
+      html += fmt::format("<{0}>{1}</{0}>", row == 0 ? "th" : "td", html_escape(cell));
+    html += "</tr>\n";
+  }
+  html += "</table>\n";
+  for (const ReportRow& row : rows) {
+    html += fmt::format("<h2>{}</h2>\n", html_escape(row.folder));
+    for (const ReportPair& pair : row.strip) html += strip_html(pair);
+  }
+  return html + "</body></html>\n";
+}
+
+}  // namespace scalekv::eval

@@ -1,0 +1,202 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "checkpoint/tensor_source.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "eval/feature_statistics.h"
+#include "eval/inception.h"
+#include "eval/kernel_distance.h"
+#include "eval/lpips.h"
+#include "eval/metrics.h"
+#include "eval/resize.h"
+#include "support/philox_source.h"
+
+// Expected values: tests/data/metrics, written by tools/fixtures/metric_fixtures.py, which states versions and
+// tolerance.
+namespace scalekv::eval {
+namespace {
+
+const std::filesystem::path kData = std::filesystem::path(SCALEKV_SOURCE_DIR) / "tests/data";
+
+const nlohmann::json& expected() {
+  static const nlohmann::json values = nlohmann::json::parse(read_file(kData / "metrics/expected.json"));
+  return values;
+}
+
+Tensor expected_tensor(const char* name) {
+  static const auto source = checkpoint::open_tensor_source(kData / "metrics/expected.safetensors");
+  return source->load(*source->find(name));
+}
+
+Image shape_picture(int number) { return Image::read(kData / fmt::format("shapes/{:02}.png", number)); }
+
+Image formula_picture(std::int64_t height, std::int64_t width) {
+  Image image{.width = width, .height = height, .rgb = {}};
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c)
+        image.rgb.push_back(static_cast<std::uint8_t>((7 * x + 3 * y + 50 * c + x * y / 13) % 256));
+    }
+  }
+  return image;
+}
+
+// Random weights under the published names, in their published shapes.
+std::shared_ptr<testing::PhiloxSource> random_network(const char* network) {
+  const nlohmann::json shapes = nlohmann::json::parse(read_file(kData / "metrics/shapes.json"));
+  auto source = std::make_shared<testing::PhiloxSource>();
+  for (const auto& [name, sizes] : shapes.at(network).items()) {
+    const std::vector<std::int64_t> shape = sizes;
+    if (!name.starts_with("classifier.")) source->add(name, Shape(shape));
+  }
+  return source;
+}
+
+const Inception& random_inception() {
+  static const Inception network = [] {
+    checkpoint::WeightMap weights(random_network("inception"), "", "Inception");
+    return Inception(weights);
+  }();
+  return network;
+}
+
+std::shared_ptr<testing::PhiloxSource> random_heads() {
+  auto source = std::make_shared<testing::PhiloxSource>();
+  int index = 0;
+  for (const std::int64_t channels : {64, 192, 384, 256, 256}) {
+    source->add(fmt::format("lin{}.model.1.weight", index++), {1, channels, 1, 1});
+  }
+  return source;
+}
+
+std::vector<float> features_of(const Image& image) {
+  std::vector<float> features(Inception::kFeatures);
+  const Tensor input = inception_input(image);
+  random_inception().features(input.view<float>(), View<float>(features.data(), {Inception::kFeatures}));
+  return features;
+}
+
+std::vector<float> philox_features(const char* name, std::int64_t pictures, float low, float high) {
+  std::vector<float> values(static_cast<std::size_t>(pictures * 24));
+  testing::fill_philox(name, low, high, values.data(), pictures * 24);
+  return values;
+}
+
+FeatureStatistics statistics_of(const std::vector<float>& values, std::size_t size) {
+  FeatureAccumulator accumulator;
+  for (std::size_t i = 0; i < values.size(); i += size) accumulator.add(std::span(values).subspan(i, size));
+  return accumulator.statistics();
+}
+
+TEST(FeatureNetworks, PairsAgreeWithTorchmetricsAndLpips) {
+  checkpoint::WeightMap network(random_network("alexnet"), "", "AlexNet");
+  checkpoint::WeightMap heads(random_heads(), "", "LPIPS");
+  const Lpips lpips(network, heads);
+  for (std::size_t i = 0; i < expected().at("pairs").size(); ++i) {
+    const Image a = shape_picture(expected()["pairs"][i][0]);
+    const Image b = shape_picture(expected()["pairs"][i][1]);
+    const double distance = expected()["lpips"][i];
+    const double torchmetrics = expected()["lpips_torchmetrics"][i];
+    EXPECT_NEAR(lpips.distance(a, b), distance, 1e-4 * distance);
+    EXPECT_NEAR(lpips.distance(a, b), torchmetrics, 1e-4 * torchmetrics);
+    EXPECT_NEAR(psnr(a, b), expected()["psnr"][i].get<double>(), 1e-5);
+    EXPECT_NEAR(ssim(a, b), expected()["ssim"][i].get<double>(), 1e-5);
+    EXPECT_EQ(lpips.distance(a, a), 0.0);
+  }
+  EXPECT_THROW(static_cast<void>(lpips.distance(formula_picture(30, 64), formula_picture(30, 64))), Error);
+}
+
+TEST(FeatureNetworks, ResizingAgreesWithCleanFidAndTorchvision) {
+  const auto check = [](const Tensor& resized, const char* name) {
+    const Tensor wanted = expected_tensor(name);
+    for (std::int64_t y = 0; y < wanted.shape()[0]; ++y) {
+      for (std::int64_t x = 0; x < wanted.shape()[1]; ++x) {
+        for (std::int64_t c = 0; c < 3; ++c)
+          EXPECT_NEAR(resized.view<float>()(13 * y, 11 * x, c), wanted.view<float>()(y, x, c), 2e-3);
+      }
+    }
+  };
+  check(inception_input(shape_picture(20)), "resized_up");
+  check(inception_input(formula_picture(400, 640)), "resized_down");
+  const Image photograph = resize_photograph(formula_picture(90, 200), 128, 96);
+  const Tensor wanted = expected_tensor("photograph");
+  int different = 0;
+  for (std::int64_t i = 0; i < wanted.elements(); ++i) {
+    const int difference =
+        int{photograph.rgb[static_cast<std::size_t>(i)]} - int{wanted.view<std::uint8_t>().data()[i]};
+    EXPECT_LE(std::abs(difference), 1);
+    different += difference != 0 ? 1 : 0;
+  }
+  EXPECT_LE(different, wanted.elements() / 1000);  // sums that fall on a half in one precision
+}
+
+TEST(FeatureNetworks, InceptionAgreesWithPytorchFid) {
+  const Tensor wanted = expected_tensor("features");
+  const std::vector<Image> pictures = {shape_picture(20), formula_picture(400, 640)};
+  for (std::size_t p = 0; p < pictures.size(); ++p) {
+    const std::vector<float> features = features_of(pictures[p]);
+    double error = 0.0, size = 0.0;
+    for (std::size_t k = 0; k < features.size(); ++k) {
+      const double value = wanted.view<float>()(p, k);
+      error += (features[k] - value) * (features[k] - value);
+      size += value * value;
+    }
+    EXPECT_LE(std::sqrt(error / size), 1e-4) << p;
+  }
+}
+
+TEST(FeatureNetworks, FoldersAgreeWithCleanFid) {
+  FeatureAccumulator accumulators[2];
+  FeatureList lists[2] = {{Inception::kFeatures, {}}, {Inception::kFeatures, {}}};
+  for (int side = 0; side < 2; ++side) {
+    for (int i = 0; i < 6; ++i) {
+      const std::vector<float> features = features_of(shape_picture(18 * side + i));
+      accumulators[side].add(features);
+      lists[side].values.insert(lists[side].values.end(), features.begin(), features.end());
+    }
+  }
+  const FeatureStatistics a = accumulators[0].statistics();
+  const FeatureStatistics b = accumulators[1].statistics();
+  const double fid = expected()["folders"]["fid"];
+  const double kid = expected()["folders"]["kid"];
+  EXPECT_NEAR(frechet_distance(a, b), fid, 1e-3 * fid);
+  EXPECT_NEAR(kernel_distance(lists[0], lists[1]), kid, 1e-4 * kid);
+  EXPECT_NEAR(frechet_distance(a, a), 0.0, 1e-6);
+}
+
+TEST(FeatureStatistics, AgreeWithCleanFid) {
+  const std::vector<float> left = philox_features("left", 60, 0.0F, 1.0F);
+  const std::vector<float> right = philox_features("right", 50, 0.1F, 1.3F);
+  const double fid = expected()["features_fid"];
+  EXPECT_NEAR(frechet_distance(statistics_of(left, 24), statistics_of(right, 24)), fid, 1e-6 * fid);
+  const double kid = expected()["features_kid"];
+  const FeatureList first{24, {left.begin(), left.begin() + 50 * 24}};
+  EXPECT_NEAR(kernel_distance(first, {24, right}), kid, 1e-6 * kid);
+}
+
+TEST(FeatureNetworks, AnotherNetworkIsRefusedByName) {
+  const auto failure = [](std::shared_ptr<testing::PhiloxSource> source) -> std::string {
+    checkpoint::WeightMap weights(std::move(source), "", "Inception");
+    try {
+      Inception network(weights);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(failure(random_network("alexnet")).find("Conv2d_1a_3x3.conv.weight"), std::string::npos);
+  auto more = random_network("inception");
+  more->add("AuxLogits.conv0.conv.weight", {128, 768, 1, 1});
+  EXPECT_NE(failure(more).find("AuxLogits.conv0.conv.weight"), std::string::npos);
+  checkpoint::WeightMap network(random_network("alexnet"), "", "AlexNet");
+  checkpoint::WeightMap heads(random_network("alexnet"), "", "LPIPS");
+  EXPECT_THROW(Lpips(network, heads), Error);
+}
+
+}  // namespace
+}  // namespace scalekv::eval

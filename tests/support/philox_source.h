@@ -1,0 +1,73 @@
+// Tensors that follow from their names; tools/fixtures/metric_fixtures.py makes the same ones.
+#pragma once
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "checkpoint/weight_map.h"
+#include "core/philox.h"
+
+namespace scalekv::testing {
+
+inline std::uint32_t fnv1a32(std::string_view name) {
+  std::uint32_t value = 2166136261U;
+  for (const char byte : name) value = (value ^ static_cast<unsigned char>(byte)) * 16777619U;
+  return value;
+}
+
+inline void fill_philox(std::string_view name, float low, float high, float* values, std::int64_t count) {
+  constexpr PhiloxKey kKey = {2026, 0};
+  const std::uint32_t stream = fnv1a32(name);
+  for (std::int64_t block = 0; 4 * block < count; ++block) {
+    const PhiloxCounter words = philox4x32({static_cast<std::uint32_t>(block), 0, 0, stream}, kKey);
+    for (std::int64_t i = 4 * block; i < std::min(4 * block + 4, count); ++i) {
+      const float unit = static_cast<float>(words[static_cast<std::size_t>(i % 4)] >> 8) * 0x1p-24F;
+      values[i] = low + (high - low) * unit;
+    }
+  }
+}
+
+class PhiloxSource final : public checkpoint::TensorSource {
+ public:
+  // The range of the values follows from name and shape as in metric_fixtures.py.
+  void add(const std::string& name, const Shape& shape) {
+    float low = -0.1F, high = 0.1F;
+    if (name.starts_with("lin")) {
+      low = 0.0F;
+      high = static_cast<float>(1.0 / static_cast<double>(shape[1]));
+    } else if (name.ends_with(".bn.weight") || name.ends_with(".running_var")) {
+      low = 0.5F;
+      high = 1.5F;
+    } else if (shape.rank() > 1) {
+      high =
+          static_cast<float>(std::sqrt(6.0 / (static_cast<double>(shape.elements()) / static_cast<double>(shape[0]))));
+      low = -high;
+    }
+    Tensor tensor(DType::f32, shape, MemoryKind::other);
+    fill_philox(name, low, high, tensor.view<float>().data(), tensor.elements());
+    infos_.push_back({name, DType::f32, shape, tensor.bytes(), path_});
+    tensors_.emplace(name, std::move(tensor));
+  }
+  void add_convolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t height,
+                       std::int64_t width) {
+    add(name + ".conv.weight", {out, in, height, width});
+    for (const char* part : {".bn.weight", ".bn.bias", ".bn.running_mean", ".bn.running_var"}) add(name + part, {out});
+  }
+
+  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
+  Tensor load(const checkpoint::TensorInfo& info) const override {
+    return tensors_.at(info.name).clone(MemoryKind::other);
+  }
+  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::filesystem::path& path() const override { return path_; }
+
+ private:
+  std::filesystem::path path_ = "philox weights";
+  std::vector<checkpoint::TensorInfo> infos_;
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace scalekv::testing
