@@ -1,12 +1,12 @@
 #include "eval/feature_statistics.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <Eigen/Dense>
 #include <cmath>
 
 #include "core/error.h"
-#include "core/ledger.h"
 #include "core/philox.h"
 
 namespace scalekv::eval {
@@ -73,6 +73,18 @@ TEST(FeatureAccumulator, IsTheSampleCovariance) {
     }
   }
   EXPECT_THROW(FeatureAccumulator().statistics(), Error);
+}
+
+TEST(FeatureAccumulator, MemoryDoesNotGrowWithThePictures) {
+  FeatureAccumulator accumulator;
+  constexpr std::size_t kSize = 64;
+  const std::vector<float> features = normals(0, kSize);
+  const auto add = [&](int pictures) {
+    for (int i = 0; i < pictures; ++i) accumulator.add(features);
+    return ::mallinfo2().uordblks;
+  };
+  const std::size_t few = add(100);
+  EXPECT_LE(add(20'000), few + std::size_t{64} * 1024);
 }
 
 }  // namespace
