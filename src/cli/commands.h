@@ -13,8 +13,6 @@ void add_reconstruct_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
-void add_metrics_command(CLI::App& app);
-void add_report_command(CLI::App& app);
 void add_evaluate_shapes_command(CLI::App& app);
 
 }  // namespace scalekv::cli
