@@ -2,19 +2,26 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/linear.h"
 
 namespace scalekv::eval {
 
 class RectifiedConv {
  public:
-  RectifiedConv(const Tensor& weight, const Tensor& bias, const kernels::ConvGeometry& geometry)
-      : conv_(weight, bias, geometry, MemoryKind::weights) {}
+  // weight: [O, I, h, w]; bias: [O]. Long kernels (1x7, 3x1) have stride 1.
+  RectifiedConv(const Tensor& weight, const Tensor& bias, const kernels::ConvGeometry& geometry);
 
   // x: [H, W, I] -> [H', W', O].
   Tensor run(View<const float> x) const;
 
  private:
-  kernels::Conv2d conv_;
+  // The cells under a long kernel at every place: [H' W', h w I].
+  Tensor gather(View<const float> x, std::int64_t height, std::int64_t width) const;
+
+  std::int64_t height_, width_;  // of the kernel
+  kernels::ConvGeometry geometry_;
+  kernels::Conv2d square_;
+  kernels::Linear long_;  // the same, on gathered cells, for the kernels that Conv2d does not take
 };
 
 }  // namespace scalekv::eval
