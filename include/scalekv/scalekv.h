@@ -26,6 +26,9 @@ struct OpenOptions {
   int threads = 0;
   // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
   std::filesystem::path transformer, vae, text_encoder;
+  // How the transformer's matrices are held: "f32" or "bf16"; empty: f32 for small models, else what suits the machine.
+  // The text encoder's follow, embeddings, norms, conditioning and head stay float32.
+  std::string weights = {};
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
@@ -105,6 +108,7 @@ struct ModelFacts {
   bool patchify = false;
   std::int64_t pixels_per_token = 16;
   std::int64_t weight_bytes = 0;  // in memory
+  std::string weights;            // "f32" or "bf16": how the transformer's matrices are held
   std::string default_size;
 };
 

@@ -19,6 +19,11 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->group(group);
   command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")
       ->group(group);
+  command
+      .add_option("--weights", open.weights,
+                  "how matrices are held: f32 or bf16; default: f32 for small models, bf16 for large ones")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->group(group);
   command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->group(group);

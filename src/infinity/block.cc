@@ -37,7 +37,7 @@ struct Block::Group {
   }
 };
 
-Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights)
+Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights, WeightType type)
     : config_(config) {
   const std::int64_t c = config.width;
   const auto vector = [&](const std::string& name) {
@@ -54,15 +54,15 @@ Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint
     scale = std::exp(std::min(scale, std::log(100.0F)));
   }
   query_key_value_ =
-      kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights);
-  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c);
+      kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights, type);
+  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c, type);
   cross_norm_weight_ = vector("ca_norm.weight");
   cross_norm_bias_ = vector("ca_norm.bias");
-  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c);
-  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c);
-  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c);
-  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward);
-  feed_forward_out_ = take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c);
+  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c, type);
+  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c, type);
+  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c, type);
+  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, type);
+  feed_forward_out_ = take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, type);
 }
 
 Tensor Block::project_memory(View<const float> memory) const {
@@ -108,6 +108,11 @@ View<const float> Block::modulation_part(const BlockContext& context, std::int64
   return context.workspace->modulation.view<float>()[sequence][part];
 }
 
+View<const float> Block::gates(const Group& group, const BlockContext& context, int part) const {
+  const View<const float> all = context.workspace->modulation.view<float>();  // [R, 6, C]
+  return {all.at(group.first, part, 0), {group.count, config_.width}, {all.stride(0), 1}};
+}
+
 void Block::modulate(const Group& group, const BlockContext& context, int scale, int shift) const {
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
     const std::int64_t sequence = group.first + slot;
@@ -150,12 +155,11 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   if (context.attention_observer) context.attention_observer(context.scale, context.layer, work);
   select_and_keep(group, context, observed);
 
-  attention_out_.run(group.attended, group.projected);
-  if (context.tap) context.tap("sa", group.projected);
-  for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    kernels::add_gated(group.of(group.x, slot), group.of(group.projected, slot),
-                       modulation_part(context, group.first + slot, kGamma1));
+  if (context.tap) {
+    attention_out_.run(group.attended, group.projected);
+    context.tap("sa", group.projected);
   }
+  attention_out_.run(group.attended, group.x, {.accumulate = true, .gate = gates(group, context, kGamma1)});
 }
 
 void Block::select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const {
@@ -239,19 +243,20 @@ void Block::cross_attention(const Group& group, const BlockContext& context) con
 
 void Block::feed_forward(const Group& group, const BlockContext& context) const {
   modulate(group, context, kScale2, kShift2);
-  const std::int64_t rows = group.x.size(0);
-  const std::int64_t chunk = group.hidden.size(0);
-  for (std::int64_t begin = 0; begin < rows; begin += chunk) {
-    const std::int64_t end = std::min(rows, begin + chunk);
+  const View<const float> gate = gates(group, context, kGamma2);  // [count, C]
+  // As many rows at a time as the hidden layer has room for: a part of one sequence, or some whole ones.
+  const std::int64_t most = group.hidden.size(0);
+  const std::int64_t chunk = group.count == 1 ? most : most / group.tokens * group.tokens;
+  for (std::int64_t begin = 0; begin < group.x.size(0); begin += chunk) {
+    const std::int64_t end = std::min(group.x.size(0), begin + chunk);
     const View<float> hidden = group.hidden.slice(0, 0, end - begin);
     feed_forward_in_.run(group.normed.slice(0, begin, end), hidden, {.activation = kernels::Activation::gelu_tanh});
-    feed_forward_out_.run(hidden, group.projected.slice(0, begin, end));
+    if (context.tap) feed_forward_out_.run(hidden, group.projected.slice(0, begin, end));
+    feed_forward_out_.run(
+        hidden, group.x.slice(0, begin, end),
+        {.accumulate = true, .gate = gate.slice(0, begin / group.tokens, (end - 1) / group.tokens + 1)});
   }
   if (context.tap) context.tap("ffn", group.projected);
-  for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    kernels::add_gated(group.of(group.x, slot), group.of(group.projected, slot),
-                       modulation_part(context, group.first + slot, kGamma2));
-  }
 }
 
 }  // namespace scalekv::infinity

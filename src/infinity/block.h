@@ -46,8 +46,9 @@ struct BlockContext {
 
 class Block {
  public:
-  // Takes the tensors named `prefix`*. Throws Error naming a missing or misshapen one.
-  Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights);
+  // Takes the tensors named `prefix`*; matrices are held as `type`. Throws Error naming a missing or misshapen one.
+  Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights,
+        WeightType type = WeightType::f32);
 
   // memory: [N, C] -> [N, 2 C], the keys and values of cross-attention; the same for every scale.
   Tensor project_memory(View<const float> memory) const;
@@ -66,6 +67,8 @@ class Block {
   void feed_forward(const Group& group, const BlockContext& context) const;
   // modulated = LN(x) * (1 + scale) + shift with the modulation's parts `scale` and `shift` of each sequence.
   void modulate(const Group& group, const BlockContext& context, int scale, int shift) const;
+  // The part of the modulation of every sequence of the group: [count, C].
+  View<const float> gates(const Group& group, const BlockContext& context, int part) const;
   // ada_gss + the sequence's shared modulation, part 0..5.
   View<const float> modulation_part(const BlockContext& context, std::int64_t sequence, int part) const;
 

@@ -9,7 +9,7 @@
 
 namespace scalekv::infinity {
 
-Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& weights)
+Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& weights, WeightType type)
     : config_(config), conditioning_(config, weights) {
   const std::int64_t c = config.width;
   start_ = weights.take_float("pos_start", {1, 1, c}, MemoryKind::weights);
@@ -18,7 +18,7 @@ Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& we
   head_modulation_ = take_linear(weights, "head_nm.ada_lin.1", c, 2 * c);
   head_ = take_linear(weights, "head", c, 2 * config.bits);
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    blocks_.emplace_back(config, block_prefix(config, layer), weights);
+    blocks_.emplace_back(config, block_prefix(config, layer), weights, type);
   }
   // Training leftovers that the reference drops, too.
   for (const char* name : {"text_proj_for_sos.ca.zero_k_bias", "lvl_1L", "attn_bias_for_masking",

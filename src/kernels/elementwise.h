@@ -12,9 +12,6 @@ void silu(View<const float> x, View<float> y);
 // gate = gelu_tanh(gate) * x: the gated feed-forward of T5.
 void gelu_gate(View<float> gate, View<const float> x);
 
-// x += y * gate; x, y: [M, C], gate: [C]. An empty gate means 1.
-void add_gated(View<float> x, View<const float> y, View<const float> gate);
-
 // x += row for every row of x: [M, C], row: [C].
 void add_row(View<float> x, View<const float> row);
 

@@ -1,34 +1,40 @@
-// Linear layers: y = activation(x W^T + bias), through oneDNN.
+// Linear layers: y = activation(x W^T + bias).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
 #include "core/tensor.h"
+#include "core/weight_type.h"
+#include "kernels/epilogue.h"
 
 namespace scalekv::kernels {
-
-enum class Activation : std::uint8_t { none, gelu_tanh, silu };
 
 // What happens to x W^T + bias before it is written.
 struct LinearOptions {
   Activation activation = Activation::none;
   // y += ... instead of y = ...
   bool accumulate = false;
+  // [G, N] where G divides M: what is written or added in run r of M / G rows is multiplied with row r. Empty: 1.
+  View<const float> gate = {};
 };
 
-// A layer whose weight was laid out once, at construction, the way oneDNN likes it. Immutable and thread safe.
+// A layer whose weight was laid out once, at construction, the way its kernel likes it. Immutable and thread safe.
 // The result of a row depends neither on the number of rows it is computed with, nor on its place among them, nor on
 // the thread count (so that batches and threads do not change pictures).
 class Linear {
  public:
   Linear() = default;
-  // weight: [N, K] float32, bfloat16 or float16 (held as float32); bias: [N] of the same types, or an empty tensor.
+  // weight: [N, K] float32, bfloat16 or float16, held as `type`; bias: [N] of the same types, or an empty tensor.
   // The layer keeps its own copy, in the ledger under `kind`.
-  Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind);
+  Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type = WeightType::f32);
+
+  // weight_bytes() of a layer of this shape, without making one.
+  static std::int64_t predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type);
 
   std::int64_t inputs() const;   // K
   std::int64_t outputs() const;  // N
+  // Weight and bias, as the ledger has them.
   std::int64_t weight_bytes() const;
   bool empty() const { return impl_ == nullptr; }
 

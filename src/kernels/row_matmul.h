@@ -1,17 +1,23 @@
-// Our own matrix product, for machines on which oneDNN's does not keep rows independent of each other.
+// Our own matrix product, for machines on which oneDNN's does not keep rows independent of each other, and for weights
+// in bfloat16.
 #pragma once
 
 #include <cstdint>
 
 #include "core/tensor.h"
+#include "kernels/epilogue.h"
 
 namespace scalekv::kernels {
 
-// weight: [N, K] float32 -> panels of 16 outputs, [ceil(N / 16)][K][16], filled up with zeros.
-Tensor pack_panels(const Tensor& weight, MemoryKind kind);
+// weight: [N, K] of a float type -> panels of 16 outputs, [ceil(N / 16)][K][16], filled up with zeros, of type `dtype`
+// (f32 or bf16).
+Tensor pack_panels(const Tensor& weight, DType dtype, MemoryKind kind);
+// Bytes that they take.
+std::int64_t panel_bytes(std::int64_t inputs, std::int64_t outputs, DType dtype);
 
-// y = x W^T + bias (bias: [N] or nullptr), or y += that. panels: from pack_panels. x: [M, K], y: [M, N], rows may be
-// strided. Every element is one chain of multiply-adds in the order of K, so rows, threads and tiles change nothing.
-void row_matmul(View<const float> x, const Tensor& panels, const float* bias, View<float> y, bool accumulate);
+// y = epilogue(x W^T). panels: from pack_panels. x: [M, K], y: [M, N], rows may be strided. Every sum is one chain of
+// float32 multiply-adds in the order of K, so rows, threads and tiles change nothing, and weights that are bfloat16
+// numbers give the same bits in either type.
+void row_matmul(View<const float> x, const Tensor& panels, const Epilogue& epilogue, View<float> y);
 
 }  // namespace scalekv::kernels

@@ -38,6 +38,15 @@ std::shared_ptr<const cache::Calibration> find_calibration(std::filesystem::path
   return std::make_shared<cache::Calibration>(cache::read_calibration(model));
 }
 
+// Small models keep the weights they were trained with; of large ones half the bytes are worth their rounding.
+WeightType choose_weight_type(const std::string& wanted, const checkpoint::WeightMap& transformer) {
+  constexpr std::int64_t kLarge = 500'000'000;  // parameters
+  if (!wanted.empty()) return parse_weight_type(wanted);
+  std::int64_t parameters = 0;
+  for (const auto& [name, info] : transformer.infos()) parameters += info->shape.elements();
+  return parameters < kLarge ? WeightType::f32 : WeightType::bf16;
+}
+
 }  // namespace
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
@@ -45,17 +54,18 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
   const bool embedded =
       file.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
   if (embedded) {
-    auto model = load_model(open_embedded_bundle());
+    auto model = load_model(open_embedded_bundle(), options.weights);
     model->calibration = std::make_shared<cache::Calibration>(
         cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
     return model;
   }
-  auto model = load_model(checkpoint::open_bundle({file, options.transformer, options.vae, options.text_encoder}));
+  auto model = load_model(checkpoint::open_bundle({file, options.transformer, options.vae, options.text_encoder}),
+                          options.weights);
   model->calibration = find_calibration(file.empty() ? options.transformer : file);
   return model;
 }
 
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights_wanted) {
   auto& vae_weights = require(bundle.vae, "VAE", "--vae", bundle.description);
   auto& text_weights = require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
   auto& weights = require(bundle.transformer, "transformer", "--transformer", bundle.description);
@@ -69,6 +79,9 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
     fail("{}: the text encoder gives {} features, the transformer expects {}", bundle.description, text_config.width,
          config.text_width);
   }
+  const WeightType type = choose_weight_type(weights_wanted, weights);
+  // The text encoder runs once a prompt and is sensitive to rounding: its inputs are never rounded.
+  const WeightType text_type = type == WeightType::f32 ? WeightType::f32 : WeightType::bf16;
   vae::Decoder decoder(vae_config, vae_weights);
   std::optional<vae::Encoder> encoder;
   if (vae_weights.has("encoder.conv_in.conv.weight")) encoder.emplace(vae_config, vae_weights);
@@ -81,10 +94,11 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle) {
   if (sentinels > 0) tokenizer = text::Tokenizer(bundle.tokenizer, sentinels);
   auto model = std::make_unique<Model>(Model{.name = "infinity",
                                              .defaults = ModelDefaults(),
+                                             .weights = type,
                                              .vae_config = vae_config,
                                              .tokenizer = std::move(tokenizer),
-                                             .text_encoder = text::T5Encoder(text_config, text_weights),
-                                             .transformer = infinity::Transformer(config, weights),
+                                             .text_encoder = text::T5Encoder(text_config, text_weights, text_type),
+                                             .transformer = infinity::Transformer(config, weights, type),
                                              .decoder = std::move(decoder),
                                              .encoder = std::move(encoder),
                                              .calibration = nullptr});

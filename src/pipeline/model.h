@@ -8,6 +8,7 @@
 
 #include "cache/calibration.h"
 #include "checkpoint/bundle.h"
+#include "core/weight_type.h"
 #include "infinity/transformer.h"
 #include "scalekv/scalekv.h"
 #include "text/t5_encoder.h"
@@ -27,6 +28,7 @@ struct ModelDefaults {
 struct Model {
   std::string name;
   ModelDefaults defaults;
+  WeightType weights = WeightType::f32;  // of the transformer's matrices
   vae::VaeConfig vae_config;
   text::Tokenizer tokenizer;
   text::T5Encoder text_encoder;
@@ -44,8 +46,8 @@ struct Model {
 // where no path is given, and sets the number of threads.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
-// Throws Error naming the part that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle);
+// `weights`: as OpenOptions::weights. Throws Error naming the part that is missing or does not fit the others.
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {});
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();

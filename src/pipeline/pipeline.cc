@@ -67,6 +67,7 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
                  .patchify = config.patchify,
                  .pixels_per_token = impl->model->pixels_per_token(),
                  .weight_bytes = ledger().current(MemoryKind::weights) - before,
+                 .weights = std::string(weight_type_name(impl->model->weights)),
                  .default_size = impl->model->defaults.size};
   return Pipeline(std::move(impl));
 }
@@ -159,6 +160,7 @@ std::map<std::string, std::string> Pipeline::describe(const Request& request) co
       {"cfg", list(resolved.cfg)},
       {"tau", list(resolved.tau)},
       {"top_p", fmt::format("{}", request.top_p)},
+      {"weights", impl_->facts.weights},
       {"policy", request.cache.policy},
   };
   if (request.cache.policy != "full") {

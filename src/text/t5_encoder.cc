@@ -26,22 +26,9 @@ std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::i
   return side + std::min(logarithmic, half - 1);
 }
 
-// Query, key and value products in one: [3 inner, width].
-kernels::Linear take_query_key_value(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inner,
-                                     std::int64_t width) {
-  Tensor joined(DType::f32, {3 * inner, width}, MemoryKind::other);
-  std::int64_t row = 0;
-  for (const char* name : {"q.weight", "k.weight", "v.weight"}) {
-    const Tensor part = weights.take_float(prefix + name, {inner, width}, MemoryKind::other);
-    std::copy_n(part.view<float>().data(), part.elements(), joined.view<float>().at(row, 0));
-    row += inner;
-  }
-  return kernels::Linear(joined, Tensor(), MemoryKind::weights);
-}
-
 }  // namespace
 
-T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights) : config_(config) {
+T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, WeightType type) : config_(config) {
   const std::int64_t width = config.width;
   const std::int64_t inner = config.heads * config.head_size;
   const char* embedding = weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
@@ -50,14 +37,16 @@ T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights) : c
   bias_table_ = weights.take_float("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
                                    {config.buckets, config.heads}, MemoryKind::weights);
   const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
-    return kernels::Linear(weights.take(name, {outputs, inputs}), Tensor(), MemoryKind::weights);
+    return kernels::Linear(weights.take(name, {outputs, inputs}), Tensor(), MemoryKind::weights, type);
   };
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const std::string attention = fmt::format("encoder.block.{}.layer.0.", i);
     const std::string dense = fmt::format("encoder.block.{}.layer.1.", i);
     Layer layer;
     layer.attention_norm = weights.take_float(attention + "layer_norm.weight", {width}, MemoryKind::weights);
-    layer.query_key_value = take_query_key_value(weights, attention + "SelfAttention.", inner, width);
+    layer.query = linear(attention + "SelfAttention.q.weight", width, inner);
+    layer.key = linear(attention + "SelfAttention.k.weight", width, inner);
+    layer.value = linear(attention + "SelfAttention.v.weight", width, inner);
     layer.attention_out = linear(attention + "SelfAttention.o.weight", inner, width);
     layer.feed_forward_norm = weights.take_float(dense + "layer_norm.weight", {width}, MemoryKind::weights);
     layer.gate = linear(dense + "DenseReluDense.wi_0.weight", width, config.feed_forward);
@@ -116,7 +105,9 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
   if (tap) tap("embedding", x);
   for (const Layer& layer : layers_) {
     kernels::rms_norm(x, layer.attention_norm.view<float>(), config_.epsilon, normed.view<float>());
-    layer.query_key_value.run(normed.view<float>(), query_key_value.view<float>());  // [length, 3 inner]
+    layer.query.run(normed.view<float>(), query_key_value.view<float>().slice(1, 0, inner));
+    layer.key.run(normed.view<float>(), query_key_value.view<float>().slice(1, inner, 2 * inner));
+    layer.value.run(normed.view<float>(), query_key_value.view<float>().slice(1, 2 * inner, 3 * inner));
     std::vector<kernels::AttentionHead> heads;
     for (std::int64_t h = 0; h < config_.heads; ++h) {
       const float* query = query_key_value.view<float>().at(0, h * size);

@@ -15,9 +15,9 @@ namespace scalekv::text {
 
 class T5Encoder {
  public:
-  // Takes the encoder's tensors (names as Hugging Face's T5EncoderModel: shared.weight, encoder.block.0...).
-  // Throws Error where one is missing or has another shape.
-  T5Encoder(const T5Config& config, checkpoint::WeightMap& weights);
+  // Takes the encoder's tensors (names as Hugging Face's T5EncoderModel: shared.weight, encoder.block.0...); matrices
+  // are held as `type`. Throws Error where one is missing or has another shape.
+  T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, WeightType type = WeightType::f32);
 
   const T5Config& config() const { return config_; }
 
@@ -27,7 +27,7 @@ class T5Encoder {
  private:
   struct Layer {
     Tensor attention_norm;  // [width]
-    kernels::Linear query_key_value, attention_out;
+    kernels::Linear query, key, value, attention_out;
     Tensor feed_forward_norm;  // [width]
     kernels::Linear gate, up, down;
   };

@@ -11,34 +11,78 @@ namespace {
 struct Case {
   std::int64_t rows, inputs, outputs;
 };
+constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16};
+
+struct Options {
+  bool biased;
+  Activation activation;
+  bool accumulate, gated;
+};
+constexpr Options kOptions[] = {
+    {false, Activation::none, false, false},     {true, Activation::none, false, false},
+    {true, Activation::gelu_tanh, false, false}, {true, Activation::silu, false, false},
+    {true, Activation::none, true, false},       {true, Activation::none, true, true},
+    {false, Activation::gelu_tanh, true, true},  {true, Activation::silu, false, true},
+};
 constexpr Case kCases[] = {{1, 1, 1}, {3, 17, 33}, {70, 64, 128}, {129, 100, 37}, {5, 700, 2}, {40, 513, 80}};
+
+// The weight as a layer of `type` multiplies with it.
+Tensor as_held(const Tensor& weight, WeightType type) {
+  Tensor held = weight.clone(MemoryKind::other);
+  const View<float> values = held.view<float>().reshape({held.elements()});
+  for (std::int64_t i = 0; type == WeightType::bf16 && i < values.elements(); ++i) {
+    values(i) = to_float(to_bfloat16(values(i)));
+  }
+  return held;
+}
 
 TEST(LinearTest, MatchesTheTwinWithEveryOption) {
   for (const auto& [rows, inputs, outputs] : kCases) {
-    SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs);
     Ragged x(rows, inputs, 3, 1);
     const Tensor weight = random_tensor({outputs, inputs}, 2, 1.0F / std::sqrt(static_cast<float>(inputs)));
     const Tensor bias = random_tensor({outputs}, 3);
-    for (const bool biased : {false, true}) {
-      const Linear layer(weight, biased ? bias.clone(MemoryKind::other) : Tensor(), MemoryKind::weights);
-      const Rows expected =
-          linear_twin(x.view(), weight.view<float>(), biased ? bias.view<float>() : View<const float>());
-      for (const Activation activation : {Activation::none, Activation::gelu_tanh, Activation::silu}) {
-        for (const bool accumulate : {false, true}) {
-          Ragged y(rows, outputs, 5, 4);
-          Ragged before(rows, outputs, 5, 4);
-          layer.run(x.view(), y.view(), {.activation = activation, .accumulate = accumulate});
-          for (std::int64_t m = 0; m < rows; ++m) {
-            for (std::int64_t n = 0; n < outputs; ++n) {
-              double value = expected[static_cast<std::size_t>(m)][static_cast<std::size_t>(n)];
-              if (activation == Activation::gelu_tanh) value = gelu_twin(value);
-              if (activation == Activation::silu) value = silu_twin(value);
-              if (accumulate) value += static_cast<double>(before.view()(m, n));
-              ASSERT_NEAR(y.view()(m, n), value, 2e-5) << m << ", " << n;
-            }
+    const Tensor gates = random_tensor({rows, 2, outputs}, 6);
+    for (const WeightType type : kTypes) {
+      const Tensor held = as_held(weight, type);
+      for (const auto& [biased, activation, accumulate, gated] : kOptions) {
+        SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs << " " << weight_type_name(type)
+                                        << biased << static_cast<int>(activation) << accumulate << gated);
+        const Linear layer(weight, biased ? bias.clone(MemoryKind::other) : Tensor(), MemoryKind::weights, type);
+        const Rows expected =
+            linear_twin(x.view(), held.view<float>(), biased ? bias.view<float>() : View<const float>());
+        // One gate for each run of rows, in rows that are longer than they seem.
+        const std::int64_t runs = rows % 2 == 0 ? 2 : rows;
+        const View<const float> gate(gates.view<float>().data(), {runs, outputs}, {2 * outputs, 1});
+        Ragged y(rows, outputs, 5, 4), before(rows, outputs, 5, 4);
+        layer.run(x.view(), y.view(),
+                  {.activation = activation, .accumulate = accumulate, .gate = gated ? gate : View<const float>()});
+        for (std::int64_t m = 0; m < rows; ++m) {
+          for (std::int64_t n = 0; n < outputs; ++n) {
+            double value = expected[static_cast<std::size_t>(m)][static_cast<std::size_t>(n)];
+            if (activation == Activation::gelu_tanh) value = gelu_twin(value);
+            if (activation == Activation::silu) value = silu_twin(value);
+            if (gated) value *= static_cast<double>(gate(m / (rows / runs), n));
+            if (accumulate) value += static_cast<double>(before.view()(m, n));
+            ASSERT_NEAR(y.view()(m, n), value, 3e-5) << m << ", " << n;
           }
-          EXPECT_TRUE(y.gaps_untouched());
         }
+        EXPECT_TRUE(y.gaps_untouched());
+      }
+    }
+  }
+}
+
+TEST(LinearTest, BytesAreAsPredictedAndInTheLedger) {
+  for (const WeightType type : kTypes) {
+    for (const auto& [rows, inputs, outputs] : kCases) {
+      for (const bool biased : {false, true}) {
+        const std::int64_t before = ledger().current(MemoryKind::weights);
+        const std::int64_t others = ledger().current(MemoryKind::other);
+        const Linear layer(random_tensor({outputs, inputs}, 1), biased ? random_tensor({outputs}, 2) : Tensor(),
+                           MemoryKind::weights, type);
+        EXPECT_EQ(layer.weight_bytes(), Linear::predict_bytes(inputs, outputs, biased, type));
+        EXPECT_EQ(layer.weight_bytes(), ledger().current(MemoryKind::weights) - before);
+        EXPECT_EQ(ledger().current(MemoryKind::other), others);  // no float copy is left behind
       }
     }
   }
@@ -48,21 +92,37 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
 TEST(LinearTest, RowsAndThreadsChangeNothing) {
   constexpr std::int64_t kMost = 300;
   for (const auto& [inputs, outputs] : {std::pair{64, 192}, {700, 129}, {2048, 64}}) {
-    const Linear layer(random_tensor({outputs, inputs}, 1), random_tensor({outputs}, 2), MemoryKind::weights);
+    const Tensor weight = random_tensor({outputs, inputs}, 1);
     const Tensor x = random_tensor({kMost, inputs}, 3);
-    for (const LinearOptions options :
-         {LinearOptions{}, LinearOptions{Activation::gelu_tanh, false}, LinearOptions{Activation::none, true}}) {
-      Tensor whole = Tensor::zeros<float>({kMost, outputs}, MemoryKind::other);
-      layer.run(x.view<float>(), whole.view<float>(), options);
-      for_thread_counts([&] {
-        for (std::int64_t rows = 1; rows <= kMost; rows += rows < 34 || inputs == 64 ? 1 : 19) {
-          Tensor part = Tensor::zeros<float>({rows, outputs}, MemoryKind::other);
-          layer.run(x.view<float>().slice(0, kMost - rows, kMost), part.view<float>(), options);
-          ASSERT_TRUE(same_bits(part.view<float>(), whole.view<float>().slice(0, kMost - rows, kMost))) << rows;
-        }
-      });
+    for (const WeightType type : kTypes) {
+      const Linear layer(weight, random_tensor({outputs}, 2), MemoryKind::weights, type);
+      for (const LinearOptions& options :
+           {LinearOptions{}, LinearOptions{Activation::gelu_tanh, false}, LinearOptions{Activation::none, true}}) {
+        Tensor whole = Tensor::zeros<float>({kMost, outputs}, MemoryKind::other);
+        layer.run(x.view<float>(), whole.view<float>(), options);
+        for_thread_counts([&] {
+          for (std::int64_t rows = 1; rows <= kMost; rows += rows < 16 ? 1 : 19) {
+            Tensor part = Tensor::zeros<float>({rows, outputs}, MemoryKind::other);
+            layer.run(x.view<float>().slice(0, kMost - rows, kMost), part.view<float>(), options);
+            ASSERT_TRUE(same_bits(part.view<float>(), whole.view<float>().slice(0, kMost - rows, kMost))) << rows;
+          }
+        });
+      }
     }
   }
+}
+
+// bfloat16 weights are widened, never the inputs narrowed.
+TEST(LinearTest, Bfloat16WeightsGiveTheBitsOfTheFloatsTheyAre) {
+  const Tensor weight = as_held(random_tensor({70, 200}, 1), WeightType::bf16);
+  const Tensor x = random_tensor({40, 200}, 3);
+  const Tensor panels = pack_panels(weight, DType::f32, MemoryKind::weights);
+  for_instruction_sets([&] {
+    Tensor expected(DType::f32, {40, 70}, MemoryKind::other), y(DType::f32, {40, 70}, MemoryKind::other);
+    row_matmul(x.view<float>(), panels, {}, expected.view<float>());
+    Linear(weight, Tensor(), MemoryKind::weights, WeightType::bf16).run(x.view<float>(), y.view<float>());
+    EXPECT_TRUE(same_bits(y.view<float>(), expected.view<float>()));
+  });
 }
 
 TEST(LinearTest, OneLayerServesSeveralThreadsAtOnce) {
@@ -92,6 +152,9 @@ TEST(LinearTest, RefusesSizesThatDoNotFit) {
   EXPECT_THROW(layer.run(random_tensor({3, 6}, 1).view<float>(), y.view<float>()), Error);
   EXPECT_THROW(Linear(random_tensor({4, 6}, 1), random_tensor({5}, 1), MemoryKind::weights), Error);
   EXPECT_THROW(Linear(random_tensor({4}, 1), Tensor(), MemoryKind::weights), Error);
+  const Tensor x = random_tensor({2, 6}, 1);
+  const Tensor gate = random_tensor({3, 4}, 1);
+  EXPECT_THROW(layer.run(x.view<float>(), y.view<float>(), {.gate = gate.view<float>()}), Error);
 }
 
 // Our own product, which oneDNN's stands in for on machines with AVX-512.
@@ -101,11 +164,12 @@ TEST(RowMatmulTest, MatchesTheTwinAndKeepsRowsApart) {
     Ragged x(rows, inputs, 3, 1);
     const Tensor weight = random_tensor({outputs, inputs}, 2, 1.0F / std::sqrt(static_cast<float>(inputs)));
     const Tensor bias = random_tensor({outputs}, 3);
-    const Tensor panels = pack_panels(weight, MemoryKind::weights);
+    const Tensor panels = pack_panels(weight, DType::f32, MemoryKind::weights);
+    const Epilogue epilogue{.bias = bias.view<float>().data()};
     const Rows expected = linear_twin(x.view(), weight.view<float>(), bias.view<float>());
     for_instruction_sets([&] {
       Ragged whole(rows, outputs, 5, 4);
-      row_matmul(x.view(), panels, bias.view<float>().data(), whole.view(), false);
+      row_matmul(x.view(), panels, epilogue, whole.view());
       for (std::int64_t m = 0; m < rows; ++m) {
         for (std::int64_t n = 0; n < outputs; ++n) {
           ASSERT_NEAR(whole.view()(m, n), expected[static_cast<std::size_t>(m)][static_cast<std::size_t>(n)], 2e-5);
@@ -115,7 +179,7 @@ TEST(RowMatmulTest, MatchesTheTwinAndKeepsRowsApart) {
       for_thread_counts([&] {
         for (const std::int64_t part : {std::int64_t{1}, (rows + 1) / 2, rows}) {
           Ragged y(part, outputs, 0, 5);
-          row_matmul(x.view().slice(0, rows - part, rows), panels, bias.view<float>().data(), y.view(), false);
+          row_matmul(x.view().slice(0, rows - part, rows), panels, epilogue, y.view());
           ASSERT_TRUE(same_bits(y.view(), whole.view().slice(0, rows - part, rows)));
         }
       });
