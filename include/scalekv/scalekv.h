@@ -42,6 +42,8 @@ struct CacheSettings {
   // What `scalekv calibrate` measured of the model; empty: the file beside the model, if there is one. hack, heatkv and
   // adaptive need it; scalekv takes its drafters from it.
   std::filesystem::path calibration = {};
+  // How precisely keys and values are kept: "f32", "bf16" or "int8".
+  std::string precision = "f32";
 };
 
 struct Request {
@@ -87,7 +89,7 @@ struct Statistics {
   double seconds_transformer = 0.0;  // all scales
   double seconds_decode = 0.0;       // VAE
   // Bytes of keys and values: the largest at any moment (the current token map included), and the same for a full
-  // cache.
+  // cache of the same precision.
   std::int64_t kv_bytes_peak = 0;
   std::int64_t kv_bytes_peak_full = 0;
   // Peak bytes by kind: weights, kv, activations, text, vae.

@@ -7,6 +7,7 @@
 
 #include "cache/budget.h"
 #include "cache/geometry.h"
+#include "kernels/kv_precision.h"
 
 namespace scalekv::cache {
 
@@ -46,8 +47,8 @@ struct KvBytes {
 };
 
 // What a cache of this plan takes for `rows` sequences (images x guidance halves), of which `group` at a time have
-// their current map in memory (per scale; see infinity/transformer.h), with elements of `element_size` bytes.
+// their current map in memory (per scale; see infinity/transformer.h).
 KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vector<std::int64_t>& group,
-                         std::int64_t element_size);
+                         kernels::KvPrecision precision);
 
 }  // namespace scalekv::cache

@@ -24,6 +24,9 @@ void check(const InfinityConfig& config, const GenerationRequest& request) {
     fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
                config.depth, config.depth - 1);
   }
+  if (request.kv != kernels::KvPrecision::f32) {
+    fail_usage("this version keeps keys and values in f32 only, not {}", kernels::kv_precision_name(request.kv));
+  }
   SCALEKV_ASSERT(images > 0 && request.seeds.size() == images);
   SCALEKV_ASSERT(request.forced == nullptr || request.forced->size() == scales);
 }

@@ -32,6 +32,7 @@ struct GenerationRequest {
   SamplingOptions sampling;
   std::vector<ImageSeed> seeds;  // B
   cache::Policy policy;
+  kernels::KvPrecision kv = kernels::KvPrecision::f32;  // of the cache
   bool keep_last = false;           // compress after the last scale, too, as the reference does; for checking
   const BitMaps* forced = nullptr;  // teacher forcing: these bits instead of sampled ones
 };

@@ -33,9 +33,10 @@ std::vector<Tensor> repeat(const Tensor& features, std::int64_t count) {
   return copies;
 }
 
-std::int64_t kv_peak(const cache::CacheGeometry& geometry, const cache::Budget& budget, std::int64_t sequences) {
+std::int64_t full_kv_peak(const cache::CacheGeometry& geometry, std::int64_t sequences,
+                          kernels::KvPrecision precision) {
   const auto group = infinity::sequence_groups(geometry.scales, sequences);
-  return cache::predict_kv_bytes(cache::KeepPlan(geometry, budget), sequences, group, sizeof(float)).peak;
+  return cache::predict_kv_bytes(cache::KeepPlan(geometry, cache::Budget()), sequences, group, precision).peak;
 }
 
 }  // namespace
@@ -118,7 +119,7 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   const std::int64_t sequences = std::min(request.batch, request.images) * (guided ? 2 : 1);
   statistics.seconds = statistics.seconds_text + statistics.seconds_transformer + statistics.seconds_decode;
   statistics.kv_bytes_peak = ledger().peak(MemoryKind::kv);
-  statistics.kv_bytes_peak_full = kv_peak(geometry, cache::Budget(), sequences);
+  statistics.kv_bytes_peak_full = full_kv_peak(geometry, sequences, generation.kv);
   for (int kind = 0; kind < kMemoryKinds; ++kind) {
     const auto memory = static_cast<MemoryKind>(kind);
     statistics.peak_bytes[std::string(memory_kind_name(memory))] = ledger().peak(memory);

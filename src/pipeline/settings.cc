@@ -46,6 +46,7 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
   if (!request.cache.calibration.empty()) {
     policy.calibration = std::make_shared<cache::Calibration>(cache::read_calibration(request.cache.calibration));
   }
+  resolved.kv = kernels::parse_kv_precision(request.cache.precision);
   resolved.policy = cache::make_policy(policy, infinity::cache_geometry(model.transformer.config(), resolved.schedule));
   return resolved;
 }

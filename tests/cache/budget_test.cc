@@ -146,11 +146,11 @@ TEST(KeepPlan, PeakOf2BIsTheStepBetweenItsLastRows) {
   const KeepPlan plan(geometry, make_scale_budget(32, 16, 650, rows));
   const std::vector<std::int64_t> group(13, 1);
   const std::int64_t token = 2 * 16 * 128 * 4;
-  const KvBytes bytes = predict_kv_bytes(plan, 2, group, 4);
+  const KvBytes bytes = predict_kv_bytes(plan, 2, group, kernels::KvPrecision::f32);
   EXPECT_EQ(bytes.final, 2 * 32 * 650 * token);
   EXPECT_EQ(bytes.peak, (2 * (6385 + 22 * 465 + 4100 + 8 * 420) + 48 * 48) * token);
   const KeepPlan full(geometry, Budget());
-  EXPECT_EQ(predict_kv_bytes(full, 2, group, 4).peak, (2 * 32 * 6425 + 4096) * token);
+  EXPECT_EQ(predict_kv_bytes(full, 2, group, kernels::KvPrecision::f32).peak, (2 * 32 * 6425 + 4096) * token);
 }
 
 TEST(KeepPlan, PeakOf8BIsTheStepBetweenItsLastRows) {
@@ -158,9 +158,28 @@ TEST(KeepPlan, PeakOf8BIsTheStepBetweenItsLastRows) {
   const auto rows = allocate_scale_budget(geometry, 650, default_drafters(40));
   const KeepPlan plan(geometry, make_scale_budget(40, 28, 650, rows));
   const std::int64_t token = 2 * 28 * 128 * 4;
-  const KvBytes bytes = predict_kv_bytes(plan, 2, std::vector<std::int64_t>(13, 1), 4);
+  const KvBytes bytes = predict_kv_bytes(plan, 2, std::vector<std::int64_t>(13, 1), kernels::KvPrecision::f32);
   EXPECT_EQ(bytes.final, 2 * 40 * 650 * token);
   EXPECT_EQ(bytes.peak, (2 * (3 * 6200 + 37 * 374) + 48 * 48) * token);
+}
+
+// Share of what the reference holds (10,521 tokens a layer in bf16, both guidance halves), one layer's current map
+// included.
+double share_of_reference(const CacheGeometry& geometry, kernels::KvPrecision precision) {
+  const auto rows = allocate_scale_budget(geometry, 650, default_drafters(geometry.layers));
+  const KeepPlan plan(geometry, make_scale_budget(geometry.layers, geometry.heads, 650, rows));
+  const std::int64_t reference =
+      std::int64_t{2} * geometry.layers * 10521 * 2 * geometry.heads * geometry.head_size * 2;
+  const KvBytes bytes = predict_kv_bytes(plan, 2, std::vector<std::int64_t>(13, 1), precision);
+  return static_cast<double>(bytes.peak) / static_cast<double>(reference);
+}
+
+TEST(KeepPlan, TenPercentAgainstTheReferencesCache) {
+  EXPECT_NEAR(share_of_reference(geometry_2b(), kernels::KvPrecision::f32), 0.1499, 5e-5);
+  for (const CacheGeometry& geometry : {geometry_2b(), geometry_8b()}) {
+    EXPECT_LT(share_of_reference(geometry, kernels::KvPrecision::bf16), 0.08);
+    EXPECT_LT(share_of_reference(geometry, kernels::KvPrecision::int8), 0.04);
+  }
 }
 
 }  // namespace

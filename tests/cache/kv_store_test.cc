@@ -79,7 +79,8 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
         }
       }
     }
-    EXPECT_EQ(ledger().peak(MemoryKind::kv) - before, predict_kv_bytes(plan, sequences, group, sizeof(float)).peak);
+    EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
+              predict_kv_bytes(plan, sequences, group, kernels::KvPrecision::f32).peak);
   }
   EXPECT_EQ(ledger().current(MemoryKind::kv), before);
 }

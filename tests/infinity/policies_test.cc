@@ -46,7 +46,7 @@ TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
       generate(small_transformer(), made, hooks);
       EXPECT_GT(selections, 0);
       EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
-                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), sizeof(float)).peak);
+                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), kernels::KvPrecision::f32).peak);
     }
   }
 }
