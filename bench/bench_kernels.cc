@@ -71,36 +71,58 @@ BENCHMARK(linear)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
+// One head's keys and values as the cache keeps them.
+struct StoredHead {
+  StoredHead(std::int64_t rows, std::int64_t size, KvPrecision precision)
+      : keys(static_cast<std::size_t>(rows * size * kv_element_bytes(precision))),
+        values(keys.size()),
+        grid(static_cast<std::size_t>(kv_grid_bytes(precision, size))) {
+    KeyValueRows written{keys.data(), values.data(), 0, precision, grid.data()};
+    append_floats(written, random_tensor({rows, size}).view<float>(), random_tensor({rows, size}).view<float>());
+    written.held = rows;
+    segment = written.segment(size);
+  }
+
+  std::vector<std::byte> keys, values;
+  std::vector<std::int8_t> grid;
+  KeyValueSegment segment;
+};
+
 // Heads over a kept history and a current map, in two segments.
-void attend(benchmark::State& state) {
+void attend(benchmark::State& state, KvPrecision precision) {
   const std::int64_t queries = state.range(0), history = state.range(1), size = state.range(2), heads = state.range(3);
   const Tensor q = random_tensor({queries, heads, size});
-  const Tensor keys = random_tensor({history + queries, heads, size});
-  const Tensor values = random_tensor({history + queries, heads, size});
   Tensor out(DType::f32, {queries, heads, size}, MemoryKind::other);
   const std::int64_t stride = heads * size;
+  std::vector<StoredHead> stored;
   std::vector<AttentionHead> work;
   for (std::int64_t h = 0; h < heads; ++h) {
-    const float* k = keys.view<float>().at(0, h, 0);
-    const float* v = values.view<float>().at(0, h, 0);
+    stored.emplace_back(history, size, precision);
+    stored.emplace_back(queries, size, precision);
+  }
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const auto first = static_cast<std::size_t>(2 * h);
     work.push_back({.queries = q.view<float>().at(0, h, 0),
                     .query_stride = stride,
                     .query_count = queries,
-                    .segments = {KeyValueSegment{k, v, history, stride},
-                                 KeyValueSegment{k + history * stride, v + history * stride, queries, stride}},
+                    .segments = {stored[first].segment, stored[first + 1].segment},
                     .out = out.view<float>().at(0, h, 0),
                     .out_stride = stride});
   }
   for (auto _ : state) attention(work, size, 1.0F);
   report(state, 4.0 * static_cast<double>(queries * (history + queries) * size * heads));
 }
-BENCHMARK(attend)
-    ->Args({4096, 465, 128, 4})
-    ->Args({1024, 1497, 128, 4})
-    ->Args({4096, 6425, 128, 2})
-    ->Args({256, 265, 48, 8})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
+void attention_sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Args({4096, 465, 128, 4})
+      ->Args({1024, 1497, 128, 4})
+      ->Args({4096, 6425, 128, 2})
+      ->Args({256, 265, 48, 8})
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+}
+BENCHMARK_CAPTURE(attend, f32, KvPrecision::f32)->Apply(attention_sizes);
+BENCHMARK_CAPTURE(attend, bf16, KvPrecision::bf16)->Apply(attention_sizes);
+BENCHMARK_CAPTURE(attend, int8, KvPrecision::int8)->Apply(attention_sizes);
 
 // The VAE's 3x3 convolutions at its levels' sizes.
 void convolution(benchmark::State& state) {

@@ -16,13 +16,8 @@ void softmax_weights(const kernels::AttentionHead& head, std::int64_t query, std
   const float* q = head.queries + query * head.query_stride;
   std::size_t j = 0;
   for (const kernels::KeyValueSegment& segment : head.segments) {
-    for (std::int64_t k = 0; k < segment.count; ++k, ++j) {
-      const float* key = segment.keys + k * segment.stride;
-      float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-      for (std::int64_t d = 0; d < size; ++d) sum += q[d] * key[d];
-      weights[j] = sum;
-    }
+    kernels::KeyValueReader(segment, size).dot_keys({q, static_cast<std::size_t>(size)}, weights.data() + j);
+    j += static_cast<std::size_t>(segment.count);
   }
   const float top = *std::max_element(weights.begin(), weights.end());
   double total = 0.0;

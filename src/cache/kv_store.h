@@ -8,29 +8,29 @@
 
 #include "cache/keep_plan.h"
 #include "core/grow_buffer.h"
-#include "kernels/attention.h"
-#include "kernels/query_key.h"
+#include "kernels/stored_rows.h"
 
 namespace scalekv::cache {
 
-// Protocol, per scale and layer: begin_scale once; then per sequence `targets` (where the current map's keys and values
-// are to be written), attention over `history` and `current`, and `keep` (or `keep_all`).
+// Protocol, per scale and layer: begin_scale once; then per sequence `write_map`, attention over `history` and
+// `current`, and `keep` (or `keep_all`).
 //
 // A map that its layer keeps whole is written where it stays, so nothing is copied when a scale is appended; otherwise
 // it goes to a scratch buffer that all layers share, and keep() moves what was selected. Kept rows only move forward
-// within their buffer; the peak is the one that predict_kv_bytes foretells. Sequences may be worked on in parallel as
-// long as each has one thread.
+// within their buffer; the peak is the one that predict_kv_bytes foretells. One thread calls; heads are shared among
+// all.
 class KvStore {
  public:
   // sequences: images x guidance halves. group: how many of them have their current map in memory, per scale.
-  KvStore(const KeepPlan& plan, std::int64_t sequences, std::vector<std::int64_t> group);
+  KvStore(const KeepPlan& plan, std::int64_t sequences, std::vector<std::int64_t> group,
+          kernels::KvPrecision precision = kernels::KvPrecision::f32);
 
   const KeepPlan& plan() const { return plan_; }
 
   void begin_scale(int scale);
 
-  // Where sequence `sequence` (the slot-th of its group) writes the current map of `layer`, one target a head.
-  std::vector<kernels::KeyValueTarget> targets(int layer, std::int64_t sequence, std::int64_t slot);
+  // Writes the current map of `layer` for sequence `sequence`, the slot-th of its group. keys, values: [L, H, D].
+  void write_map(int layer, std::int64_t sequence, std::int64_t slot, View<const float> keys, View<const float> values);
   kernels::KeyValueSegment history(int layer, std::int64_t sequence, int head) const;
   kernels::KeyValueSegment current(int layer, std::int64_t sequence, std::int64_t slot, int head) const;
   // Where the tokens of a head's history lie in the pyramid; empty while nothing has been dropped (0, 1, 2, ...).
@@ -61,17 +61,21 @@ class KvStore {
 
   Store& store(int layer, std::int64_t sequence);
   const Store& store(int layer, std::int64_t sequence) const;
-  float* scratch_keys(std::int64_t slot, int head) const;
-  float* scratch_values(std::int64_t slot, int head) const;
+  std::int64_t row_bytes() const { return plan_.geometry().head_size * kernels::kv_element_bytes(precision_); }
+  std::int64_t grid_bytes() const { return kernels::kv_grid_bytes(precision_, plan_.geometry().head_size); }
+  kernels::KeyValueRows run_rows(int layer, std::int64_t sequence, int head) const;
+  kernels::KeyValueRows scratch_rows(std::int64_t slot, int head) const;
   // Notes where the tokens at the kept cache indices came from.
   void keep_origins(HeadRun& run, std::span<const std::int32_t> indices) const;
   // Gives head h room for reserved[h] tokens; runs keep their contents.
-  void lay_out(Store& store, std::span<const std::int64_t> reserved);
+  void lay_out(Store& store, std::span<const std::int64_t> reserved) const;
 
   KeepPlan plan_;
   std::int64_t sequences_;
   std::vector<std::int64_t> group_;
+  kernels::KvPrecision precision_;
   std::vector<Store> stores_;
+  GrowBuffer grids_{MemoryKind::kv};  // of every run: [layer][sequence][head]
   GrowBuffer scratch_{MemoryKind::kv};
   int scale_ = 0;
 };

@@ -13,18 +13,6 @@ namespace {
 // Token counts of the square 13-scale schedule, which the reference takes for every schedule.
 constexpr std::array<std::int64_t, 13> kSquareTokens = {1, 4, 16, 36, 64, 144, 256, 400, 576, 1024, 1600, 2304, 4096};
 
-// score[j] = sum_d query[d] key[j][d] for the keys of one segment.
-void dot_keys(const kernels::KeyValueSegment& segment, std::span<const float> query, float* scores) {
-  const auto size = static_cast<std::int64_t>(query.size());
-  for (std::int64_t j = 0; j < segment.count; ++j) {
-    const float* key = segment.keys + j * segment.stride;
-    float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t d = 0; d < size; ++d) sum += query[static_cast<std::size_t>(d)] * key[d];
-    scores[j] = sum;
-  }
-}
-
 // The root of a square number, or 0.
 std::int64_t exact_root(std::int64_t number) {
   const auto root = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(number))));
@@ -93,15 +81,18 @@ std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t co
   SCALEKV_ASSERT(0 <= count && count <= static_cast<std::int64_t>(scores.size()));
   std::vector<std::int32_t> picked;
   if (count == 0) return picked;
-  std::vector<float> sorted(scores.begin(), scores.end());
+  // A score that is no number (a broken weight) is the last to be kept; without this, sorting would not be safe.
+  std::vector<float> numbers(scores.begin(), scores.end());
+  for (float& number : numbers) number = std::isnan(number) ? -std::numeric_limits<float>::infinity() : number;
+  std::vector<float> sorted = numbers;
   const auto nth = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
   std::nth_element(sorted.begin(), nth, sorted.end(), std::greater<>());
   const float threshold = *nth;
-  const auto above = std::count_if(scores.begin(), scores.end(), [&](float score) { return score > threshold; });
+  const auto above = std::count_if(numbers.begin(), numbers.end(), [&](float score) { return score > threshold; });
   std::int64_t equals = count - above;
   picked.reserve(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] > threshold || (scores[i] == threshold && equals-- > 0))
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] > threshold || (numbers[i] == threshold && equals-- > 0))
       picked.push_back(static_cast<std::int32_t>(i));
   }
   return picked;
@@ -128,8 +119,9 @@ int fitting_window(int window, std::int64_t capacity) {
 }
 
 void dot_cache(const SelectionInput& input, std::span<const float> query, std::span<float> scores) {
-  dot_keys(input.history, query, scores.data());
-  dot_keys(input.map, query, scores.data() + input.history.count);
+  const auto size = static_cast<std::int64_t>(query.size());
+  kernels::KeyValueReader(input.history, size).dot_keys(query, scores.data());
+  kernels::KeyValueReader(input.map, size).dot_keys(query, scores.data() + input.history.count);
 }
 
 std::vector<float> observed_attention(const SelectionInput& input) {
@@ -148,8 +140,9 @@ std::vector<float> observed_attention(const SelectionInput& input) {
 }
 
 double value_norm(const kernels::KeyValueSegment& segment, std::int64_t index, std::int64_t head_size) {
-  const float* value = segment.values + index * segment.stride;
-  return std::sqrt(std::inner_product(value, value + head_size, value, 0.0));
+  std::vector<float> value(static_cast<std::size_t>(head_size));
+  kernels::KeyValueReader(segment, head_size).values(index, 1, value.data());
+  return std::sqrt(std::inner_product(value.begin(), value.end(), value.begin(), 0.0));
 }
 
 void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,

@@ -83,7 +83,7 @@ void add_calibrate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("calibrate", "measure a model's attention, for calibrated cache policies");
   auto options = std::make_shared<CalibrateOptions>();
   options->request.add_to(*command);
-  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--selector", "--calibration"}) {
+  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--selector", "--kv", "--calibration"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")

@@ -73,6 +73,11 @@ void RequestOptions::add_to(CLI::App& command) {
       ->capture_default_str()
       ->group(cache);
   command
+      .add_option("--kv", request.cache.precision,
+                  "how precisely keys and values are kept: f32, bf16 (half the memory) or int8 (a quarter)")
+      ->capture_default_str()
+      ->group(cache);
+  command
       .add_option("--calibration", request.cache.calibration,
                   "what `scalekv calibrate` measured; default: the file beside the model")
       ->group(cache);
@@ -82,6 +87,7 @@ Request RequestOptions::parsed() const {
   Request parsed = request;
   parsed.aspect = infinity::parse_aspect(aspect);
   parsed.cache.budget = cache::parse_share(budget);
+  kernels::parse_kv_precision(parsed.cache.precision);
   cache::check_policy_request({parsed.cache.policy, parsed.cache.budget, parsed.cache.selector, nullptr});
   return parsed;
 }

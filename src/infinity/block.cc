@@ -132,10 +132,13 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   observed.gather(cache::QueryForm::projected, group.query_key_value);
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
     const View<float> rows = group.of(group.query_key_value, slot).reshape({group.tokens, 3, heads, size});
-    kernels::split_normalise_rotate(rows, query_bias_.view<float>(), value_bias_.view<float>(),
-                                    query_scale_.view<float>().reshape({heads}), context.rotary->cosine.view<float>(),
-                                    context.rotary->sine.view<float>(),
-                                    store.targets(context.layer, group.first + slot, slot));
+    kernels::normalise_rotate(rows, query_bias_.view<float>(), value_bias_.view<float>(),
+                              query_scale_.view<float>().reshape({heads}), context.rotary->cosine.view<float>(),
+                              context.rotary->sine.view<float>());
+    const auto part = [&](int index) {  // [L, H, D] of [L, 3, H, D]
+      return View<const float>(rows.at(0, index, 0, 0), {group.tokens, heads, size}, {rows.stride(0), size, 1});
+    };
+    store.write_map(context.layer, group.first + slot, slot, part(1), part(2));
   }
   observed.gather(cache::QueryForm::attention, group.query_key_value);
 

@@ -24,9 +24,6 @@ void check(const InfinityConfig& config, const GenerationRequest& request) {
     fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
                config.depth, config.depth - 1);
   }
-  if (request.kv != kernels::KvPrecision::f32) {
-    fail_usage("this version keeps keys and values in f32 only, not {}", kernels::kv_precision_name(request.kv));
-  }
   SCALEKV_ASSERT(images > 0 && request.seeds.size() == images);
   SCALEKV_ASSERT(request.forced == nullptr || request.forced->size() == scales);
 }
@@ -45,7 +42,7 @@ class Run {
         sequences_(guided_ ? 2 * images_ : images_),
         workspace_(config_, scales_, sequences_),
         store_(cache::KeepPlan(cache_geometry(config_, request.schedule), request.policy.budget, request.keep_last),
-               sequences_, workspace_.group) {
+               sequences_, workspace_.group, request.kv) {
     const Conditioning& conditioning = transformer.conditioning();
     condition_ = conditioning.run(conditioning.join_texts(request.texts, request.negative, guided_), hooks.tap);
     for (const Block& block : transformer.blocks()) {

@@ -17,6 +17,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/fast_exp-inl.h"
+#include "kernels/stored_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace scalekv::kernels {
@@ -170,19 +171,9 @@ void add_bias(const AttentionHead& head, std::size_t first, std::size_t rows, st
   }
 }
 
-// Rows of `size` floats, `stride` apart, become rows `width` apart, filled up with zeros. Rows a power of two apart
-// would fall on the same few lines of the cache.
-void pack(const float* rows, std::int64_t stride, std::size_t count, std::size_t size, std::size_t width,
-          float* packed) {
-  for (std::size_t r = 0; r < count; ++r) {
-    std::copy_n(rows + static_cast<std::int64_t>(r) * stride, size, packed + r * width);
-    std::fill_n(packed + r * width + size, width - size, 0.0F);
-  }
-}
-
 // Floats of scratch memory for one task.
 std::size_t scratch_floats(std::size_t size) {
-  return kTaskQueries * (size + padded(size)) + kBlockKeys * (2 * padded(size) + kTileQueries);
+  return kTaskQueries * (size + padded(size)) + kBlockKeys * (2 * padded(size) + kTileQueries) + 4 * padded(size);
 }
 
 // Queries first .. first + count - 1 of one head, in tiles that share each packed block of keys.
@@ -194,6 +185,7 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
   float* scores = values + kBlockKeys * width;
   float* outputs = scores + kBlockKeys * kTileQueries;
   float* queries = outputs + kTaskQueries * width;
+  float* grids = queries + kTaskQueries * size;
 
   const std::size_t tile_count = (count + kTileQueries - 1) / kTileQueries;
   Tile tiles[kMaxTiles];
@@ -213,10 +205,17 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
   }
   std::int64_t first_key = 0;
   for (const KeyValueSegment& segment : head.segments) {
+    RowSource key_rows{segment.keys, segment.precision, segment.stride, grids, grids + width};
+    RowSource value_rows{segment.values, segment.precision, segment.stride, grids + 2 * width, grids + 3 * width};
+    if (segment.precision == KvPrecision::int8 && segment.count > 0) {
+      expand_key_grid(segment.grid, static_cast<std::int64_t>(size), {grids, grids + width});
+      expand_value_grid(segment.grid, static_cast<std::int64_t>(size), {grids + 2 * width, grids + 3 * width});
+    }
     for (std::int64_t k = 0; k < segment.count; k += static_cast<std::int64_t>(kBlockKeys)) {
       const auto block = static_cast<std::size_t>(std::min<std::int64_t>(kBlockKeys, segment.count - k));
-      pack(segment.keys + k * segment.stride, segment.stride, block, size, width, keys);
-      pack(segment.values + k * segment.stride, segment.stride, block, size, width, values);
+      // Packed as well as converted: rows a power of two apart would fall on the same few lines of the cache.
+      rows_to_floats(key_rows.from(k), block, size, width, keys);
+      rows_to_floats(value_rows.from(k), block, size, width, values);
       for (std::size_t t = 0; t < tile_count; ++t) {
         const std::size_t begin = t * kTileQueries;
         const std::size_t rows = std::min(kTileQueries, count - begin);

@@ -6,18 +6,12 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/stored_rows.h"
+
 namespace scalekv::kernels {
 
-// `count` keys and values of one head. Rows of head_size floats, `stride` floats apart.
-struct KeyValueSegment {
-  const float* keys = nullptr;
-  const float* values = nullptr;
-  std::int64_t count = 0;
-  std::int64_t stride = 0;
-};
-
 // One head's queries [count, head_size] over the keys of both segments (either may be empty, not both):
-// out = softmax(scale * q k^T + bias) v.
+// out = softmax(scale * q k^T + bias) v, in float whatever the segments hold: their rows are converted block by block.
 struct AttentionHead {
   const float* queries = nullptr;
   std::int64_t query_stride = 0;

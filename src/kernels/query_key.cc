@@ -10,7 +10,7 @@ namespace scalekv::kernels {
 namespace {
 
 // x, size long, is divided by its length (at least 1e-12), multiplied by `scale` and turned.
-void normalise_rotate(float* x, std::int64_t size, float scale, const float* cosine, const float* sine) {
+void normalise_rotate_row(float* x, std::int64_t size, float scale, const float* cosine, const float* sine) {
   float squares = 0.0F;
 #pragma omp simd reduction(+ : squares)
   for (std::int64_t d = 0; d < size; ++d) squares += x[d] * x[d];
@@ -25,25 +25,20 @@ void normalise_rotate(float* x, std::int64_t size, float scale, const float* cos
 
 }  // namespace
 
-void split_normalise_rotate(View<float> qkv, View<const float> q_bias, View<const float> v_bias,
-                            View<const float> query_scale, View<const float> cosine, View<const float> sine,
-                            std::span<const KeyValueTarget> targets) {
+void normalise_rotate(View<float> qkv, View<const float> q_bias, View<const float> v_bias,
+                      View<const float> query_scale, View<const float> cosine, View<const float> sine) {
   const std::int64_t heads = qkv.size(2);
   const std::int64_t size = qkv.size(3);
-  SCALEKV_ASSERT(qkv.size(1) == 3 && size % 2 == 0 && targets.size() == static_cast<std::size_t>(heads));
+  SCALEKV_ASSERT(qkv.size(1) == 3 && size % 2 == 0);
   SCALEKV_ASSERT(cosine.shape() == (Shape{qkv.size(0), size / 2}) && sine.shape() == cosine.shape());
   parallel_for_static(qkv.size(0), [&](std::int64_t row) {
     for (std::int64_t h = 0; h < heads; ++h) {
-      const KeyValueTarget& target = targets[static_cast<std::size_t>(h)];
       float* query = qkv.at(row, 0, h, 0);
       for (std::int64_t d = 0; d < size; ++d) query[d] += q_bias.data()[h * size + d];
-      normalise_rotate(query, size, query_scale.data()[h], cosine.at(row, 0), sine.at(row, 0));
-      float* key = target.keys + row * target.stride;
-      std::copy_n(qkv.at(row, 1, h, 0), size, key);
-      normalise_rotate(key, size, 1.0F, cosine.at(row, 0), sine.at(row, 0));
-      const float* value = qkv.at(row, 2, h, 0);
-      float* out = target.values + row * target.stride;
-      for (std::int64_t d = 0; d < size; ++d) out[d] = value[d] + v_bias.data()[h * size + d];
+      normalise_rotate_row(query, size, query_scale.data()[h], cosine.at(row, 0), sine.at(row, 0));
+      normalise_rotate_row(qkv.at(row, 1, h, 0), size, 1.0F, cosine.at(row, 0), sine.at(row, 0));
+      float* value = qkv.at(row, 2, h, 0);
+      for (std::int64_t d = 0; d < size; ++d) value[d] += v_bias.data()[h * size + d];
     }
   });
 }

@@ -164,6 +164,7 @@ std::map<std::string, std::string> Pipeline::describe(const Request& request) co
       {"weights", impl_->facts.weights},
       {"policy", request.cache.policy},
   };
+  if (request.cache.precision != "f32") text["kv"] = request.cache.precision;
   if (request.cache.policy != "full") {
     text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
     if (request.cache.policy == "scalekv") text["selector"] = request.cache.selector;

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
+#include <functional>
 #include <numeric>
 
 #include "core/philox.h"
@@ -15,51 +17,64 @@ namespace {
 
 const std::vector<MapSize> kScales = {{1, 1}, {2, 2}, {3, 4}, {5, 5}, {6, 7}, {8, 8}};
 
-// A token's key says where it came from, so that after any number of compactions its place can be told.
-float label(int scale, std::int64_t token, int layer, std::int64_t sequence, int head) {
-  return static_cast<float>(((scale * 100 + token) * 10 + layer) * 100 + sequence * 10 + head);
+// A token's key says where it came from, so that after any number of compactions its place can be told. Small whole
+// numbers, which every precision holds exactly.
+using Label = std::array<float, 4>;
+Label label(int scale, std::int64_t token, int layer, std::int64_t sequence, int head) {
+  return {static_cast<float>(scale), static_cast<float>(token), static_cast<float>(10 * layer + sequence),
+          static_cast<float>(head)};
 }
 
 struct Tracked {
-  std::vector<float> tokens;  // labels, in cache order
+  std::vector<Label> tokens;  // in cache order
 };
 
 // Runs the store through all scales with random selections and compares every run with a plain list.
-void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t group_size) {
+void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t group_size,
+                     kernels::KvPrecision precision) {
+  SCOPED_TRACE(kernels::kv_precision_name(precision));
   const CacheGeometry& geometry = plan.geometry();
   const std::vector<std::int64_t> group(kScales.size(), group_size);
   const std::int64_t before = ledger().current(MemoryKind::kv);
   ledger().reset_peaks();
   {
-    KvStore store(plan, sequences, group);
+    KvStore store(plan, sequences, group, precision);
     std::vector<Tracked> tracked(static_cast<std::size_t>(geometry.layers * sequences * geometry.heads));
     for (int scale = 0; scale < geometry.scale_count(); ++scale) {
       store.begin_scale(scale);
       for (int layer = 0; layer < geometry.layers; ++layer) {
         for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
           const std::int64_t slot = sequence % group_size;
-          const auto targets = store.targets(layer, sequence, slot);
+          const Shape shape{geometry.map_tokens(scale), geometry.heads, geometry.head_size};
+          Tensor keys(DType::f32, shape, MemoryKind::other), values(DType::f32, shape, MemoryKind::other);
+          for (std::int64_t token = 0; token < geometry.map_tokens(scale); ++token) {
+            for (int head = 0; head < geometry.heads; ++head) {
+              const Label mine = label(scale, token, layer, sequence, head);
+              std::copy(mine.begin(), mine.end(), keys.view<float>().at(token, head, 0));
+              std::transform(mine.begin(), mine.end(), values.view<float>().at(token, head, 0), std::negate<>());
+            }
+          }
+          store.write_map(layer, sequence, slot, keys.view<float>(), values.view<float>());
           std::vector<std::vector<std::int32_t>> kept(static_cast<std::size_t>(geometry.heads));
           for (int head = 0; head < geometry.heads; ++head) {
             const auto h = static_cast<std::size_t>(head);
             auto& mine =
                 tracked[static_cast<std::size_t>((layer * sequences + sequence) * geometry.heads + head)].tokens;
             for (std::int64_t token = 0; token < geometry.map_tokens(scale); ++token) {
-              const float value = label(scale, token, layer, sequence, head);
-              std::fill_n(targets[h].keys + token * targets[h].stride, geometry.head_size, value);
-              std::fill_n(targets[h].values + token * targets[h].stride, geometry.head_size, -value);
-              mine.push_back(value);
+              mine.push_back(label(scale, token, layer, sequence, head));
             }
             const auto history = store.history(layer, sequence, head);
             const auto current = store.current(layer, sequence, slot, head);
             ASSERT_EQ(history.count, plan.before(scale, layer, head));
             ASSERT_EQ(history.count + current.count, static_cast<std::int64_t>(mine.size()));
             for (std::int64_t j = 0; j < static_cast<std::int64_t>(mine.size()); ++j) {
-              const auto& segment = j < history.count ? history : current;
-              const std::int64_t row = j < history.count ? j : j - history.count;
-              ASSERT_EQ(segment.keys[row * segment.stride], mine[static_cast<std::size_t>(j)]);
-              ASSERT_EQ(segment.values[row * segment.stride + geometry.head_size - 1],
-                        -mine[static_cast<std::size_t>(j)]);
+              const kernels::KeyValueReader reader(j < history.count ? history : current, geometry.head_size);
+              Label key{}, value{};
+              reader.keys(j < history.count ? j : j - history.count, 1, key.data());
+              reader.values(j < history.count ? j : j - history.count, 1, value.data());
+              ASSERT_EQ(key, mine[static_cast<std::size_t>(j)]);
+              for (float& x : value) x = -x;
+              ASSERT_EQ(value, mine[static_cast<std::size_t>(j)]);
             }
             std::vector<std::pair<float, std::int32_t>> order;
             for (std::uint32_t j = 0; j < mine.size(); ++j) {
@@ -71,7 +86,7 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
             order.resize(static_cast<std::size_t>(plan.after(scale, layer, head)));
             for (const auto& [random, index] : order) kept[h].push_back(index);
             std::sort(kept[h].begin(), kept[h].end());
-            std::vector<float> remaining;
+            std::vector<Label> remaining;
             for (const std::int32_t index : kept[h]) remaining.push_back(mine[static_cast<std::size_t>(index)]);
             mine = remaining;
           }
@@ -79,22 +94,43 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
         }
       }
     }
-    EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
-              predict_kv_bytes(plan, sequences, group, kernels::KvPrecision::f32).peak);
+    EXPECT_EQ(ledger().peak(MemoryKind::kv) - before, predict_kv_bytes(plan, sequences, group, precision).peak);
   }
   EXPECT_EQ(ledger().current(MemoryKind::kv), before);
+}
+
+void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t group_size) {
+  for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::bf16, kernels::KvPrecision::int8}) {
+    run_and_compare(plan, sequences, group_size, precision);
+  }
 }
 
 CacheGeometry geometry() { return {.layers = 3, .heads = 2, .head_size = 4, .scales = kScales}; }
 
 TEST(KvStore, FullCache) { run_and_compare(KeepPlan(geometry(), Budget()), 4, 2); }
 
+// A map of ones, as large as the largest.
+Tensor make_ones(const CacheGeometry& shape) {
+  std::int64_t tokens = 0;
+  for (int scale = 0; scale < shape.scale_count(); ++scale) tokens = std::max(tokens, shape.map_tokens(scale));
+  Tensor ones(DType::f32, {tokens, shape.heads, shape.head_size}, MemoryKind::other);
+  std::fill_n(ones.view<float>().data(), ones.elements(), 1.0F);
+  return ones;
+}
+
+// Writes the current map of sequence 0.
+void write_ones(KvStore& store, int scale, int layer, const Tensor& ones) {
+  const View<const float> map = ones.view<float>().slice(0, 0, store.plan().geometry().map_tokens(scale));
+  store.write_map(layer, 0, 0, map, map);
+}
+
 TEST(KvStore, FullCacheIsWrittenInPlace) {
   KvStore store(KeepPlan(geometry(), Budget()), 1, std::vector<std::int64_t>(kScales.size(), 1));
-  const float* place = nullptr;
+  const Tensor ones = make_ones(geometry());
+  const void* place = nullptr;
   for (int scale = 0; scale + 1 < geometry().scale_count(); ++scale) {
     store.begin_scale(scale);
-    static_cast<void>(store.targets(0, 0, 0));
+    write_ones(store, scale, 0, ones);
     if (place == nullptr) place = store.history(0, 0, 1).keys;
     EXPECT_EQ(store.history(0, 0, 1).keys, place);  // no scale moves what came before it
     store.keep_all(0, 0);
@@ -130,18 +166,12 @@ double resident_bytes() {
 }
 
 // Writes every key and value of all scales but the last (after which nothing is kept); the first tokens stay.
-void fill(KvStore& store, const KeepPlan& plan) {
+void fill(KvStore& store, const KeepPlan& plan, const Tensor& ones) {
   const CacheGeometry& shape = plan.geometry();
   for (int scale = 0; scale + 1 < shape.scale_count(); ++scale) {
     store.begin_scale(scale);
     for (int layer = 0; layer < shape.layers; ++layer) {
-      const auto targets = store.targets(layer, 0, 0);
-      for (const auto& target : targets) {
-        for (std::int64_t token = 0; token < shape.map_tokens(scale); ++token) {
-          std::fill_n(target.keys + token * target.stride, shape.head_size, 1.0F);
-          std::fill_n(target.values + token * target.stride, shape.head_size, 2.0F);
-        }
-      }
+      write_ones(store, scale, layer, ones);
       if (plan.keeps_all(scale, layer)) {
         store.keep_all(layer, 0);
         continue;
@@ -163,6 +193,11 @@ TEST(KvStore, ResidentMemoryMovesWithTheLedger) {
   const CacheGeometry shape{.layers = 8, .heads = 4, .head_size = 64, .scales = {{1, 1}, {16, 16}, {48, 48}, {64, 64}}};
   const std::vector<std::int64_t> group(shape.scales.size(), 1);
   const Budget tenth = make_scale_budget(8, 4, 10, {{3, {{0}, 200, 16}}, {4, {{0}, 400, 16}}});
+  const Tensor ones = make_ones(shape);
+  {  // Threads take memory when they first work.
+    KvStore store(KeepPlan(shape, tenth), 1, group);
+    fill(store, store.plan(), ones);
+  }
   double whole = 0.0;
   for (const Budget& budget : {Budget(), tenth}) {
     const KeepPlan plan(shape, budget);
@@ -171,7 +206,7 @@ TEST(KvStore, ResidentMemoryMovesWithTheLedger) {
     double grown = 0.0;
     {
       KvStore store(plan, 1, group);
-      fill(store, plan);
+      fill(store, plan, ones);
       const auto ledger_grown = static_cast<double>(ledger().current(MemoryKind::kv) - written);
       grown = resident_bytes() - resident;
       EXPECT_NEAR(grown, ledger_grown, 0.05 * ledger_grown + 2e6);

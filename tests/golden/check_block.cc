@@ -39,10 +39,10 @@ std::vector<float> join_history(const cache::KvStore& store, std::int64_t sequen
   for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
     for (int head = 0; head < heads; ++head) {
       const kernels::KeyValueSegment history = store.history(0, sequence, head);
-      for (std::int64_t j = 0; j < history.count; ++j) {
-        const float* row = (keys ? history.keys : history.values) + j * history.stride;
-        joined.insert(joined.end(), row, row + size);
-      }
+      std::vector<float> rows(static_cast<std::size_t>(history.count * size));
+      const kernels::KeyValueReader reader(history, size);
+      keys ? reader.keys(0, history.count, rows.data()) : reader.values(0, history.count, rows.data());
+      joined.insert(joined.end(), rows.begin(), rows.end());
     }
   }
   return joined;

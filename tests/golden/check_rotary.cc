@@ -93,21 +93,14 @@ void check_rotation(const Fixture& fixture, const std::string& name, Report& rep
         for (std::int64_t h = 0; h < heads; ++h) std::copy_n(in.at(h, t, 0), size, qkv.view<float>().at(t, part, h, 0));
       }
     }
-    Tensor keys(DType::f32, {heads, tokens, size}, MemoryKind::other);
-    Tensor values(DType::f32, {heads, tokens, size}, MemoryKind::other);
-    std::vector<kernels::KeyValueTarget> targets;
-    for (std::int64_t h = 0; h < heads; ++h) {
-      targets.push_back({keys.view<float>().at(h, 0, 0), values.view<float>().at(h, 0, 0), size});
-    }
-    kernels::split_normalise_rotate(qkv.view<float>(), zeros.view<float>(), zeros.view<float>(),
-                                    {ones.data(), Shape{heads}}, table.cosine.view<float>(), table.sine.view<float>(),
-                                    targets);
+    kernels::normalise_rotate(qkv.view<float>(), zeros.view<float>(), zeros.view<float>(), {ones.data(), Shape{heads}},
+                              table.cosine.view<float>(), table.sine.view<float>());
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t t = 0; t < tokens; ++t) {
         const float* original = in.at(h, t, 0);
         double norm = 0.0;
         for (std::int64_t d = 0; d < size; ++d) norm += static_cast<double>(original[d]) * original[d];
-        const float* turned = name.ends_with("k") ? keys.view<float>().at(h, t, 0) : qkv.view<float>().at(t, 0, h, 0);
+        const float* turned = qkv.view<float>().at(t, name.ends_with("k") ? 1 : 0, h, 0);
         for (std::int64_t d = 0; d < size; ++d) actual.push_back(turned[d] * static_cast<float>(std::sqrt(norm)));
       }
     }

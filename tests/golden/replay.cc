@@ -14,12 +14,13 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // Keys and values of both segments, row by row.
 void append_rows(const kernels::KeyValueSegment& segment, std::int64_t size, Selection& selection) {
-  for (std::int64_t j = 0; j < segment.count; ++j) {
-    const float* key = segment.keys + j * segment.stride;
-    const float* value = segment.values + j * segment.stride;
-    selection.keys.insert(selection.keys.end(), key, key + size);
-    selection.values.insert(selection.values.end(), value, value + size);
-  }
+  const kernels::KeyValueReader reader(segment, size);
+  const auto add = [&](std::vector<float>& rows) {
+    rows.resize(rows.size() + static_cast<std::size_t>(segment.count * size));
+    return rows.data() + rows.size() - segment.count * size;
+  };
+  reader.keys(0, segment.count, add(selection.keys));
+  reader.values(0, segment.count, add(selection.values));
 }
 
 void mask(std::vector<float>& scores, const std::vector<std::int64_t>& window) {
@@ -60,7 +61,8 @@ std::vector<float> reference_scores(const cache::SelectionFacts& facts, const ca
     for (std::int64_t j = 0; j < facts.tokens(); ++j) {
       const bool old = j < facts.history;
       const kernels::KeyValueSegment& segment = old ? input.history : input.map;
-      const float* key = segment.keys + (old ? j : j - facts.history) * segment.stride;
+      const float* key =
+          static_cast<const float*>(segment.keys) + (old ? j : j - facts.history) * segment.stride;  // golden runs: f32
       float product = 0.0F;
       for (std::int64_t d = 0; d < size; ++d) product += query[d] * key[d];
       scores[static_cast<std::size_t>(j)] += product / root;

@@ -68,6 +68,21 @@ TEST(Generator, AWeightThatIsNoNumberIsNoPicture) {
   }
 }
 
+// A cache of codes must not turn what is no number into one.
+TEST(Generator, NoPrecisionHidesAValueThatIsNoNumber) {
+  auto source = testing::random_transformer_source(small_config());
+  const std::int64_t first_value_row = 2 * small_config().width * small_config().width;
+  source->spoil(infinity::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
+                std::numeric_limits<float>::quiet_NaN(), first_value_row);
+  checkpoint::WeightMap weights(source, "", "transformer");
+  const Transformer transformer(small_config(), weights);
+  for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::bf16, kernels::KvPrecision::int8}) {
+    GenerationRequest made = request(0, 1, "scalekv", 0.1);
+    made.kv = precision;
+    EXPECT_THROW(generate(transformer, made), Error) << kernels::kv_precision_name(precision);
+  }
+}
+
 TEST(Generator, AWholeBudgetIsTheFullCache) {
   for (const double aspect : {1.0, 1.333, 0.4}) {
     const Generation full = generate(small_transformer(), request(0, 1, "full", 1.0, "0.06M", aspect));

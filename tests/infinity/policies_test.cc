@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
+#include "core/threads.h"
 #include "support/small_generation.h"
 
 namespace scalekv::infinity {
@@ -14,9 +16,20 @@ using testing::same;
 using testing::small_config;
 using testing::small_transformer;
 
+using kernels::KvPrecision;
+constexpr KvPrecision kPrecisions[] = {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8};
+
 class EveryPolicy : public ::testing::TestWithParam<std::string> {};
 
+// Images of the small transformer with a policy in a precision.
+Generation draw(int first, int images, const std::string& policy, double share, KvPrecision precision) {
+  GenerationRequest made = request(first, images, policy, share);
+  made.kv = precision;
+  return generate(small_transformer(), made);
+}
+
 TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
+  std::size_t turn = 0;
   for (const double share : {0.01, 0.04, 0.10, 0.5}) {
     for (const double aspect : {1.0, 1.5}) {
       const GenerationRequest made = request(0, 2, GetParam(), share, "0.06M", aspect);
@@ -41,27 +54,37 @@ TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
         EXPECT_GE(kept.front(), 0);
         EXPECT_LT(kept.back(), plan.before(scale, layer, head) + geometry.map_tokens(scale));
       };
+      // Every precision in turn: lengths are the same in all.
+      const KvPrecision precision = kPrecisions[turn++ % std::size(kPrecisions)];
+      GenerationRequest precise = request(0, 2, GetParam(), share, "0.06M", aspect);
+      precise.kv = precision;
       ledger().reset_peaks();
       const std::int64_t before = ledger().current(MemoryKind::kv);
-      generate(small_transformer(), made, hooks);
+      generate(small_transformer(), precise, hooks);
       EXPECT_GT(selections, 0);
       EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
-                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), kernels::KvPrecision::f32).peak);
+                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), precision).peak)
+          << kernels::kv_precision_name(precision);
     }
   }
 }
 
 TEST_P(EveryPolicy, AWholeBudgetDrawsTheFullCachesPicture) {
-  const Generation full = generate(small_transformer(), request(0, 1, "full", 1.0));
-  EXPECT_TRUE(same(full.latents[0], generate(small_transformer(), request(0, 1, GetParam(), 1.0)).latents[0]));
+  for (const KvPrecision precision : kPrecisions) {
+    const Generation full = draw(0, 1, "full", 1.0, precision);
+    EXPECT_TRUE(same(full.latents[0], draw(0, 1, GetParam(), 1.0, precision).latents[0]));
+  }
 }
 
 TEST_P(EveryPolicy, IsDeterministicAndForgetsTheImageBefore) {
-  const Generation alone = generate(small_transformer(), request(1, 1, GetParam(), 0.1));
-  generate(small_transformer(), request(0, 1, GetParam(), 0.04));
-  EXPECT_TRUE(same(alone.latents[0], generate(small_transformer(), request(1, 1, GetParam(), 0.1)).latents[0]));
-  const Generation batch = generate(small_transformer(), request(0, 2, GetParam(), 0.1));
-  EXPECT_TRUE(same(alone.latents[0], batch.latents[1]));
+  for (const KvPrecision precision : kPrecisions) {
+    const Generation alone = draw(1, 1, GetParam(), 0.1, precision);
+    draw(0, 1, GetParam(), 0.04, precision);
+    const int before = threads();
+    set_threads(before == 1 ? 2 : 1);
+    EXPECT_TRUE(same(alone.latents[0], draw(0, 2, GetParam(), 0.1, precision).latents[1]));
+    set_threads(before);
+  }
 }
 
 std::vector<std::string> compressing_policies() {

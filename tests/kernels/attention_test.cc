@@ -73,6 +73,61 @@ TEST(AttentionTest, LargeScores) {
   }
 }
 
+// Keys and values of one head in some precision, and the floats that they stand for.
+struct Stored {
+  Stored(std::int64_t rows, std::int64_t head_size, KvPrecision precision, unsigned seed)
+      : size(head_size),
+        keys(static_cast<std::size_t>(rows * size * kv_element_bytes(precision))),
+        values(keys.size()),
+        grid(static_cast<std::size_t>(kv_grid_bytes(precision, size))),
+        float_keys(static_cast<std::size_t>(rows * size)),
+        float_values(float_keys.size()) {
+    KeyValueRows written{keys.data(), values.data(), 0, precision, grid.data()};
+    append_floats(written, random_tensor({rows, size}, seed).view<float>(),
+                  random_tensor({rows, size}, seed + 1).view<float>());
+    written.held = rows;
+    segment = written.segment(size);
+    const KeyValueReader reader(segment, size);
+    reader.keys(0, rows, float_keys.data());
+    reader.values(0, rows, float_values.data());
+    floats = {float_keys.data(), float_values.data(), rows, size};
+  }
+  Stored(const Stored&) = delete;
+
+  std::int64_t size;
+  std::vector<std::byte> keys, values;
+  std::vector<std::int8_t> grid;
+  std::vector<float> float_keys, float_values;
+  KeyValueSegment segment, floats;
+};
+
+// Stored rows are read as the floats they stand for: every bit of the result is the same.
+TEST(AttentionTest, ReadsEveryPrecisionDirectly) {
+  for (const auto& [queries, old_keys, new_keys, size] : kCases) {
+    if (old_keys == 0 || new_keys == 0) continue;
+    for (const KvPrecision history : {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8}) {
+      for (const KvPrecision map : {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8}) {
+        const Stored old_rows(old_keys, size, history, 1), new_rows(new_keys, size, map, 3);
+        Ragged q(queries, size, 3, 5), stored(queries, size, 1, 6), floats(queries, size, 1, 7);
+        AttentionHead head{.queries = q.view().data(),
+                           .query_stride = q.stride(),
+                           .query_count = queries,
+                           .segments = {old_rows.segment, new_rows.segment},
+                           .out = stored.view().data(),
+                           .out_stride = stored.stride()};
+        AttentionHead twin = head;
+        twin.segments = {old_rows.floats, new_rows.floats};
+        twin.out = floats.view().data();
+        for_instruction_sets([&] {
+          attention(std::span(&head, 1), size, 0.3F);
+          attention(std::span(&twin, 1), size, 0.3F);
+          ASSERT_TRUE(same_bits(stored.view(), floats.view())) << size;
+        });
+      }
+    }
+  }
+}
+
 TEST(AttentionTest, GroupsOfQueriesAndThreadsChangeNothing) {
   constexpr std::int64_t kQueries = 300, kSize = 48;
   Example example(kQueries, 100, 300, kSize);

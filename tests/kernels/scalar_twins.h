@@ -117,23 +117,26 @@ inline Rows linear_twin(View<const float> x, View<const float> weight, View<cons
   return y;
 }
 
+// Segments of floats only.
 inline std::vector<double> attention_twin(const AttentionHead& head, std::int64_t query, std::int64_t size,
                                           double scale) {
   std::vector<double> scores;
   std::vector<const float*> values;
   for (const KeyValueSegment& segment : head.segments) {
+    const auto* segment_keys = static_cast<const float*>(segment.keys);
+    const auto* segment_values = static_cast<const float*>(segment.values);
     for (std::int64_t k = 0; k < segment.count; ++k) {
       double score = 0.0;
       for (std::int64_t d = 0; d < size; ++d) {
         score += static_cast<double>(head.queries[query * head.query_stride + d]) *
-                 static_cast<double>(segment.keys[k * segment.stride + d]);
+                 static_cast<double>(segment_keys[k * segment.stride + d]);
       }
       score *= scale;
       if (head.bias != nullptr) {
         score += static_cast<double>(head.bias[query * head.bias_stride + static_cast<std::int64_t>(scores.size())]);
       }
       scores.push_back(score);
-      values.push_back(segment.values + k * segment.stride);
+      values.push_back(segment_values + k * segment.stride);
     }
   }
   const double top = *std::max_element(scores.begin(), scores.end());

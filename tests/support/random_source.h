@@ -25,8 +25,10 @@ class RandomSource final : public checkpoint::TensorSource {
     tensors_.emplace(name, std::move(tensor));
   }
 
-  // Puts `value` in place of a tensor's first element.
-  void spoil(const std::string& name, float value) { *tensors_.at(name).view<float>().data() = value; }
+  // Puts `value` in place of an element of a tensor.
+  void spoil(const std::string& name, float value, std::int64_t element = 0) {
+    tensors_.at(name).view<float>().data()[element] = value;
+  }
 
   const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
   Tensor load(const checkpoint::TensorInfo& info) const override {
