@@ -44,6 +44,9 @@ struct CacheSettings {
   std::filesystem::path calibration = {};
   // How precisely keys and values are kept: "f32", "bf16" or "int8".
   std::string precision = "f32";
+  // An allocation that `scalekv calibrate --policy` wrote, or a file of the ScaleKV repository: it says policy and
+  // budget, whatever the fields above say.
+  std::filesystem::path budgets = {};
 };
 
 struct Request {

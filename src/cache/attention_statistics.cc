@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "cache/regions.h"
 #include "core/error.h"
 #include "core/threads.h"
 
@@ -25,6 +26,48 @@ void softmax_weights(const kernels::AttentionHead& head, std::int64_t query, std
   for (float& weight : weights) weight /= static_cast<float>(total);
 }
 
+// removed[j] += |a_j / (1 - a_j) (o - v_j)|^2 for the history's tokens: how far one query's output moves, exactly, when
+// token j alone is removed.
+void add_removal(const kernels::AttentionHead& head, std::span<const float> weights, std::int64_t size,
+                 std::vector<double>& output, std::span<double> removed) {
+  std::fill(output.begin(), output.end(), 0.0);
+  std::size_t j = 0;
+  for (const kernels::KeyValueSegment& segment : head.segments) {
+    for (std::int64_t k = 0; k < segment.count; ++k, ++j) {
+      const float* value = segment.values + k * segment.stride;
+      for (std::int64_t d = 0; d < size; ++d) output[static_cast<std::size_t>(d)] += double{weights[j]} * value[d];
+    }
+  }
+  constexpr double kLeastRest = 1e-3;  // a query that sees one token alone would move without bound
+  for (std::size_t token = 0; token < removed.size(); ++token) {
+    const float* value = head.segments[0].values + static_cast<std::int64_t>(token) * head.segments[0].stride;
+    double distance = 0.0;
+    for (std::int64_t d = 0; d < size; ++d) {
+      const double difference = output[static_cast<std::size_t>(d)] - value[d];
+      distance += difference * difference;
+    }
+    const double share = weights[token] / std::max(kLeastRest, 1.0 - weights[token]);
+    removed[token] += share * share * distance;
+  }
+}
+
+// Means of the tokens' values over the regions of their maps, source after source.
+std::vector<double> mean_over_regions(const std::vector<double>& tokens, const CacheGeometry& geometry, int scale) {
+  std::vector<double> means;
+  for (int source = 0; source < scale; ++source) {
+    const MapSize map = geometry.scales[static_cast<std::size_t>(source)];
+    std::vector<double> sums(static_cast<std::size_t>(region_count(map)), 0.0);
+    std::vector<double> counts(sums.size(), 0.0);
+    for (std::int64_t position = 0; position < map.tokens(); ++position) {
+      const auto region = static_cast<std::size_t>(region_of(position, map, map));
+      sums[region] += tokens[static_cast<std::size_t>(geometry.tokens_before(source) + position)];
+      counts[region] += 1.0;
+    }
+    for (std::size_t region = 0; region < sums.size(); ++region) means.push_back(sums[region] / counts[region]);
+  }
+  return means;
+}
+
 // The statistics of one head's attention in one sequence.
 HeadStatistics measure(const kernels::AttentionHead& head, const CacheGeometry& geometry, int scale) {
   const std::int64_t history = head.segments[0].count;
@@ -35,8 +78,11 @@ HeadStatistics measure(const kernels::AttentionHead& head, const CacheGeometry& 
   std::vector<double> mean(tokens, 0.0);
   std::vector<double> square(tokens, 0.0);
   std::vector<float> weights(tokens);
+  std::vector<double> output(static_cast<std::size_t>(geometry.head_size));
+  std::vector<double> removed(static_cast<std::size_t>(history), 0.0);
   for (std::int64_t i = 0; i < head.query_count; ++i) {
     softmax_weights(head, i, geometry.head_size, weights);
+    add_removal(head, weights, geometry.head_size, output, removed);
     for (std::size_t j = 0; j < tokens; ++j) {
       mean[j] += weights[j] / queries;
       square[j] += double{weights[j]} * weights[j] / queries;
@@ -57,6 +103,7 @@ HeadStatistics measure(const kernels::AttentionHead& head, const CacheGeometry& 
     const auto begin = mean.begin() + geometry.tokens_before(source);
     measured.received.push_back(std::accumulate(begin, begin + geometry.map_tokens(source), 0.0));
   }
+  measured.removal = mean_over_regions(removed, geometry, scale);
   std::sort(mean.begin(), mean.begin() + history, std::greater<>());
   for (const std::int64_t kept : kept_grid(history)) {
     measured.lost.push_back(std::accumulate(mean.begin() + kept, mean.begin() + history, 0.0));
@@ -71,6 +118,7 @@ void accumulate(HeadStatistics& sum, const HeadStatistics& term, double factor) 
   sum.dispersion += factor * term.dispersion;
   for (std::size_t i = 0; i < sum.received.size(); ++i) sum.received[i] += factor * term.received[i];
   for (std::size_t i = 0; i < sum.lost.size(); ++i) sum.lost[i] += factor * term.lost[i];
+  for (std::size_t i = 0; i < sum.removal.size(); ++i) sum.removal[i] += factor * term.removal[i];
 }
 
 }  // namespace
@@ -84,6 +132,14 @@ std::vector<std::int64_t> kept_grid(std::int64_t history) {
   return grid;
 }
 
+std::size_t removal_regions(const CacheGeometry& geometry, int scale) {
+  std::int64_t regions = 0;
+  for (int source = 0; source < scale; ++source) {
+    regions += region_count(geometry.scales[static_cast<std::size_t>(source)]);
+  }
+  return static_cast<std::size_t>(regions);
+}
+
 AttentionStatistics::AttentionStatistics(const CacheGeometry& geometry) : geometry_(geometry) {
   sums_.resize(static_cast<std::size_t>(geometry.scale_count() * geometry.layers * geometry.heads));
   sequences_.resize(static_cast<std::size_t>(geometry.scale_count() * geometry.layers));
@@ -94,6 +150,7 @@ AttentionStatistics::AttentionStatistics(const CacheGeometry& geometry) : geomet
         HeadStatistics& mine = sums_[index(scale, layer, head)];
         mine.received.resize(static_cast<std::size_t>(scale));
         mine.lost.resize(entries);
+        mine.removal.resize(removal_regions(geometry, scale));
       }
     }
   }
@@ -127,13 +184,15 @@ HeadStatistics AttentionStatistics::at(int scale, int layer, int head) const {
   HeadStatistics mean;
   mean.received.resize(sum.received.size());
   mean.lost.resize(sum.lost.size());
+  mean.removal.resize(sum.removal.size());
   if (sequences(scale, layer) > 0) accumulate(mean, sum, 1.0 / static_cast<double>(sequences(scale, layer)));
   return mean;
 }
 
 void AttentionStatistics::set(int scale, int layer, int head, const HeadStatistics& means, std::int64_t sequences) {
   HeadStatistics& mine = sums_[index(scale, layer, head)];
-  SCALEKV_ASSERT(means.received.size() == mine.received.size() && means.lost.size() == mine.lost.size());
+  SCALEKV_ASSERT(means.received.size() == mine.received.size() && means.lost.size() == mine.lost.size() &&
+                 means.removal.size() == mine.removal.size());
   mine = means;
   accumulate(mine, means, static_cast<double>(sequences) - 1.0);
   sequences_[static_cast<std::size_t>(scale * geometry_.layers + layer)] = sequences;

@@ -20,8 +20,14 @@ struct HeadStatistics {
   double dispersion = 0.0;       // sum_j Var_i a_ij / sum_j (E_i a_ij)^2: 0 where every query sees the same tokens
   std::vector<double> received;  // per source scale before this one: E_i sum of a_ij over its tokens
   std::vector<double> lost;  // per entry of kept_grid: weight that goes when that many history tokens stay, the best
+  // Per region (cache/regions.h) of every source scale before this one: what removing one token j of it does to the
+  // head's output, sum_i |a_ij / (1 - a_ij) (o_i - v_j)|^2 with o_i the output and v_j the value; the mean over its
+  // tokens.
+  std::vector<double> removal;
 };
 
+// Regions of the sources before `scale`: entries of HeadStatistics::removal.
+std::size_t removal_regions(const CacheGeometry& geometry, int scale);
 // K' of the Attention Selectivity Index: a tenth of the history, at least one token.
 std::int64_t concentration_tokens(std::int64_t history);
 // Numbers of kept tokens at which `lost` is known, ascending from 0 to `history`: all small ones, then in steps of

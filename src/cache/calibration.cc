@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cache/json_fields.h"
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -10,111 +11,72 @@
 namespace scalekv::cache {
 namespace {
 
-constexpr const char* kFormat = "scalekv-calibration-1";
-constexpr std::int64_t kMost = 4096;  // layers, heads, scales, a map's side: far above any model
+constexpr const char* kFormat = "scalekv-calibration-2";
+// Far above any model, and small enough that a false file cannot ask for all memory.
+constexpr std::int64_t kMostSize = 4096;   // layers, heads, head size
+constexpr std::int64_t kMostHeads = 8192;  // of all layers
+constexpr std::int64_t kMostSide = 512;    // of a map
+constexpr std::int64_t kMostCount = std::int64_t{1} << 40;
 
-// Reads one calibration; every complaint says where in the file.
-class Reader {
- public:
-  Reader(const std::string& text, std::string where)
-      : where_(std::move(where)), json_(checkpoint::parse_strict_json(text, where_)) {}
+HeadStatistics read_head(const nlohmann::json& values, const std::string& at, const CacheGeometry& geometry,
+                         int scale) {
+  return {
+      .current_share = json_number(values, "current_share", at),
+      .concentration = json_number(values, "concentration", at),
+      .dispersion = json_number(values, "dispersion", at),
+      .received = json_numbers(values, "received", at, static_cast<std::size_t>(scale)),
+      .lost = json_numbers(values, "lost", at, kept_grid(geometry.tokens_before(scale)).size()),
+      .removal = json_numbers(values, "removal", at, removal_regions(geometry, scale)),
+  };
+}
 
-  Calibration read() const {
-    const nlohmann::json& format = member(json_, "format", where_);
-    if (format != kFormat) fail("{} is no calibration: its format is not \"{}\"", where_, kFormat);
-    CacheGeometry geometry{.layers = static_cast<int>(integer(json_, "layers", where_, kMost)),
-                           .heads = static_cast<int>(integer(json_, "heads", where_, kMost)),
-                           .head_size = integer(json_, "head_size", where_, kMost),
-                           .scales = {}};
-    const nlohmann::json& scales = array(json_, "scales", where_, 0);
-    if (scales.empty() || scales.size() > 64) fail("{}: {} scales are not possible", where_, scales.size());
-    for (const nlohmann::json& scale : scales) {
-      const std::string at = fmt::format("{}, scale {}", where_, geometry.scales.size() + 1);
-      geometry.scales.push_back({integer(scale, "height", at, kMost), integer(scale, "width", at, kMost)});
+void read_scale(const nlohmann::json& scales, int scale, const std::string& where, AttentionStatistics& statistics) {
+  const CacheGeometry& geometry = statistics.geometry();
+  const std::string at = fmt::format("{}, scale {}", where, scale + 1);
+  const nlohmann::json& mine = scales.at(static_cast<std::size_t>(scale));
+  const std::int64_t sequences = json_integer(mine, "sequences", at, 1, kMostCount);
+  const nlohmann::json& layers = json_list(mine, "layers", at, static_cast<std::size_t>(geometry.layers));
+  for (int layer = 0; layer < geometry.layers; ++layer) {
+    const nlohmann::json& heads = layers.at(static_cast<std::size_t>(layer));
+    if (!heads.is_array() || heads.size() != static_cast<std::size_t>(geometry.heads)) {
+      fail("{}, layer {}: not a list of {} heads", at, layer, geometry.heads);
     }
-    Calibration calibration{.model = text(json_, "model"),
-                            .prompts = integer(json_, "prompts", where_, std::int64_t{1} << 40),
-                            .statistics = AttentionStatistics(geometry)};
-    for (int scale = 0; scale < geometry.scale_count(); ++scale) read_scale(scales, scale, calibration.statistics);
-    return calibration;
-  }
-
- private:
-  const nlohmann::json& member(const nlohmann::json& object, const char* key, const std::string& at) const {
-    if (!object.is_object() || !object.contains(key)) fail("{}: \"{}\" is missing; calibrate again", at, key);
-    return object.at(key);
-  }
-
-  std::string text(const nlohmann::json& object, const char* key) const {
-    const nlohmann::json& value = member(object, key, where_);
-    if (!value.is_string()) fail("{}: \"{}\" is not a text", where_, key);
-    return value.get<std::string>();
-  }
-
-  std::int64_t integer(const nlohmann::json& object, const char* key, const std::string& at, std::int64_t most) const {
-    const nlohmann::json& value = member(object, key, at);
-    if (!value.is_number_integer() || value < 1 || value > most) {
-      fail("{}: \"{}\" is not a whole number from 1 to {}", at, key, most);
-    }
-    return value.get<std::int64_t>();
-  }
-
-  // size 0: any.
-  const nlohmann::json& array(const nlohmann::json& object, const char* key, const std::string& at,
-                              std::size_t size) const {
-    const nlohmann::json& value = member(object, key, at);
-    if (!value.is_array()) fail("{}: \"{}\" is not a list", at, key);
-    if (size != 0 && value.size() != size) fail("{}: \"{}\" has {} entries, not {}", at, key, value.size(), size);
-    return value;
-  }
-
-  double number(const nlohmann::json& value, const char* key, const std::string& at) const {
-    const double read = value.is_number() ? value.get<double>() : -1.0;
-    if (!(read >= 0.0) || !std::isfinite(read)) fail("{}: \"{}\" holds something that is no number from 0 up", at, key);
-    return read;
-  }
-
-  std::vector<double> numbers(const nlohmann::json& object, const char* key, const std::string& at,
-                              std::size_t size) const {
-    std::vector<double> values;
-    if (size == 0) return values;
-    for (const nlohmann::json& value : array(object, key, at, size)) values.push_back(number(value, key, at));
-    return values;
-  }
-
-  void read_scale(const nlohmann::json& scales, int scale, AttentionStatistics& statistics) const {
-    const CacheGeometry& geometry = statistics.geometry();
-    const std::string at = fmt::format("{}, scale {}", where_, scale + 1);
-    const nlohmann::json& mine = scales.at(static_cast<std::size_t>(scale));
-    const std::int64_t sequences = integer(mine, "sequences", at, std::int64_t{1} << 40);
-    const nlohmann::json& layers = array(mine, "layers", at, static_cast<std::size_t>(geometry.layers));
-    const std::size_t entries = kept_grid(geometry.tokens_before(scale)).size();
-    for (int layer = 0; layer < geometry.layers; ++layer) {
-      const nlohmann::json& heads = layers.at(static_cast<std::size_t>(layer));
-      if (!heads.is_array() || heads.size() != static_cast<std::size_t>(geometry.heads)) {
-        fail("{}, layer {}: not a list of {} heads", at, layer, geometry.heads);
-      }
-      for (int head = 0; head < geometry.heads; ++head) {
-        const std::string here = fmt::format("{}, layer {}, head {}", at, layer, head);
-        const nlohmann::json& values = heads.at(static_cast<std::size_t>(head));
-        HeadStatistics read{
-            .current_share = number(member(values, "current_share", here), "current_share", here),
-            .concentration = number(member(values, "concentration", here), "concentration", here),
-            .dispersion = number(member(values, "dispersion", here), "dispersion", here),
-            .received = numbers(values, "received", here, static_cast<std::size_t>(scale)),
-            .lost = numbers(values, "lost", here, entries),
-        };
-        statistics.set(scale, layer, head, read, sequences);
-      }
+    for (int head = 0; head < geometry.heads; ++head) {
+      const std::string here = fmt::format("{}, layer {}, head {}", at, layer, head);
+      statistics.set(scale, layer, head, read_head(heads.at(static_cast<std::size_t>(head)), here, geometry, scale),
+                     sequences);
     }
   }
+}
 
-  std::string where_;
-  nlohmann::json json_;
-};
+CacheGeometry read_geometry(const nlohmann::json& json, const std::string& where) {
+  CacheGeometry geometry{.layers = static_cast<int>(json_integer(json, "layers", where, 1, kMostSize)),
+                         .heads = static_cast<int>(json_integer(json, "heads", where, 1, kMostSize)),
+                         .head_size = json_integer(json, "head_size", where, 1, kMostSize),
+                         .scales = {}};
+  const nlohmann::json& scales = json_list(json, "scales", where);
+  const bool sane = !scales.empty() && scales.size() <= 64 && geometry.layers * geometry.heads <= kMostHeads;
+  if (!sane) {
+    fail("{}: {} scales of {} layers of {} heads are not possible", where, scales.size(), geometry.layers,
+         geometry.heads);
+  }
+  for (const nlohmann::json& scale : scales) {
+    const std::string at = fmt::format("{}, scale {}", where, geometry.scales.size() + 1);
+    geometry.scales.push_back(
+        {json_integer(scale, "height", at, 1, kMostSide), json_integer(scale, "width", at, 1, kMostSide)});
+  }
+  return geometry;
+}
 
 // Six digits are far more than the statistics hold, and keep the file small.
 double rounded(double value) { return std::round(value * 1e6) / 1e6; }
+
+// Four significant digits, for values whose size says nothing.
+nlohmann::json significant(const std::vector<double>& values) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const double value : values) list.push_back(std::stod(fmt::format("{:.3e}", value)));
+  return list;
+}
 
 nlohmann::json rounded(const std::vector<double>& values) {
   nlohmann::json list = nlohmann::json::array();
@@ -157,7 +119,8 @@ std::string to_json(const Calibration& calibration) {
                          {"concentration", rounded(means.concentration)},
                          {"dispersion", rounded(means.dispersion)},
                          {"received", rounded(means.received)},
-                         {"lost", rounded(means.lost)}});
+                         {"lost", rounded(means.lost)},
+                         {"removal", significant(means.removal)}});
       }
       mine["layers"].push_back(std::move(heads));
     }
@@ -166,7 +129,20 @@ std::string to_json(const Calibration& calibration) {
   return json.dump() + "\n";
 }
 
-Calibration parse_calibration(const std::string& json, const std::string& where) { return Reader(json, where).read(); }
+Calibration parse_calibration(const std::string& json, const std::string& where) {
+  const nlohmann::json read = checkpoint::parse_strict_json(json, where);
+  if (json_member(read, "format", where) != kFormat) {
+    fail("{} is no calibration of this version: its format is not \"{}\"; calibrate again", where, kFormat);
+  }
+  Calibration calibration{.model = json_text(read, "model", where),
+                          .prompts = json_integer(read, "prompts", where, 1, kMostCount),
+                          .statistics = AttentionStatistics(read_geometry(read, where))};
+  const nlohmann::json& scales = read.at("scales");
+  for (int scale = 0; scale < calibration.statistics.geometry().scale_count(); ++scale) {
+    read_scale(scales, scale, where, calibration.statistics);
+  }
+  return calibration;
+}
 
 Calibration read_calibration(const std::filesystem::path& path) {
   return parse_calibration(read_file(path), path.string());

@@ -131,6 +131,21 @@ std::vector<float>& KvStore::received(int layer, std::int64_t sequence, int head
   return store(layer, sequence).heads[static_cast<std::size_t>(head)].received;
 }
 
+FoldedToken& KvStore::folded(int layer, std::int64_t sequence, int head) {
+  return store(layer, sequence).heads[static_cast<std::size_t>(head)].folded;
+}
+
+void KvStore::write_token(int layer, std::int64_t sequence, std::int64_t slot, int head, std::int32_t index,
+                          std::span<const float> key, std::span<const float> value) {
+  const std::int64_t size = plan_.geometry().head_size;
+  const Store& mine = store(layer, sequence);
+  const HeadRun& run = mine.heads[static_cast<std::size_t>(head)];
+  const bool old = index < run.length;
+  const std::int64_t row = (old ? run.offset + index : index - run.length) * size;
+  std::copy(key.begin(), key.end(), (old ? floats(mine.keys) : scratch_keys(slot, head)) + row);
+  std::copy(value.begin(), value.end(), (old ? floats(mine.values) : scratch_values(slot, head)) + row);
+}
+
 void KvStore::keep_origins(HeadRun& run, std::span<const std::int32_t> indices) const {
   const auto first = static_cast<std::int32_t>(plan_.geometry().tokens_before(scale_));
   std::vector<std::int32_t> origins;

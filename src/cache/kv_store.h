@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/keep_plan.h"
+#include "cache/selector.h"
 #include "core/grow_buffer.h"
 #include "kernels/stored_rows.h"
 
@@ -39,6 +40,12 @@ class KvStore {
   // the history: the rest is zero.
   std::vector<float>& received(int layer, std::int64_t sequence, int head);
 
+  // The history token of a head that stands for others; index -1: none.
+  FoldedToken& folded(int layer, std::int64_t sequence, int head);
+  // Overwrites the token at a cache index (history first, then the current map) before keep().
+  void write_token(int layer, std::int64_t sequence, std::int64_t slot, int head, std::int32_t index,
+                   std::span<const float> key, std::span<const float> value);
+
   // The map stays where it is. Only where the plan keeps all.
   void keep_all(int layer, std::int64_t sequence);
   // Keeps the cache indices kept[head] (ascending; history first, then the current map) and lets go of the rest.
@@ -51,6 +58,7 @@ class KvStore {
     std::int64_t reserved = 0;  // tokens there is room for
     std::vector<std::int32_t> origins;
     std::vector<float> received;
+    FoldedToken folded;
   };
   // One layer of one sequence: the runs of its heads one after another.
   struct Store {

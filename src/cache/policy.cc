@@ -45,7 +45,7 @@ constexpr std::array kPolicies = {
     Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},
     Entry{"hack", "contextual and structural heads, each with its own rule", make_hack, true},
     Entry{"heatkv", "whole scales per head, the coldest dropped", make_heatkv, true},
-    Entry{"adaptive", "every token where it saves most attention", make_adaptive, true},
+    Entry{"adaptive", "tokens planned by the harm of their loss, the rest folded into one", make_adaptive, true},
 };
 
 const Entry& find_policy(const std::string& name) {

@@ -34,6 +34,13 @@ struct SelectionFacts {
   std::int64_t tokens() const { return history + map.tokens(); }
 };
 
+// A token that stands for others (cache/merge.h): its place among the history's tokens, or -1 where there is none, and
+// the log of how many it stands for, which attention adds to its scores.
+struct FoldedToken {
+  std::int32_t index = -1;
+  float log_count = 0.0F;
+};
+
 // One head's data for a selection. Cache index j < history is token j of `history`, else token j - history of `map`.
 struct SelectionInput {
   View<const float> queries;  // [observed queries, head size]
@@ -44,6 +51,7 @@ struct SelectionInput {
   // For selectors that accumulate(): what each of the history + map tokens has received in earlier selections (zeros
   // for the map). select() adds to it; the sums of the tokens it keeps are there next time.
   std::span<float> received = {};
+  FoldedToken folded = {};
 
   std::int32_t origin(std::int64_t history_index) const {
     return origins.empty() ? static_cast<std::int32_t>(history_index)
@@ -63,6 +71,12 @@ class Selector {
   virtual std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const = 0;
   // Writes facts.capacity cache indices, ascending and unique.
   virtual void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const = 0;
+  // The cache index, one of those kept, whose place the folded token takes (cache/merge.h); -1 where what is dropped is
+  // forgotten.
+  virtual std::int32_t fold_slot(const SelectionFacts& /*facts*/, const SelectionInput& /*input*/,
+                                 std::span<const std::int32_t> /*kept*/) const {
+    return -1;
+  }
 };
 
 // ScaleKV's observation window as the published code computes it and as it was meant (docs/ALGORITHM.md).

@@ -1,10 +1,11 @@
-// scalekv calibrate: measures a model's attention, for the policies that stand on it.
+// scalekv calibrate: measures a model's attention, and allocates cache budgets from what it found.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cache/budget_file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -23,21 +24,73 @@ struct CalibrateOptions {
   std::filesystem::path prompts;
   int count = 0;
   std::filesystem::path out = "calibration.json";
-  std::filesystem::path plot;
+  std::string policy;  // empty: only measure
+  std::string budget = "10%";
+  bool published = false;
+  bool fresh = false;
+  std::filesystem::path plot, head_plot;
+
+  // Where the measurements go: to `out`, or beside it where budgets go there.
+  std::filesystem::path calibration_file() const {
+    std::filesystem::path path = out;
+    return policy.empty() ? path : path.replace_extension(".calibration.json");
+  }
 };
 
 // Goes on with a calibration of the same model and size that was cut short; starts anew where there is none.
 cache::Calibration open_calibration(const CalibrateOptions& options, const pipeline::Model& model,
                                     const Request& request) {
   cache::Calibration fresh = pipeline::empty_calibration(model, request);
-  if (!std::filesystem::exists(options.out)) return fresh;
-  cache::Calibration found = cache::read_calibration(options.out);
+  if (options.fresh || !std::filesystem::exists(options.calibration_file())) return fresh;
+  cache::Calibration found = cache::read_calibration(options.calibration_file());
   found.check_fits(fresh.statistics.geometry());
   if (found.model != fresh.model || found.statistics.geometry().scales != fresh.statistics.geometry().scales) {
-    fail("{} is a calibration of {} at another size or of another model; name another file with -o",
-         options.out.string(), found.model);
+    fail("{} is a calibration of {} at another size or of another model; name another file with -o, or begin --fresh",
+         options.calibration_file().string(), found.model);
   }
   return found;
+}
+
+cache::Calibration measure(const CalibrateOptions& options, const pipeline::Model& model, const Request& request,
+                           const std::vector<std::string>& prompts) {
+  cache::Calibration calibration = open_calibration(options, model, request);
+  ProgressBar bar("calibrate", options.model.quiet);
+  const ProgressCallback interrupted = bar.callback();
+  pipeline::calibrate(model, request, prompts, calibration, [&] {
+    const auto done = static_cast<std::size_t>(calibration.prompts);
+    bar.show(static_cast<double>(done) / static_cast<double>(prompts.size()), prompts[done - 1]);
+    write_file(options.calibration_file(), cache::to_json(calibration));
+    return interrupted({.scales = 1});
+  });
+  return calibration;
+}
+
+// The selectivity of single heads, averaged over the scales that have a history: [layer][head].
+std::vector<std::vector<double>> head_selectivity(const cache::AttentionStatistics& statistics) {
+  const cache::CacheGeometry& geometry = statistics.geometry();
+  std::vector<std::vector<double>> cells(static_cast<std::size_t>(geometry.layers));
+  for (int layer = 0; layer < geometry.layers; ++layer) {
+    for (int head = 0; head < geometry.heads; ++head) {
+      double sum = 0.0;
+      for (int scale = 1; scale < geometry.scale_count(); ++scale) {
+        const cache::HeadStatistics means = statistics.at(scale, layer, head);
+        sum += means.current_share * means.concentration;
+      }
+      cells[static_cast<std::size_t>(layer)].push_back(sum / std::max(1, geometry.scale_count() - 1));
+    }
+  }
+  return cells;
+}
+
+void write_plots(const CalibrateOptions& options, const cache::AttentionStatistics& statistics) {
+  if (!options.plot.empty()) {
+    write_file(options.plot, eval::heat_map_svg("Attention Selectivity Index (low: drafter)",
+                                                cache::attention_selectivity(statistics), "scale", 1, "layer"));
+  }
+  if (!options.head_plot.empty()) {
+    write_file(options.head_plot, eval::heat_map_svg("Attention selectivity of heads, mean over scales (low: drafter)",
+                                                     head_selectivity(statistics), "layer", 0, "head"));
+  }
 }
 
 void print_drafters(const cache::Calibration& calibration, bool as_json) {
@@ -58,32 +111,30 @@ void calibrate(const CalibrateOptions& options) {
   std::vector<std::string> prompts = dataset::read_prompts(options.prompts);
   if (options.count > 0) prompts.resize(std::min(prompts.size(), static_cast<std::size_t>(options.count)));
   const Request request = options.request.parsed();
-  check_writable(options.out);
-  if (!options.plot.empty()) check_writable(options.plot);
-  const auto model = pipeline::open_model(options.model.model, options.model.open);
-  cache::Calibration calibration = open_calibration(options, *model, request);
-  ProgressBar bar("calibrate", options.model.quiet);
-  const ProgressCallback interrupted = bar.callback();
-  pipeline::calibrate(*model, request, prompts, calibration, [&] {
-    const auto done = static_cast<std::size_t>(calibration.prompts);
-    bar.show(static_cast<double>(done) / static_cast<double>(prompts.size()), prompts[done - 1]);
-    write_file(options.out, cache::to_json(calibration));
-    return interrupted({});
-  });
-  if (!options.plot.empty()) {
-    auto index = cache::attention_selectivity(calibration.statistics);
-    write_file(options.plot, eval::heat_map_svg("Attention Selectivity Index (low: drafter)", index, "scale", "layer"));
+  const double share = cache::parse_share(options.budget);
+  for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
+    if (!path.empty()) check_writable(path);
   }
-  if (!options.model.quiet || options.model.json) print_drafters(calibration, options.model.json);
+  const auto model = pipeline::open_model(options.model.model, options.model.open, false);
+  const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
+  if (!options.policy.empty()) {
+    const cache::BudgetFile budgets =
+        cache::allocate({.name = options.policy, .share = share, .calibration = calibration},
+                        calibration->statistics.geometry(), calibration->model);
+    write_file(options.out, options.published ? cache::to_published_json(budgets) : cache::to_json(budgets));
+  }
+  write_plots(options, calibration->statistics);
+  if (!options.model.quiet || options.model.json) print_drafters(*calibration, options.model.json);
 }
 
 }  // namespace
 
 void add_calibrate_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("calibrate", "measure a model's attention, for calibrated cache policies");
+  CLI::App* command = app.add_subcommand("calibrate", "measure a model's attention and allocate cache budgets from it");
   auto options = std::make_shared<CalibrateOptions>();
   options->request.add_to(*command);
-  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--selector", "--kv", "--calibration"}) {
+  for (const char* unused :
+       {"prompt", "--negative", "--policy", "--budget", "--budgets", "--selector", "--kv", "--calibration"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")
@@ -91,13 +142,27 @@ void add_calibrate_command(CLI::App& app) {
   command->add_option("-n,--count", options->count, "prompts to take; 0: all; ten are enough")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("-o,--out", options->out, "the calibration; goes on where it was cut short")
+  command
+      ->add_option(
+          "-o,--out", options->out,
+          "the measurements; with --policy the budgets, and the measurements beside them. Goes on where it was "
+          "cut short")
       ->capture_default_str();
-  command->add_option("--plot", options->plot, "heat map of the Attention Selectivity Index (SVG)");
+  CLI::Option* policy =
+      command->add_option("-p,--policy", options->policy, "also allocate budgets: scalekv, heatkv or adaptive")
+          ->check(CLI::IsMember({"scalekv", "heatkv", "adaptive"}));
+  command->add_option("-b,--budget", options->budget, "share of the full cache to allocate")
+      ->needs(policy)
+      ->capture_default_str();
+  command->add_flag("--published", options->published, "write budgets in the shape of the ScaleKV repository")
+      ->needs(policy);
+  command->add_flag("--fresh", options->fresh, "begin anew, whatever was measured before");
+  command->add_option("--plot", options->plot, "heat map of the Attention Selectivity Index, scale x layer (SVG)");
+  command->add_option("--plot-heads", options->head_plot, "the same for heads, layer x head (SVG)");
   options->model.add_to(*command);
   command->footer(
-      "Example: scalekv calibrate --model infinity-2b.safetensors --prompts prompts.txt -n 10 "
-      "-o infinity-2b.calibration.json");
+      "Example: scalekv calibrate --model infinity-2b.safetensors --prompts prompts.txt -n 10 --policy adaptive "
+      "--budget 4% -o infinity-2b-4.json");
   command->callback([options] { calibrate(*options); });
 }
 

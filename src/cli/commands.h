@@ -13,6 +13,7 @@ void add_reconstruct_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
+void add_evaluate_command(CLI::App& app);
 void add_evaluate_shapes_command(CLI::App& app);
 
 }  // namespace scalekv::cli

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     scalekv::cli::add_calibrate_command(app);
     scalekv::cli::add_metrics_command(app);
     scalekv::cli::add_report_command(app);
+    scalekv::cli::add_evaluate_command(app);
     scalekv::cli::add_evaluate_shapes_command(app);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

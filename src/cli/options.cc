@@ -81,6 +81,10 @@ void RequestOptions::add_to(CLI::App& command) {
       .add_option("--calibration", request.cache.calibration,
                   "what `scalekv calibrate` measured; default: the file beside the model")
       ->group(cache);
+  command
+      .add_option("--budgets", request.cache.budgets,
+                  "an allocation from `scalekv calibrate --policy`, or a published one; replaces policy and budget")
+      ->group(cache);
 }
 
 Request RequestOptions::parsed() const {

@@ -9,7 +9,7 @@
 namespace scalekv::eval {
 
 std::string heat_map_svg(const std::string& title, const std::vector<std::vector<double>>& cells,
-                         const std::string& row_name, const std::string& column_name) {
+                         const std::string& row_name, int first_row, const std::string& column_name) {
   constexpr int kCellWidth = 64, kCellHeight = 28, kLeft = 80, kTop = 64;
   double least = std::numeric_limits<double>::max();
   double most = std::numeric_limits<double>::lowest();
@@ -34,8 +34,8 @@ std::string heat_map_svg(const std::string& title, const std::vector<std::vector
   }
   for (std::size_t row = 0; row < cells.size(); ++row) {
     const int y = kTop + static_cast<int>(row) * kCellHeight;
-    svg +=
-        fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{} {}</text>\n", kLeft - 8, y + 18, row_name, row + 1);
+    svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{} {}</text>\n", kLeft - 8, y + 18, row_name,
+                       static_cast<int>(row) + first_row);
     for (std::size_t column = 0; column < cells[row].size(); ++column) {
       const double share = most > least ? (cells[row][column] - least) / (most - least) : 0.0;
       const int x = kLeft + static_cast<int>(column) * kCellWidth;

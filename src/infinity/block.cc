@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "cache/merge.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "infinity/weights.h"
@@ -18,6 +19,19 @@ namespace {
 constexpr float kEpsilon = 1e-6F;
 // Parts of the modulation, in the checkpoint's order.
 constexpr int kGamma1 = 0, kGamma2 = 1, kScale1 = 2, kScale2 = 3, kShift1 = 4, kShift2 = 5;
+
+}  // namespace
+
+namespace {
+
+// What attention adds to the scores of a head's keys, the same for every query: the log of how many tokens a key stands
+// for. Empty where every key is a token of its own.
+std::vector<float> key_bias(const cache::FoldedToken& folded, std::int64_t tokens) {
+  if (folded.index < 0) return {};
+  std::vector<float> bias(static_cast<std::size_t>(tokens), 0.0F);
+  bias[static_cast<std::size_t>(folded.index)] = folded.log_count;
+  return bias;
+}
 
 }  // namespace
 
@@ -143,13 +157,17 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   observed.gather(cache::QueryForm::attention, group.query_key_value);
 
   std::vector<kernels::AttentionHead> work;
+  std::vector<std::vector<float>> biases;  // one a head; moving them leaves their numbers where they are
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
     for (int head = 0; head < static_cast<int>(heads); ++head) {
+      const std::int64_t tokens = store.history(context.layer, group.first + slot, head).count + group.tokens;
+      biases.push_back(key_bias(store.folded(context.layer, group.first + slot, head), tokens));
       work.push_back({.queries = group.query_key_value.at(slot * group.tokens, head * size),
                       .query_stride = 3 * config_.width,
                       .query_count = group.tokens,
                       .segments = {store.history(context.layer, group.first + slot, head),
                                    store.current(context.layer, group.first + slot, slot, head)},
+                      .bias = biases.back().empty() ? nullptr : biases.back().data(),
                       .out = group.attended.at(slot * group.tokens, head * size),
                       .out_stride = config_.width});
     }
@@ -204,14 +222,28 @@ void Block::select(const cache::SelectionFacts& facts, View<const float> queries
     sums = store.received(facts.layer, sequence, facts.head);
     sums.resize(static_cast<std::size_t>(facts.tokens()), 0.0F);
   }
-  const cache::SelectionInput input{queries, store.history(facts.layer, sequence, facts.head),
+  const cache::SelectionInput input{queries,
+                                    store.history(facts.layer, sequence, facts.head),
                                     store.current(facts.layer, sequence, slot, facts.head),
-                                    store.origins(facts.layer, sequence, facts.head), sums};
+                                    store.origins(facts.layer, sequence, facts.head),
+                                    sums,
+                                    store.folded(facts.layer, sequence, facts.head)};
   context.selector->select(facts, input, kept);
+  fold(facts, input, sequence, slot, context, kept);
   if (sums.empty()) return;
   std::vector<float>& received = store.received(facts.layer, sequence, facts.head);
   received.clear();
   for (const std::int32_t index : kept) received.push_back(sums[static_cast<std::size_t>(index)]);
+}
+
+void Block::fold(const cache::SelectionFacts& facts, const cache::SelectionInput& input, std::int64_t sequence,
+                 std::int64_t slot, const BlockContext& context, std::span<const std::int32_t> kept) const {
+  const std::int32_t place = context.selector->fold_slot(facts, input, kept);
+  if (place < 0) return;
+  const cache::Fold folded = cache::fold_dropped(input, kept, place, config_.head_size());
+  context.store->write_token(facts.layer, sequence, slot, facts.head, place, folded.key, folded.value);
+  const auto index = std::lower_bound(kept.begin(), kept.end(), place) - kept.begin();
+  context.store->folded(facts.layer, sequence, facts.head) = {static_cast<std::int32_t>(index), folded.log_count};
 }
 
 void Block::cross_attention(const Group& group, const BlockContext& context) const {

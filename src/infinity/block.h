@@ -65,6 +65,9 @@ class Block {
               const BlockContext& context, std::span<std::int32_t> kept) const;
   void cross_attention(const Group& group, const BlockContext& context) const;
   void feed_forward(const Group& group, const BlockContext& context) const;
+  // Writes the token that stands for what is dropped into its place, where the selector asks for one.
+  void fold(const cache::SelectionFacts& facts, const cache::SelectionInput& input, std::int64_t sequence,
+            std::int64_t slot, const BlockContext& context, std::span<const std::int32_t> kept) const;
   // modulated = LN(x) * (1 + scale) + shift with the modulation's parts `scale` and `shift` of each sequence.
   void modulate(const Group& group, const BlockContext& context, int scale, int shift) const;
   // The part of the modulation of every sequence of the group: [count, C].

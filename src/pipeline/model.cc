@@ -49,19 +49,21 @@ WeightType choose_weight_type(const std::string& wanted, const checkpoint::Weigh
 
 }  // namespace
 
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
   const bool embedded =
       file.empty() && options.transformer.empty() && options.vae.empty() && options.text_encoder.empty();
   if (embedded) {
     auto model = load_model(open_embedded_bundle(), options.weights);
-    model->calibration = std::make_shared<cache::Calibration>(
-        cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
+    if (calibrated) {
+      model->calibration = std::make_shared<cache::Calibration>(
+          cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
+    }
     return model;
   }
   auto model = load_model(checkpoint::open_bundle({file, options.transformer, options.vae, options.text_encoder}),
                           options.weights);
-  model->calibration = find_calibration(file.empty() ? options.transformer : file);
+  if (calibrated) model->calibration = find_calibration(file.empty() ? options.transformer : file);
   return model;
 }
 

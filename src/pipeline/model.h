@@ -43,8 +43,9 @@ struct Model {
 };
 
 // Opens a model file with the calibration beside it (NAME.calibration.json), published files, or the embedded model
-// where no path is given, and sets the number of threads.
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
+// where no path is given, and sets the number of threads. calibrated: read what was measured of the model, too.
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
+                                  bool calibrated = true);
 
 // `weights`: as OpenOptions::weights. Throws Error naming the part that is missing or does not fit the others.
 std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {});

@@ -165,7 +165,10 @@ std::map<std::string, std::string> Pipeline::describe(const Request& request) co
       {"policy", request.cache.policy},
   };
   if (request.cache.precision != "f32") text["kv"] = request.cache.precision;
-  if (request.cache.policy != "full") {
+  if (!request.cache.budgets.empty()) {
+    text["policy"] = resolved.policy.name;
+    text["budgets"] = request.cache.budgets.filename().string();
+  } else if (request.cache.policy != "full") {
     text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
     if (request.cache.policy == "scalekv") text["selector"] = request.cache.selector;
     if (!request.cache.calibration.empty()) text["calibration"] = request.cache.calibration.filename().string();

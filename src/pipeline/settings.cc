@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "cache/budget_file.h"
 #include "core/error.h"
 
 namespace scalekv::pipeline {
@@ -20,6 +21,19 @@ std::vector<float> per_scale(const std::vector<float>& values, float fallback, s
   }
   if (values.size() == scales) return values;
   return std::vector<float>(scales, values.empty() ? fallback : values.front());
+}
+
+// Files that were made for a model say its name.
+void check_model(const std::string& name, const Model& model, const std::filesystem::path& file) {
+  if (!name.empty() && name != model.name) {
+    fail("{} is of the model {}, this one is {}; calibrate this model", file.string(), name, model.name);
+  }
+}
+
+cache::Policy read_policy(const Model& model, const CacheSettings& settings, const cache::CacheGeometry& geometry) {
+  const cache::BudgetFile file = cache::read_budgets(settings.budgets, geometry.layers, geometry.heads);
+  check_model(file.model, model, settings.budgets);
+  return cache::make_policy(file, geometry, settings.selector);
 }
 
 }  // namespace
@@ -45,9 +59,12 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
   cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector, model.calibration};
   if (!request.cache.calibration.empty()) {
     policy.calibration = std::make_shared<cache::Calibration>(cache::read_calibration(request.cache.calibration));
+    check_model(policy.calibration->model, model, request.cache.calibration);
   }
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
-  resolved.policy = cache::make_policy(policy, infinity::cache_geometry(model.transformer.config(), resolved.schedule));
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer.config(), resolved.schedule);
+  resolved.policy = request.cache.budgets.empty() ? cache::make_policy(policy, geometry)
+                                                  : read_policy(model, request.cache, geometry);
   return resolved;
 }
 

@@ -94,4 +94,34 @@ mkdir empty
 expect 1 'holds no pictures' -- metrics full empty
 echo text >stats.npz
 expect 1 'stats.npz is no .npz file' -- metrics stats.npz stats.npz
+
+# Calibration goes on where it stopped; budgets are allocated, read and refused.
+printf 'a red circle\ntwo green stars\n' >prompts.txt
+expect 0 '1 prompts' -- calibrate --prompts prompts.txt -n 1 -o half.json
+expect 0 '2 prompts' -- calibrate --prompts prompts.txt -o half.json --plot index.svg --plot-heads heads.svg
+expect 0 '2 prompts' -- calibrate --prompts prompts.txt -o whole.json
+cmp -s half.json whole.json || { echo "FAILED: a calibration that was cut short differs from one that was not"; failed=1; }
+for plot in index heads; do grep -q '</svg>' $plot.svg || { echo "FAILED: $plot.svg is not whole"; failed=1; }; done
+for policy in scalekv heatkv adaptive; do
+  cp whole.json $policy.calibration.json
+  expect 0 'prompts' -- calibrate --prompts prompts.txt --policy $policy --budget 4% -o $policy.json
+  expect 0 '128x128' -- generate "a red circle" --seed 3 --budgets $policy.json -o by-file.png
+done
+expect 0 'prompts' -- calibrate --prompts prompts.txt --policy scalekv --budget 20% --published -o scalekv.json
+expect 2 'adaptive' -- calibrate --prompts prompts.txt --policy snapkv -o snapkv.json
+expect 1 'nowhere.json' -- generate "x" --budgets nowhere.json
+expect 1 'no file of budgets|not \"Scale N\"' -- generate "x" --budgets whole.json
+sed 's/"model":"[^"]*"/"model":"other"/' adaptive.json >other.json
+expect 1 'other.json is of the model other' -- generate "x" --budgets other.json
+expect 1 'another picture size' -- generate "x" --budgets adaptive.json --aspect 5:4
+
+# An evaluation that is asked for again finds everything done and says the same.
+expect 0 'adaptive' -- evaluate --prompts prompts.txt --policies full,snapkv,adaptive --budgets 10,2 --strips 1 -o evaluated
+cp evaluated/evaluation.json first.json
+expect 0 'adaptive' -- evaluate --prompts prompts.txt --policies full,snapkv,adaptive --budgets 10,2 --strips 1 -o evaluated
+cmp -s first.json evaluated/evaluation.json || { echo "FAILED: a finished evaluation was drawn again"; failed=1; }
+for file in csv md html; do [ -s evaluated/evaluation.$file ] || { echo "FAILED: evaluation.$file is missing"; failed=1; }; done
+expect 1 'another evaluation' -- evaluate --prompts prompts.txt --policies full --budgets 10 --seed 9 -o evaluated
+expect 2 "no cache policy 'magic'" -- evaluate --prompts prompts.txt --policies magic -o evaluated
+expect 2 'budget' -- evaluate --prompts prompts.txt --budgets 200 -o evaluated
 exit $failed

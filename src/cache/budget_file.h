@@ -1,0 +1,43 @@
+// Budget files: an allocation for one model, policy and budget, as JSON (docs/FORMATS.md). Written by `scalekv
+// calibrate`, read by --budgets; the published ScaleKV files are read and written, too.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "cache/budget.h"
+#include "cache/planned.h"
+
+namespace scalekv::cache {
+
+struct BudgetFile {
+  std::string where;  // the file, for messages
+  std::string model;  // empty in published files, which do not say
+  std::string policy;
+  double share = 0.0;      // 0 in published files
+  CacheGeometry geometry;  // scales are empty in published files
+  std::int64_t base = 0;
+  std::map<int, std::vector<std::int64_t>> capacities;  // as Budget's rows; empty where there is a plan
+  TokenPlan plan;
+  bool folds = false;
+};
+
+// The allocation of a policy that has one of its own: scalekv, heatkv or adaptive. Throws UsageError for the others.
+BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry, const std::string& model);
+
+std::string to_json(const BudgetFile& file);
+// The shape of the files in the ScaleKV repository: {"Scale 9": {"Max": 920, "Min": 632, "Block 0": 1, ...}, ...}.
+// Throws Error where an allocation has more than two capacities in a row or differs between heads.
+std::string to_published_json(const BudgetFile& file);
+
+// Reads either shape. layers, heads: of the model that it is for. Throws Error with one sentence on anything that
+// cannot be.
+BudgetFile parse_budgets(const std::string& json, const std::string& where, int layers, int heads);
+BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads);
+
+// The policy that a file describes. Throws Error unless it covers every scale of the geometry.
+Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const std::string& selector);
+
+}  // namespace scalekv::cache

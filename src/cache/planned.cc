@@ -1,0 +1,76 @@
+#include "cache/planned.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace scalekv::cache {
+namespace {
+
+// Keeps what a plan says and has the rest folded into the place of the first token that goes.
+class PlannedSelector final : public Selector {
+ public:
+  PlannedSelector(CacheGeometry geometry, TokenPlan plan, bool folds)
+      : geometry_(std::move(geometry)), plan_(std::move(plan)), folds_(folds) {}
+
+  QueryForm query_form() const override { return QueryForm::none; }
+  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+
+  void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
+    const std::vector<bool>& stays = planned(facts);
+    std::size_t written = 0;
+    bool folded = !folds_;
+    for (std::int64_t j = 0; j < facts.tokens(); ++j) {
+      const bool mine = stays[position(facts, input, j)];
+      if (!mine && folded) continue;
+      folded = folded || !mine;
+      SCALEKV_ASSERT(written < kept.size());
+      kept[written++] = static_cast<std::int32_t>(j);
+    }
+    SCALEKV_ASSERT(written == kept.size());
+  }
+
+  std::int32_t fold_slot(const SelectionFacts& facts, const SelectionInput& input,
+                         std::span<const std::int32_t> kept) const override {
+    if (!folds_) return -1;
+    const std::vector<bool>& stays = planned(facts);
+    const auto slot = std::find_if(kept.begin(), kept.end(),
+                                   [&](std::int32_t index) { return !stays[position(facts, input, index)]; });
+    return slot == kept.end() ? -1 : *slot;
+  }
+
+ private:
+  const std::vector<bool>& planned(const SelectionFacts& facts) const {
+    const int number = std::min(facts.scale + 2, plan_.rbegin()->first);
+    return plan_.at(number)[static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head)];
+  }
+
+  // Of a cache index, in the pyramid.
+  std::size_t position(const SelectionFacts& facts, const SelectionInput& input, std::int64_t index) const {
+    if (index < facts.history) return static_cast<std::size_t>(input.origin(index));
+    return static_cast<std::size_t>(geometry_.tokens_before(facts.scale) + index - facts.history);
+  }
+
+  CacheGeometry geometry_;
+  TokenPlan plan_;
+  bool folds_;
+};
+
+}  // namespace
+
+Policy make_planned(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
+                    bool folds) {
+  if (plan.empty()) return {name, Budget(), nullptr};
+  std::map<int, std::vector<std::int64_t>> rows;
+  for (const auto& [number, heads] : plan) {
+    for (const std::vector<bool>& kept : heads) {
+      const std::int64_t count = std::count(kept.begin(), kept.end(), true);
+      const bool whole = count == static_cast<std::int64_t>(kept.size());
+      rows[number].push_back(folds && !whole ? count + 1 : count);
+    }
+  }
+  return {name, Budget(geometry.layers, geometry.heads, mean, std::move(rows)),
+          std::make_shared<PlannedSelector>(geometry, std::move(plan), folds)};
+}
+
+}  // namespace scalekv::cache

@@ -1,0 +1,155 @@
+#include "eval/evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "checkpoint/sha256.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/ledger.h"
+#include "eval/metrics.h"
+#include "eval/prompt_list.h"
+#include "eval/token_map.h"
+#include "pipeline/pixels.h"
+#include "pipeline/settings.h"
+
+namespace scalekv::eval {
+namespace {
+
+const PolicySetting kFull{"full", 1.0};
+
+bool is_shapes_list(const std::filesystem::path& path) {
+  std::istringstream lines(read_file(path));
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    return json.is_object() && json.contains("objects");
+  }
+  return false;
+}
+
+std::int64_t sequences(const infinity::GenerationRequest& request) {
+  const bool guided = std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; });
+  return guided ? 2 : 1;
+}
+
+std::int64_t peak_bytes(const cache::KeepPlan& plan, std::int64_t sequences) {
+  const auto group = infinity::sequence_groups(plan.geometry().scales, sequences);
+  return cache::predict_kv_bytes(plan, sequences, group, sizeof(float)).peak;
+}
+
+// Keys of 4 and values of 2 bytes for 16 sequences, of the history that the last scale finds.
+double paper_megabytes(const cache::KeepPlan& plan) {
+  const cache::CacheGeometry& geometry = plan.geometry();
+  double tokens = 0.0;
+  for (int layer = 0; layer < geometry.layers; ++layer) {
+    for (int head = 0; head < geometry.heads; ++head) {
+      tokens += static_cast<double>(plan.before(geometry.scale_count() - 1, layer, head));
+    }
+  }
+  return tokens * static_cast<double>(geometry.head_size) * 6.0 * 16.0 / (1024.0 * 1024.0);
+}
+
+}  // namespace
+
+EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path) {
+  EvaluationPrompts read;
+  if (!is_shapes_list(path)) {
+    read.prompts = read_prompts(path);
+    return read;
+  }
+  read.captions = read_shapes_captions(path);
+  for (const ShapesCaption& caption : read.captions) read.prompts.push_back(caption.prompt);
+  return read;
+}
+
+double finite_psnr(const Image& a, const Image& b) {
+  const double least = 1.0 / (255.0 * 255.0 * static_cast<double>(a.rgb.size()));
+  return std::min(psnr(a, b), -10.0 * std::log10(least));
+}
+
+Evaluation::Evaluation(const pipeline::Model& model, Request request, EvaluationPrompts prompts)
+    : model_(model), request_(std::move(request)), prompts_(std::move(prompts)) {
+  SCALEKV_ASSERT(!prompts_.prompts.empty());
+}
+
+infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
+  Request request = request_;
+  request.prompt = prompts_.prompts[prompt];
+  request.cache.policy = setting.policy;
+  request.cache.budget = setting.budget;
+  infinity::GenerationRequest resolved = pipeline::resolve_request(model_, request);
+  resolved.texts.push_back(model_.text_encoder.encode(model_.tokenizer.encode(request.prompt)));
+  resolved.seeds = {{request.seed + prompt, 0}};
+  return resolved;
+}
+
+Image Evaluation::decode(const infinity::Generation& generation) const {
+  return pipeline::to_image(model_.decoder.decode(generation.latents.front().view<float>()).view<float>());
+}
+
+SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
+  const infinity::GenerationRequest request = resolve(setting, 0);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
+  const cache::KeepPlan plan(geometry, request.policy.budget);
+  const std::int64_t rows = sequences(request);
+  const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), rows);
+  const std::int64_t peak = peak_bytes(plan, rows);
+  return {peak, static_cast<double>(peak) / static_cast<double>(full), paper_megabytes(plan)};
+}
+
+void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const {
+  const Trace reference = run_traced(model_.transformer, resolve(kFull, prompt));
+  const Image full_image = decode(reference.generation);
+  for (const PolicySetting& setting : settings) {
+    infinity::GenerationRequest request = resolve(setting, prompt);
+    const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
+    ledger().reset_peaks();
+    const std::int64_t before = ledger().current(MemoryKind::kv);
+    const auto start = std::chrono::steady_clock::now();
+    const infinity::Generation generation = infinity::generate(model_.transformer, request);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    // Two ways to the same bytes: what the plan foretold and what the ledger saw.
+    SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before ==
+                   peak_bytes(cache::KeepPlan(geometry, request.policy.budget), sequences(request)));
+    const Image image = decode(generation);
+    Sample sample{.setting = setting,
+                  .prompt = prompt,
+                  .psnr = finite_psnr(full_image, image),
+                  .ssim = ssim(full_image, image),
+                  .divergence = teacher_forced_divergence(reference, model_.transformer, request).front(),
+                  .right = std::nullopt,
+                  .seconds = seconds.count()};
+    if (!prompts_.captions.empty()) sample.right = find_fault(prompts_.captions[prompt], find_objects(image)).empty();
+    done(std::move(sample), image);
+  }
+}
+
+Image Evaluation::draw_tokens(std::size_t prompt, const PolicySetting& setting) const {
+  const infinity::GenerationRequest request = resolve(setting, prompt);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
+  TokenWatch watch(geometry);
+  infinity::GenerationHooks hooks;
+  hooks.observer = [&](int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept) {
+    watch.see(scale, layer, sequence, head, kept);
+  };
+  const infinity::Generation generation = infinity::generate(model_.transformer, request, hooks);
+  return token_sheet(decode(generation), watch, geometry);
+}
+
+std::string Evaluation::fingerprint() const {
+  const infinity::Generation generation = infinity::generate(model_.transformer, resolve(kFull, 0));
+  checkpoint::Sha256 hash;
+  for (const auto& maps : generation.bits) {
+    for (const Tensor& bits : maps) {
+      hash.update(std::span(static_cast<const std::byte*>(bits.raw()), static_cast<std::size_t>(bits.bytes())));
+    }
+  }
+  return hash.finish();
+}
+
+}  // namespace scalekv::eval

@@ -1,0 +1,140 @@
+#include "eval/evaluation_page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "core/file.h"
+#include "eval/curves.h"
+
+namespace scalekv::eval {
+namespace {
+
+constexpr const char* kStyle =
+    "body{font-family:sans-serif;max-width:1200px;margin:24px auto;padding:0 16px;color:#222}"
+    "table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #ccc;padding:3px 8px;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}.strip{display:flex;flex-wrap:wrap;gap:8px}"
+    "figure{margin:0}figcaption{font-size:11px;text-align:center}";
+
+std::string escape(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string base64(const std::string& bytes) {
+  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group << 8U | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      text += i + j > bytes.size() ? '=' : kDigits[group >> (18U - 6U * j) & 63U];
+    }
+  }
+  return text;
+}
+
+std::string strip_html(const PageStrip& strip) {
+  std::string html = fmt::format("<h3>{}</h3>\n<div class=\"strip\">\n", escape(strip.title));
+  for (const PagePicture& picture : strip.pictures) {
+    html += fmt::format("<figure><img src=\"data:image/png;base64,{}\"><figcaption>{}</figcaption></figure>\n",
+                        base64(read_file(picture.file)), escape(picture.caption));
+  }
+  return html + "</div>\n";
+}
+
+using Measure = std::function<Estimate(const EvaluationRow&)>;
+
+std::vector<Curve> make_curves(const std::vector<EvaluationRow>& rows, const Measure& measure) {
+  std::vector<Curve> curves;
+  for (const EvaluationRow& row : rows) {
+    if (row.setting.budget >= 1.0) continue;  // the yardstick
+    auto curve =
+        std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.name == row.setting.policy; });
+    if (curve == curves.end()) curve = curves.insert(curves.end(), Curve{row.setting.policy, {}});
+    curve->points.push_back({static_cast<double>(row.bytes.peak) / 1024.0, measure(row)});
+  }
+  for (Curve& curve : curves) {
+    std::stable_sort(curve.points.begin(), curve.points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
+  }
+  return curves;
+}
+
+std::string table_html(const std::vector<EvaluationRow>& rows) {
+  std::string html =
+      "<table>\n<tr><th>policy</th><th>budget</th><th>images</th><th>KV peak, KiB</th><th>of full</th>"
+      "<th>KL, 1e-3 nats a bit</th><th>PSNR, dB</th><th>SSIM</th><th>bit agreement</th><th>shapes score</th>"
+      "<th>seconds</th></tr>\n";
+  const auto cell = [](const Estimate& e, double factor, int digits) {
+    return fmt::format("<td>{:.{}f} <small>[{:.{}f}, {:.{}f}]</small></td>", e.mean * factor, digits, e.low * factor,
+                       digits, e.high * factor, digits);
+  };
+  for (const EvaluationRow& row : rows) {
+    html += fmt::format("<tr><td>{}</td><td>{:g}%</td><td>{}</td><td>{:.1f}</td><td>{:.1f}%</td>", row.setting.policy,
+                        row.setting.budget * 100.0, row.images, static_cast<double>(row.bytes.peak) / 1024.0,
+                        row.bytes.share * 100.0);
+    html += cell(row.kl, 1e3, 2) + cell(row.psnr, 1.0, 2) + cell(row.ssim, 1.0, 3) + cell(row.bit_agreement, 1.0, 4);
+    html += row.shapes_score ? cell(*row.shapes_score, 1.0, 3) : "<td></td>";
+    html += cell(row.seconds, 1.0, 3) + "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
+}  // namespace
+
+std::string divergence_curves(const std::vector<EvaluationRow>& rows) {
+  return curves_svg("KL of the bits from the full cache's, nats a bit (lower is better)", "KV cache at its peak, KiB",
+                    make_curves(rows, [](const EvaluationRow& row) { return row.kl; }), true);
+}
+
+std::string evaluation_page(const std::string& model, const std::vector<EvaluationRow>& rows,
+                            const std::vector<PageStrip>& strips, const PageStrip& token_sheets) {
+  const char* bytes = "KV cache at its peak, KiB";
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Cache policies on {0}</title><style>{1}"
+      "</style></head><body>\n<h1>Cache policies on {0}</h1>\n<p>Every policy draws the same prompts from the same "
+      "seeds as the full cache. Intervals: 95%, bootstrap. KL and bit agreement: fed with the full cache's bits.</p>\n",
+      escape(model), kStyle);
+  html += divergence_curves(rows);
+  html += curves_svg("PSNR against the full cache's picture, dB", bytes,
+                     make_curves(rows, [](const EvaluationRow& row) { return row.psnr; }), false);
+  html += curves_svg("SSIM against the full cache's picture", bytes,
+                     make_curves(rows, [](const EvaluationRow& row) { return row.ssim; }), false);
+  if (!rows.empty() && rows.front().shapes_score) {
+    html += curves_svg(
+        "Share of pictures that show what was asked for", bytes,
+        make_curves(rows, [](const EvaluationRow& row) { return row.shapes_score.value_or(Estimate()); }), false);
+  }
+  html += "<h2>Figures</h2>\n" + table_html(rows);
+  if (!strips.empty()) html += "<h2>Pictures</h2>\n";
+  for (const PageStrip& strip : strips) html += strip_html(strip);
+  if (!token_sheets.pictures.empty()) {
+    html += "<h2>What every layer (down) and head (across) holds when the last scale begins</h2>\n";
+    html += strip_html(token_sheets);
+  }
+  return html + "</body></html>\n";
+}
+
+}  // namespace scalekv::eval

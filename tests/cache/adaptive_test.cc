@@ -1,0 +1,138 @@
+#include "cache/adaptive.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cache/merge.h"
+#include "cache/regions.h"
+
+namespace scalekv::cache {
+namespace {
+
+const CacheGeometry kGeometry{.layers = 2, .heads = 2, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
+
+// Removing token j of head h does harm (h + 1) x (j + 1), at every scale alike.
+AttentionStatistics rising_harm(const CacheGeometry& geometry) {
+  AttentionStatistics statistics(geometry);
+  for (int scale = 0; scale < geometry.scale_count(); ++scale) {
+    for (int head = 0; head < geometry.layers * geometry.heads; ++head) {
+      HeadStatistics means;
+      means.received.resize(static_cast<std::size_t>(scale));
+      means.lost.resize(kept_grid(geometry.tokens_before(scale)).size());
+      for (std::size_t j = 0; j < removal_regions(geometry, scale); ++j) {
+        means.removal.push_back(static_cast<double>((head + 1) * static_cast<int>(j + 1)));
+      }
+      statistics.set(scale, head / geometry.heads, head % geometry.heads, means, 1);
+    }
+  }
+  return statistics;
+}
+
+std::int64_t count(const std::vector<bool>& kept) { return std::count(kept.begin(), kept.end(), true); }
+
+TEST(PlanTokens, GivesTheBudgetToTheMostHarmful) {
+  const TokenPlan plan = plan_tokens(rising_harm(kGeometry), kGeometry, 4);
+  ASSERT_EQ(plan.size(), 2U);  // histories of 5 and 14; 1 is within the mean
+  const auto& last = plan.at(4);
+  // 4 heads x (4 - 1 for the folded token) - 4 first tokens are 8, of harms 4 x 14, 4 x 13, ..., 3 x 14, ...
+  EXPECT_EQ(count(last[3]), 5);
+  EXPECT_EQ(count(last[2]), 3);
+  EXPECT_EQ(count(last[1]) + count(last[0]), 4);
+  for (const auto& [number, heads] : plan) {
+    std::int64_t sum = 0;
+    for (const std::vector<bool>& kept : heads) {
+      EXPECT_TRUE(kept[0]);
+      sum += count(kept) + 1;
+    }
+    EXPECT_LE(sum, 16) << number;
+  }
+}
+
+TEST(PlanTokens, WhatIsGoneStaysGone) {
+  const TokenPlan plan = plan_tokens(rising_harm(kGeometry), kGeometry, 3);
+  for (std::size_t head = 0; head < 4; ++head) {
+    for (std::size_t token = 0; token < 5; ++token) {
+      EXPECT_TRUE(plan.at(3)[head][token] || !plan.at(4)[head][token]) << head << " " << token;
+    }
+  }
+}
+
+TEST(PlanTokens, OneTokenAHeadIsTheFirst) {
+  for (const auto& [number, heads] : plan_tokens(rising_harm(kGeometry), kGeometry, 1)) {
+    for (const std::vector<bool>& kept : heads) EXPECT_EQ(count(kept), 1);
+  }
+  EXPECT_EQ(folded_tokens(1), 0);
+}
+
+TEST(PlanTokens, FindsItsWayInAnotherAspect) {
+  CacheGeometry wide = kGeometry;
+  wide.scales = {{1, 1}, {2, 3}, {3, 4}, {4, 6}};
+  for (const auto& [number, heads] : plan_tokens(rising_harm(kGeometry), wide, 4)) {
+    for (const std::vector<bool>& kept : heads) EXPECT_LE(count(kept), wide.tokens_before(number - 1));
+  }
+}
+
+TEST(Regions, CoverTheMap) {
+  const MapSize map{12, 10};
+  std::vector<int> tokens(static_cast<std::size_t>(region_count(map)), 0);
+  for (std::int64_t position = 0; position < map.tokens(); ++position) {
+    ++tokens[static_cast<std::size_t>(region_of(position, map, map))];
+  }
+  EXPECT_EQ(tokens.size(), 64U);
+  EXPECT_GE(*std::min_element(tokens.begin(), tokens.end()), 1);
+  EXPECT_LE(*std::max_element(tokens.begin(), tokens.end()), 4);
+}
+
+TEST(FoldDropped, TakesMeansAndCounts) {
+  const std::vector<float> keys = {1, 2, 3, 4, 5}, values = {10, 20, 30, 40, 50};
+  const SelectionInput input{
+      .queries = {}, .history = {keys.data(), values.data(), 3, 1}, .map = {keys.data() + 3, values.data() + 3, 2, 1}};
+  const std::vector<std::int32_t> kept = {0, 1, 4};
+  const Fold fold = fold_dropped(input, kept, 1, 1);  // tokens 1, 2 and 3
+  EXPECT_FLOAT_EQ(fold.key[0], 3.0F);
+  EXPECT_FLOAT_EQ(fold.value[0], 30.0F);
+  EXPECT_FLOAT_EQ(fold.log_count, std::log(3.0F));
+}
+
+TEST(FoldDropped, FoldingTwiceIsFoldingOnce) {
+  // Token 0 already stands for 4 tokens of mean 2.
+  const std::vector<float> keys = {2, 7, 9}, values = {2, 7, 9};
+  SelectionInput input{
+      .queries = {}, .history = {keys.data(), values.data(), 2, 1}, .map = {keys.data() + 2, values.data() + 2, 1, 1}};
+  input.folded = {0, std::log(4.0F)};
+  const std::vector<std::int32_t> kept = {0, 2};
+  const Fold fold = fold_dropped(input, kept, 0, 1);
+  EXPECT_NEAR(fold.key[0], (4 * 2 + 7) / 5.0, 1e-6);
+  EXPECT_NEAR(fold.log_count, std::log(5.0), 1e-6);
+}
+
+// Attention to equal tokens is the same whether they are folded or not.
+TEST(FoldDropped, EqualTokensLoseNothing) {
+  const std::vector<float> keys = {0.5F, 1.5F, 1.5F, 1.5F}, values = {3.0F, -1.0F, -1.0F, -1.0F};
+  const std::vector<float> queries = {1.0F, -2.0F};
+  const SelectionInput input{.queries = {}, .history = {keys.data(), values.data(), 4, 1}, .map = {}};
+  const std::vector<std::int32_t> kept = {0, 1};
+  const Fold fold = fold_dropped(input, kept, 1, 1);
+  const std::vector<float> short_keys = {keys[0], fold.key[0]}, short_values = {values[0], fold.value[0]};
+  const std::vector<float> bias = {0.0F, fold.log_count};
+  std::vector<float> whole(2), folded(2);
+  const kernels::AttentionHead of_all{.queries = queries.data(),
+                                      .query_stride = 1,
+                                      .query_count = 2,
+                                      .segments = {input.history, kernels::KeyValueSegment{}},
+                                      .out = whole.data(),
+                                      .out_stride = 1};
+  kernels::AttentionHead of_folded = of_all;
+  of_folded.segments[0] = {short_keys.data(), short_values.data(), 2, 1};
+  of_folded.bias = bias.data();  // the same for every query: stride 0
+  of_folded.out = folded.data();
+  kernels::attention(std::span(&of_all, 1), 1, 1.0F);
+  kernels::attention(std::span(&of_folded, 1), 1, 1.0F);
+  EXPECT_NEAR(whole[0], folded[0], 1e-5);
+  EXPECT_NEAR(whole[1], folded[1], 1e-5);
+}
+
+}  // namespace
+}  // namespace scalekv::cache
