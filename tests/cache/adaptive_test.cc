@@ -37,9 +37,9 @@ TEST(PlanTokens, GivesTheBudgetToTheMostHarmful) {
   ASSERT_EQ(plan.size(), 2U);  // histories of 5 and 14; 1 is within the mean
   const auto& last = plan.at(4);
   // 4 heads x (4 - 1 for the folded token) - 4 first tokens are 8, of harms 4 x 14, 4 x 13, ..., 3 x 14, ...
-  EXPECT_EQ(count(last[3]), 5);
-  EXPECT_EQ(count(last[2]), 3);
-  EXPECT_EQ(count(last[1]) + count(last[0]), 4);
+  EXPECT_EQ(count(last[3]), 1 + 5);
+  EXPECT_EQ(count(last[2]), 1 + 3);
+  EXPECT_EQ(count(last[1]) + count(last[0]), 2);
   for (const auto& [number, heads] : plan) {
     std::int64_t sum = 0;
     for (const std::vector<bool>& kept : heads) {

@@ -20,19 +20,20 @@ struct HandMade {
   std::vector<float> values = {1.0F, 0.0F, 0.0F};
   std::vector<float> map_values = {0.0F, 0.0F, 0.0F};
 
-  HeadStatistics measure() const {
+  HeadStatistics measure() const { return add_twice().at(2, 0, 0); }
+
+  // The same map twice: means, not sums.
+  AttentionStatistics add_twice() const {
     AttentionStatistics statistics(kGeometry);
     const kernels::AttentionHead head{.queries = queries.data(),
                                       .query_stride = 1,
                                       .query_count = 2,
                                       .segments = {kernels::KeyValueSegment{history.data(), values.data(), 3, 1},
                                                    kernels::KeyValueSegment{map.data(), map_values.data(), 3, 1}}};
-    // The same twice: means, not sums.
     statistics.add(2, 0, std::span(&head, 1));
     statistics.add(2, 0, std::span(&head, 1));
     EXPECT_EQ(statistics.sequences(2, 0), 2);
-    EXPECT_NEAR(attention_selectivity(statistics)[2][0], 0.45 * (0.4 + 1.0 / 6.0) / 2.0, 1e-6);
-    return statistics.at(2, 0, 0);
+    return statistics;
   }
 };
 
@@ -44,6 +45,11 @@ TEST(AttentionStatistics, SharesAndConcentration) {
   EXPECT_NEAR(means.received[0], (0.4 + 1.0 / 6.0) / 2.0, 1e-6);
   EXPECT_NEAR(means.received[1], (0.2 + 1.0 / 3.0) / 2.0, 1e-6);
   EXPECT_NEAR(means.dispersion, 0.0183333 / 0.185, 1e-5);
+}
+
+TEST(AttentionStatistics, SelectivityIsShareTimesConcentration) {
+  const AttentionStatistics statistics = HandMade().add_twice();
+  EXPECT_NEAR(attention_selectivity(statistics)[2][0], 0.45 * (0.4 + 1.0 / 6.0) / 2.0, 1e-6);
 }
 
 TEST(AttentionStatistics, LostMassFallsWithWhatIsKept) {
