@@ -28,19 +28,17 @@ void softmax_weights(const kernels::AttentionHead& head, std::int64_t query, std
 
 // removed[j] += |a_j / (1 - a_j) (o - v_j)|^2 for the history's tokens: how far one query's output moves, exactly, when
 // token j alone is removed.
-void add_removal(const kernels::AttentionHead& head, std::span<const float> weights, std::int64_t size,
+// values: [tokens, size] of both segments.
+void add_removal(std::span<const float> values, std::span<const float> weights, std::int64_t size,
                  std::vector<double>& output, std::span<double> removed) {
   std::fill(output.begin(), output.end(), 0.0);
-  std::size_t j = 0;
-  for (const kernels::KeyValueSegment& segment : head.segments) {
-    for (std::int64_t k = 0; k < segment.count; ++k, ++j) {
-      const float* value = segment.values + k * segment.stride;
-      for (std::int64_t d = 0; d < size; ++d) output[static_cast<std::size_t>(d)] += double{weights[j]} * value[d];
-    }
+  for (std::size_t j = 0; j < weights.size(); ++j) {
+    const float* value = values.data() + static_cast<std::int64_t>(j) * size;
+    for (std::int64_t d = 0; d < size; ++d) output[static_cast<std::size_t>(d)] += double{weights[j]} * value[d];
   }
   constexpr double kLeastRest = 1e-3;  // a query that sees one token alone would move without bound
   for (std::size_t token = 0; token < removed.size(); ++token) {
-    const float* value = head.segments[0].values + static_cast<std::int64_t>(token) * head.segments[0].stride;
+    const float* value = values.data() + static_cast<std::int64_t>(token) * size;
     double distance = 0.0;
     for (std::int64_t d = 0; d < size; ++d) {
       const double difference = output[static_cast<std::size_t>(d)] - value[d];
@@ -49,6 +47,15 @@ void add_removal(const kernels::AttentionHead& head, std::span<const float> weig
     const double share = weights[token] / std::max(kLeastRest, 1.0 - weights[token]);
     removed[token] += share * share * distance;
   }
+}
+
+// The values of both segments, one after the other: [tokens, size].
+std::vector<float> all_values(const kernels::AttentionHead& head, std::int64_t size) {
+  const std::int64_t history = head.segments[0].count;
+  std::vector<float> values(static_cast<std::size_t>((history + head.segments[1].count) * size));
+  kernels::KeyValueReader(head.segments[0], size).values(0, history, values.data());
+  kernels::KeyValueReader(head.segments[1], size).values(0, head.segments[1].count, values.data() + history * size);
+  return values;
 }
 
 // Means of the tokens' values over the regions of their maps, source after source.
@@ -78,11 +85,12 @@ HeadStatistics measure(const kernels::AttentionHead& head, const CacheGeometry& 
   std::vector<double> mean(tokens, 0.0);
   std::vector<double> square(tokens, 0.0);
   std::vector<float> weights(tokens);
+  const std::vector<float> values = all_values(head, geometry.head_size);
   std::vector<double> output(static_cast<std::size_t>(geometry.head_size));
   std::vector<double> removed(static_cast<std::size_t>(history), 0.0);
   for (std::int64_t i = 0; i < head.query_count; ++i) {
     softmax_weights(head, i, geometry.head_size, weights);
-    add_removal(head, weights, geometry.head_size, output, removed);
+    add_removal(values, weights, geometry.head_size, output, removed);
     for (std::size_t j = 0; j < tokens; ++j) {
       mean[j] += weights[j] / queries;
       square[j] += double{weights[j]} * weights[j] / queries;

@@ -137,13 +137,15 @@ FoldedToken& KvStore::folded(int layer, std::int64_t sequence, int head) {
 
 void KvStore::write_token(int layer, std::int64_t sequence, std::int64_t slot, int head, std::int32_t index,
                           std::span<const float> key, std::span<const float> value) {
-  const std::int64_t size = plan_.geometry().head_size;
-  const Store& mine = store(layer, sequence);
-  const HeadRun& run = mine.heads[static_cast<std::size_t>(head)];
-  const bool old = index < run.length;
-  const std::int64_t row = (old ? run.offset + index : index - run.length) * size;
-  std::copy(key.begin(), key.end(), (old ? floats(mine.keys) : scratch_keys(slot, head)) + row);
-  std::copy(value.begin(), value.end(), (old ? floats(mine.values) : scratch_values(slot, head)) + row);
+  const Shape shape{1, plan_.geometry().head_size};
+  kernels::KeyValueRows rows = run_rows(layer, sequence, head);
+  const std::int64_t history = rows.held;
+  if (index >= history) {
+    rows = scratch_rows(slot, head);
+    rows.held = plan_.geometry().map_tokens(scale_);
+  }
+  kernels::replace_row(rows, index < history ? index : index - history, View<const float>(key.data(), shape),
+                       View<const float>(value.data(), shape));
 }
 
 void KvStore::keep_origins(HeadRun& run, std::span<const std::int32_t> indices) const {

@@ -37,9 +37,10 @@ std::int64_t sequences(const infinity::GenerationRequest& request) {
   return guided ? 2 : 1;
 }
 
-std::int64_t peak_bytes(const cache::KeepPlan& plan, std::int64_t sequences) {
-  const auto group = infinity::sequence_groups(plan.geometry().scales, sequences);
-  return cache::predict_kv_bytes(plan, sequences, group, sizeof(float)).peak;
+std::int64_t peak_bytes(const cache::KeepPlan& plan, const infinity::GenerationRequest& request) {
+  const std::int64_t rows = sequences(request);
+  const auto group = infinity::sequence_groups(plan.geometry().scales, rows);
+  return cache::predict_kv_bytes(plan, rows, group, request.kv).peak;
 }
 
 // Keys of 4 and values of 2 bytes for 16 sequences, of the history that the last scale finds.
@@ -96,9 +97,8 @@ SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   const infinity::GenerationRequest request = resolve(setting, 0);
   const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
   const cache::KeepPlan plan(geometry, request.policy.budget);
-  const std::int64_t rows = sequences(request);
-  const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), rows);
-  const std::int64_t peak = peak_bytes(plan, rows);
+  const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), request);
+  const std::int64_t peak = peak_bytes(plan, request);
   return {peak, static_cast<double>(peak) / static_cast<double>(full), paper_megabytes(plan)};
 }
 
@@ -115,7 +115,7 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     // Two ways to the same bytes: what the plan foretold and what the ledger saw.
     SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before ==
-                   peak_bytes(cache::KeepPlan(geometry, request.policy.budget), sequences(request)));
+                   peak_bytes(cache::KeepPlan(geometry, request.policy.budget), request));
     const Image image = decode(generation);
     Sample sample{.setting = setting,
                   .prompt = prompt,

@@ -241,5 +241,15 @@ void append_rows(const KeyValueRows& rows, std::int64_t head_size, const KeyValu
   });
 }
 
+void replace_row(const KeyValueRows& rows, std::int64_t row, View<const float> key, View<const float> value) {
+  SCALEKV_ASSERT(0 <= row && row < rows.held);
+  if (rows.precision == KvPrecision::int8) {
+    KeyValueRange range(key.size(1));
+    range.add(key, value);
+    widen(rows, key.size(1), std::move(range));
+  }
+  write(rows, row, key, value);
+}
+
 }  // namespace scalekv::kernels
 #endif  // HWY_ONCE

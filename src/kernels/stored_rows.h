@@ -88,5 +88,7 @@ void append_floats(const KeyValueRows& rows, View<const float> keys, View<const 
 // The same with the chosen rows of a segment of the same precision.
 void append_rows(const KeyValueRows& rows, std::int64_t head_size, const KeyValueSegment& from,
                  std::span<const std::int64_t> chosen);
+// Overwrites one of the rows that are held, and widens the grid where the new one needs it. key, value: [1, head size].
+void replace_row(const KeyValueRows& rows, std::int64_t row, View<const float> key, View<const float> value);
 
 }  // namespace scalekv::kernels
