@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <memory>
 
 #include "cli/progress.h"
 #include "core/threads.h"
@@ -44,18 +45,10 @@ eval::MetricNetworks MetricsCommandOptions::open_networks() const {
   return networks;
 }
 
-struct MetricProgressBar::Impl {
-  ProgressBar bar;
-  ProgressBar silent{"", true};  // asked whether to go on
-};
-
-MetricProgressBar::MetricProgressBar(const std::string& title, bool quiet)
-    : impl_(new Impl{ProgressBar(title, quiet)}) {}
-
-eval::MetricProgress MetricProgressBar::callback() {
-  return [impl = impl_](std::size_t done, std::size_t all) {
-    impl->bar.show(static_cast<double>(done) / static_cast<double>(all), fmt::format("{}/{}", done, all));
-    return impl->silent.callback()({});
+eval::MetricProgress show_progress(const std::string& title, bool quiet) {
+  return [bar = std::make_shared<ProgressBar>(title, quiet)](std::size_t done, std::size_t all) {
+    bar->show(static_cast<double>(done) / static_cast<double>(all), fmt::format("{}/{}", done, all));
+    return !ProgressBar::interrupted();
   };
 }
 
@@ -63,14 +56,13 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
                                  const eval::MetricNetworks& networks, const MetricsCommandOptions& options,
                                  std::optional<eval::FolderFeatures>& first) {
   const std::vector<eval::PicturePair> pairs = eval::pair_pictures(a, b);
-  MetricProgressBar bar(b.string(), options.quiet);
   const bool with_features = networks.inception.has_value();
   const bool first_is_new = with_features && !first;
   if (first_is_new) first.emplace();
   eval::FolderFeatures second;
   FolderComparison comparison;
   comparison.pairs = eval::compare_pairs(pairs, networks, options.metrics, first_is_new ? &*first : nullptr,
-                                         with_features ? &second : nullptr, bar.callback());
+                                         with_features ? &second : nullptr, show_progress(b.string(), options.quiet));
   comparison.means = eval::mean_metrics(comparison.pairs);
   if (with_features && pairs.size() > 1) {
     comparison.fid = eval::frechet_distance(first->accumulator.statistics(), second.accumulator.statistics());

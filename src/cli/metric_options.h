@@ -25,15 +25,7 @@ struct MetricsCommandOptions {
 };
 
 // Shows how far the work is, and stops it after Ctrl-C.
-class MetricProgressBar {
- public:
-  MetricProgressBar(const std::string& title, bool quiet);
-  eval::MetricProgress callback();
-
- private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
-};
+eval::MetricProgress show_progress(const std::string& title, bool quiet);
 
 // What was measured of two folders. FID and KID where Inception was at hand.
 struct FolderComparison {

@@ -26,8 +26,8 @@ eval::FeatureStatistics statistics_of(const std::filesystem::path& path, const e
   if (!networks.inception) {
     fail_usage("the features of {} need --inception-weights; docs/METRICS.md says where to get them", path.string());
   }
-  MetricProgressBar bar(path.string(), options.common.quiet);
-  return eval::measure_folder(eval::list_pictures(path), *networks.inception, false, bar.callback())
+  return eval::measure_folder(eval::list_pictures(path), *networks.inception, false,
+                              show_progress(path.string(), options.common.quiet))
       .accumulator.statistics();
 }
 

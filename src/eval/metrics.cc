@@ -65,6 +65,22 @@ Plane smooth(const Plane& plane) {
   return both;
 }
 
+// The picture with a border of half a window, in which it is mirrored about its outermost pixels.
+Image with_border(const Image& image) {
+  Image bordered{.width = image.width + 2 * kMiddle, .height = image.height + 2 * kMiddle, .rgb = {}};
+  const auto mirrored = [](std::int64_t at, std::int64_t size) {
+    return at < 0 ? -at : at < size ? at : 2 * (size - 1) - at;
+  };
+  for (std::int64_t y = -kMiddle; y < image.height + kMiddle; ++y) {
+    for (std::int64_t x = -kMiddle; x < image.width + kMiddle; ++x) {
+      const std::int64_t pixel = mirrored(y, image.height) * image.width + mirrored(x, image.width);
+      const auto source = image.rgb.begin() + 3 * pixel;
+      bordered.rgb.insert(bordered.rgb.end(), source, source + 3);
+    }
+  }
+  return bordered;
+}
+
 // The product of two channels, or the first alone.
 Plane channel_plane(const Image& a, std::size_t channel, const Image* b) {
   Plane plane{a.width, a.height, {}};
@@ -76,11 +92,13 @@ Plane channel_plane(const Image& a, std::size_t channel, const Image* b) {
 
 }  // namespace
 
-double ssim(const Image& a, const Image& b) {
-  check_sizes(a, b);
-  if (a.width < kWindow || a.height < kWindow) {
-    fail("SSIM needs pictures of at least {0}x{0} pixels, not {1}x{2}", kWindow, a.width, a.height);
+double ssim(const Image& first, const Image& second) {
+  check_sizes(first, second);
+  if (first.width < kWindow || first.height < kWindow) {
+    fail("SSIM needs pictures of at least {0}x{0} pixels, not {1}x{2}", kWindow, first.width, first.height);
   }
+  const Image a = with_border(first);
+  const Image b = with_border(second);
   constexpr double kC1 = (0.01 * 255.0) * (0.01 * 255.0);
   constexpr double kC2 = (0.03 * 255.0) * (0.03 * 255.0);
   double sum = 0.0;

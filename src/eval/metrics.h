@@ -9,8 +9,9 @@ namespace scalekv::eval {
 // Throws Error where sizes differ.
 double psnr(const Image& a, const Image& b);
 
-// Structural similarity (Wang et al. 2004): 11x11 Gaussian window of sigma 1.5, K = (0.01, 0.03), the mean over the
-// channels and all places where the window fits. Throws Error where sizes differ or a side is shorter than the window.
+// Structural similarity (Wang et al. 2004): 11x11 Gaussian window of sigma 1.5, K = (0.01, 0.03), pictures mirrored
+// at their edges, the mean over channels and pixels, as torchmetrics 1.9 has it. Throws Error where sizes differ or a
+// side is shorter than the window.
 double ssim(const Image& a, const Image& b);
 
 // Absolute differences, four times amplified: black where the pictures agree. Throws Error where sizes differ.
