@@ -10,8 +10,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/ledger.h"
+#include "dataset/prompt_list.h"
 #include "eval/metrics.h"
-#include "eval/prompt_list.h"
 #include "eval/token_map.h"
 #include "pipeline/pixels.h"
 #include "pipeline/settings.h"
@@ -60,7 +60,7 @@ double paper_megabytes(const cache::KeepPlan& plan) {
 EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path) {
   EvaluationPrompts read;
   if (!is_shapes_list(path)) {
-    read.prompts = read_prompts(path);
+    read.prompts = dataset::read_prompts(path);
     return read;
   }
   read.captions = read_shapes_captions(path);

@@ -26,7 +26,7 @@ struct EvaluationPrompts {
   std::vector<ShapesCaption> captions;  // empty, or one for each prompt
 };
 
-// Captions of the shapes world where the first line has "objects" (tools/README.md), else as read_prompts.
+// Captions of the shapes world where the first line has "objects" (tools/README.md), else as dataset::read_prompts.
 EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path);
 
 // One prompt under one policy and budget.
