@@ -132,7 +132,7 @@ if [ -n "$mpirun" ]; then
   "${pair[@]}" --out dead -q 2>/dev/null &
   await dead 2 $!
   # Which of the two is which rank does not matter; mpirun stops the other.
-  pkill -KILL -P $! -n -x scalekv || fault "no rank to kill"
+  pkill -KILL -P $! -n -x "$(basename "$scalekv")" || fault "no rank to kill"
   wait $! && fault "a killed rank is no failure"
   left=$(find dead -name '*.png' | wc -l)
   [ "$left" -lt "$pictures" ] || fault "the rank was killed too late"
