@@ -10,8 +10,8 @@
 
 #include "cache/budget.h"
 #include "core/error.h"
+#include "dataset/prompt_list.h"
 #include "eval/metrics.h"
-#include "eval/prompt_list.h"
 #include "infinity/generator.h"
 #include "pipeline/model.h"
 #include "pipeline/pixels.h"
@@ -69,7 +69,7 @@ double finite_psnr(const Image& a, const Image& b) {
 
 void run(int argc, char** argv) {
   if (argc < 3) fail_usage("kv_fidelity PROMPTS COUNT [POLICY [BUDGET [MODEL]]]");
-  const std::vector<std::string> prompts = eval::read_prompts(argv[1]);
+  const std::vector<std::string> prompts = dataset::read_prompts(argv[1]);
   const auto count = std::min(prompts.size(), static_cast<std::size_t>(std::strtoul(argv[2], nullptr, 10)));
   const auto model = pipeline::open_model(argc > 5 ? argv[5] : "", {});
   Request full;
