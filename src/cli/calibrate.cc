@@ -59,7 +59,10 @@ cache::Calibration measure(const CalibrateOptions& options, const pipeline::Mode
   pipeline::calibrate(model, request, prompts, calibration, [&] {
     const auto done = static_cast<std::size_t>(calibration.prompts);
     bar.show(static_cast<double>(done) / static_cast<double>(prompts.size()), prompts[done - 1]);
-    write_file(options.calibration_file(), cache::to_json(calibration));
+    const std::string json = cache::to_json(calibration);
+    write_file(options.calibration_file(), json);
+    // Goes on with what the file says, so that a run that is cut short ends with the same bytes as one that is not.
+    calibration = cache::parse_calibration(json, options.calibration_file().string());
     return interrupted({.scales = 1});
   });
   return calibration;
