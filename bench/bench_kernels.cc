@@ -12,6 +12,7 @@
 #include "kernels/conv.h"
 #include "kernels/linear.h"
 #include "kernels/machine.h"
+#include "kernels/onednn.h"
 
 namespace scalekv::kernels {
 namespace {
@@ -32,44 +33,70 @@ double seconds_of(const auto& work) {
 }
 
 // Best of several products of 2048 x 2048 x 8192, in operations a second.
+double best_rate(const auto& product) {
+  double best = 0.0;
+  for (int i = 0; i < 8; ++i) best = std::max(best, 2.0 * 2048 * 2048 * 8192 / seconds_of(product));
+  return best;
+}
+
+double linear_peak(WeightType type) {
+  const Linear linear(random_tensor({8192, 2048}), Tensor(), MemoryKind::other, type);
+  const Tensor x = random_tensor({2048, 2048});
+  Tensor y(DType::f32, {2048, 8192}, MemoryKind::other);
+  return best_rate([&] { linear.run(x.view<float>(), y.view<float>()); });
+}
+
+// oneDNN's product of bytes. Inputs without a sign are what VNNI multiplies; without VNNI their sums saturate, so that
+// the product is not exact.
+double onednn_int8_peak(dnnl::memory::data_type inputs) {
+  using dnnl::memory;
+  const memory::desc x({2048, 2048}, inputs, memory::format_tag::ab);
+  const memory::desc any({2048, 8192}, memory::data_type::s8, memory::format_tag::any);
+  const memory::desc y({2048, 8192}, memory::data_type::s32, memory::format_tag::ab);
+  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, any, y), cpu_engine());
+  const dnnl::matmul product(description);
+  const memory a(x, cpu_engine()), b(description.weights_desc(), cpu_engine()), c(y, cpu_engine());
+  return best_rate([&] {
+    product.execute(cpu_stream(), {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
+    cpu_stream().wait();
+  });
+}
+
 double gemm_peak() {
-  static const double peak = [] {
-    const Linear linear(random_tensor({8192, 2048}), Tensor(), MemoryKind::other);
-    const Tensor x = random_tensor({2048, 2048});
-    Tensor y(DType::f32, {2048, 8192}, MemoryKind::other);
-    double best = 0.0;
-    for (int i = 0; i < 8; ++i) {
-      const double seconds = seconds_of([&] { linear.run(x.view<float>(), y.view<float>()); });
-      best = std::max(best, 2.0 * 2048 * 2048 * 8192 / seconds);
-    }
-    return best;
-  }();
+  static const double peak = linear_peak(WeightType::f32);
+  return peak;
+}
+
+// The best exact product of bytes.
+double int8_peak() {
+  static const double peak = std::max(linear_peak(WeightType::int8), onednn_int8_peak(dnnl::memory::data_type::s8));
   return peak;
 }
 
 // GOP/s of `operations` an iteration, and their share of the peak.
-void report(benchmark::State& state, double operations) {
+void report(benchmark::State& state, double operations, WeightType type = WeightType::f32) {
   state.counters["GOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["of_peak"] =
-      benchmark::Counter(operations / gemm_peak(), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] = benchmark::Counter(operations / (type == WeightType::int8 ? int8_peak() : gemm_peak()),
+                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void linear(benchmark::State& state) {
   const std::int64_t rows = state.range(0), inputs = state.range(1), outputs = state.range(2);
-  const Linear layer(random_tensor({outputs, inputs}), Tensor(), MemoryKind::other);
+  const auto type = static_cast<WeightType>(state.range(3));
+  const Linear layer(random_tensor({outputs, inputs}), Tensor(), MemoryKind::other, type, inputs > outputs);
+  state.SetLabel(std::string(weight_type_name(type)));
   const Tensor x = random_tensor({rows, inputs});
   Tensor y(DType::f32, {rows, outputs}, MemoryKind::other);
   for (auto _ : state) layer.run(x.view<float>(), y.view<float>());
-  report(state, 2.0 * static_cast<double>(rows * inputs * outputs));
+  report(state, 2.0 * static_cast<double>(rows * inputs * outputs), type);
 }
-BENCHMARK(linear)
-    ->Args({1, 2048, 8192})
-    ->Args({64, 2048, 8192})
-    ->Args({1024, 2048, 8192})
-    ->Args({1024, 8192, 2048})
-    ->Args({512, 192, 768})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
+void linear_shapes(benchmark::internal::Benchmark* linear) {
+  for (const std::int64_t type : {0, 1, 2}) {
+    linear->Args({1, 2048, 8192, type})->Args({64, 2048, 8192, type})->Args({1024, 2048, 8192, type});
+    linear->Args({1024, 8192, 2048, type})->Args({512, 192, 768, type});
+  }
+}
+BENCHMARK(linear)->Apply(linear_shapes)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 // One head's keys and values as the cache keeps them.
 struct StoredHead {
@@ -154,6 +181,9 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("kernels", scalekv::kernels::machine_description());
   benchmark::AddCustomContext("threads", std::to_string(scalekv::threads()));
   benchmark::AddCustomContext("gemm_peak_gops", std::to_string(scalekv::kernels::gemm_peak() * 1e-9));
+  benchmark::AddCustomContext("int8_peak_gops", std::to_string(scalekv::kernels::int8_peak() * 1e-9));
+  benchmark::AddCustomContext("onednn_u8s8_gops",
+                              std::to_string(scalekv::kernels::onednn_int8_peak(dnnl::memory::data_type::u8) * 1e-9));
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -26,7 +26,8 @@ struct OpenOptions {
   int threads = 0;
   // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
   std::filesystem::path transformer, vae, text_encoder;
-  // How the transformer's matrices are held: "f32" or "bf16"; empty: f32 for small models, else what suits the machine.
+  // How the transformer's matrices are held: "f32", "bf16" or "int8"; empty: as in an int8 file, f32 for small models,
+  // else what suits the machine (int8 on x86 with AVX2, else bf16).
   // The text encoder's follow, embeddings, norms, conditioning and head stay float32.
   std::string weights = {};
 };
@@ -113,7 +114,7 @@ struct ModelFacts {
   bool patchify = false;
   std::int64_t pixels_per_token = 16;
   std::int64_t weight_bytes = 0;  // in memory
-  std::string weights;            // "f32" or "bf16": how the transformer's matrices are held
+  std::string weights;            // "f32", "bf16" or "int8": how the transformer's matrices are held
   std::string default_size;
 };
 

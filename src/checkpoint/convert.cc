@@ -12,6 +12,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/sha256.h"
 #include "checkpoint/strict_json.h"
+#include "kernels/int8_weight.h"
 
 namespace scalekv::checkpoint {
 namespace {
@@ -56,6 +57,22 @@ bool is_large_kind(const Part& part, const Shape& shape) {
   return shape.rank() == 2 || (part.prefix == "vae." && shape.rank() == 4);
 }
 
+// Matrices of the transformer's blocks: most of its weights, and what int8 is for.
+bool is_block_matrix(const Part& part, std::string_view name, const Shape& shape) {
+  return part.prefix == "gpt." && shape.rank() == 2 && name.starts_with("block") && name.ends_with(".weight");
+}
+
+DType target_type(const Part& part, std::string_view name, const Shape& shape, WeightType weights) {
+  if (!is_large_kind(part, shape) || weights == WeightType::f32) return DType::f32;
+  if (weights == WeightType::bf16 || part.prefix != "gpt.") return DType::bf16;
+  return is_block_matrix(part, name, shape) ? DType::i8 : DType::f32;
+}
+
+// How the inputs of a block's matrix are rotated before they are rounded: those with outliers are.
+std::int64_t rotation_of(std::string_view name, const Shape& shape) {
+  return name.ends_with("ffn.fc2.weight") ? kernels::longest_rotation(shape[1]) : 1;
+}
+
 // {"vae": {"infinity_vae_d32reg.pth": "<SHA-256>"}, ...} of the files that the tensors come from.
 class SourceHashes {
  public:
@@ -95,6 +112,24 @@ class Copier {
       : writer_(writer), total_(static_cast<double>(std::max<std::int64_t>(total, 1))), progress_(progress) {}
 
   void copy(const ConvertedTensor& converted) {
+    switch (converted.derivation) {
+      case Derivation::elements:
+        copy_elements(converted);
+        break;
+      case Derivation::codes:
+      case Derivation::scales:
+        round_rows(converted);
+        break;
+      case Derivation::rotation: {
+        const auto length = static_cast<std::int32_t>(rotation_of(converted.source->name, converted.source->shape));
+        write(std::as_bytes(std::span(&length, 1)));
+        break;
+      }
+    }
+  }
+
+ private:
+  void copy_elements(const ConvertedTensor& converted) {
     const Tensor tensor = converted.part->load(*converted.source);
     const auto* source = static_cast<const std::byte*>(tensor.raw());
     const auto source_size = static_cast<std::int64_t>(dtype_size(tensor.dtype()));
@@ -105,15 +140,39 @@ class Copier {
           Tensor(tensor.dtype(), {count}, source + at * source_size, nullptr).convert_to_float(MemoryKind::other);
       check_finite(floats.view<float>(), at, *converted.source);
       append(floats.view<float>(), converted.target.dtype);
-      progress_(static_cast<double>(written_) / total_, converted.target.name);
-      since_drop_ += count * source_size;
-      if (since_drop_ < kPageBytes) continue;
-      converted.part->drop_pages();
-      since_drop_ = 0;
+      has_read(converted, count * source_size);
     }
   }
 
- private:
+  // A matrix in int8: its codes, or their scales. Each is written on its own, for which the matrix is rounded twice.
+  void round_rows(const ConvertedTensor& converted) {
+    const Tensor tensor = converted.part->load(*converted.source);
+    const std::int64_t outputs = tensor.shape()[0], inputs = tensor.shape()[1];
+    const std::int64_t rotation = rotation_of(converted.source->name, tensor.shape());
+    const auto* source = static_cast<const std::byte*>(tensor.raw());
+    const std::int64_t row_bytes = inputs * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(inputs, 1));
+    for (std::int64_t row = 0; row < outputs; row += step) {
+      const std::int64_t count = std::min(step, outputs - row);
+      // The piece borrows from `tensor`, which outlives it.
+      const Tensor rows(tensor.dtype(), {count, inputs}, source + row * row_bytes, nullptr);
+      const Tensor floats = rows.convert_to_float(MemoryKind::other);
+      check_finite(floats.view<float>(), row * inputs, *converted.source);
+      const kernels::Int8Weight rounded = kernels::quantise_weight(floats, rotation, MemoryKind::other);
+      const Tensor& part = converted.derivation == Derivation::codes ? rounded.codes : rounded.scales;
+      write({static_cast<const std::byte*>(part.raw()), static_cast<std::size_t>(part.bytes())});
+      has_read(converted, count * row_bytes);
+    }
+  }
+
+  void has_read(const ConvertedTensor& converted, std::int64_t bytes) {
+    progress_(static_cast<double>(written_) / total_, converted.target.name);
+    since_drop_ += bytes;
+    if (since_drop_ < kPageBytes) return;
+    converted.part->drop_pages();
+    since_drop_ = 0;
+  }
+
   void append(View<const float> values, DType dtype) {
     if (dtype == DType::f32) {
       write(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.elements()))));
@@ -149,15 +208,23 @@ void check_space(const std::filesystem::path& path, std::int64_t bytes) {
 }  // namespace
 
 std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
-  SCALEKV_ASSERT(options.weights == DType::bf16 || options.weights == DType::f32);
   std::vector<ConvertedTensor> plan;
   for (const Part& part : parts_of(bundle)) {
     for (const auto& [name, info] : part.weights->infos()) {
+      if (info->dtype == DType::i8 && name.ends_with(".weight")) {
+        fail("{} holds int8 weights already; convert the files that it was made from", bundle.description);
+      }
       if (!is_wanted(part, name, *info, options)) continue;
-      const DType dtype = is_large_kind(part, info->shape) ? options.weights : DType::f32;
-      TensorInfo target{.name = std::string(part.prefix) + name, .dtype = dtype, .shape = info->shape};
-      target.bytes = checked_bytes(dtype, info->shape, bundle.description);
-      plan.push_back({.target = std::move(target), .source = info, .part = part.weights});
+      const auto add = [&](const char* suffix, DType dtype, const Shape& shape, Derivation derivation) {
+        TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
+        target.bytes = checked_bytes(dtype, shape, bundle.description);
+        plan.push_back({.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
+      };
+      const DType dtype = target_type(part, name, info->shape, options.weights);
+      add("", dtype, info->shape, dtype == DType::i8 ? Derivation::codes : Derivation::elements);
+      if (dtype != DType::i8) continue;
+      add("_scale", DType::f32, {info->shape[0]}, Derivation::scales);
+      if (rotation_of(name, info->shape) > 1) add("_rotation", DType::i32, {1}, Derivation::rotation);
     }
   }
   if (bundle.tokenizer.empty())

@@ -9,23 +9,29 @@
 #include <vector>
 
 #include "checkpoint/bundle.h"
+#include "core/weight_type.h"
 
 namespace scalekv::checkpoint {
 
 struct ConversionOptions {
-  // Type of matrices and convolution kernels, bf16 or f32; all else is f32.
-  DType weights = DType::bf16;
+  // How matrices and convolution kernels are written; all else is f32. int8: the matrices of the transformer's blocks
+  // are rounded, its other ones f32, those of VAE and text encoder bf16.
+  WeightType weights = WeightType::bf16;
   // Whether the VAE's encoder goes in, which only pictures as input need.
   bool encoder = true;
   // The metadata entry `config`.
   std::string config_json = {};
 };
 
+// What a tensor of the new file is of its source: the same numbers, or a part of what int8 matrices consist of.
+enum class Derivation : std::uint8_t { elements, codes, scales, rotation };
+
 // One tensor of the new file and where it comes from.
 struct ConvertedTensor {
   TensorInfo target;                   // under its new name and type
   const TensorInfo* source = nullptr;  // nullptr: the tokenizer's bytes
   const WeightMap* part = nullptr;
+  Derivation derivation = Derivation::elements;
 };
 
 // What the new file will hold, in its order: what the engine reads and nothing else. Throws Error naming a part that

@@ -46,15 +46,30 @@ std::vector<std::string> WeightMap::names(std::string_view start) const {
   return found;
 }
 
-Tensor WeightMap::take(std::string_view name, const Shape& expected) {
+const TensorInfo& WeightMap::require_shape(std::string_view name, const Shape& expected) const {
   const TensorInfo& info = require(name);
   if (info.shape != expected) {
     fail("{}: tensor {} has shape {}, expected {}; it belongs to another architecture", description(),
          in_quotes(info.name), info.shape.to_string(), expected.to_string());
   }
+  return info;
+}
+
+Tensor WeightMap::take(std::string_view name, const Shape& expected) {
+  const TensorInfo& info = require_shape(name, expected);
   if (!is_floating(info.dtype)) {
     fail("{}: tensor {} is of type {}, expected F32, F16, BF16 or F64", description(), in_quotes(info.name),
          dtype_name(info.dtype));
+  }
+  used_.emplace(name);
+  return source_->load(info);
+}
+
+Tensor WeightMap::take_typed(std::string_view name, const Shape& expected, DType dtype) {
+  const TensorInfo& info = require_shape(name, expected);
+  if (info.dtype != dtype) {
+    fail("{}: tensor {} is of type {}, expected {}", description(), in_quotes(info.name), dtype_name(info.dtype),
+         dtype_name(dtype));
   }
   used_.emplace(name);
   return source_->load(info);

@@ -33,7 +33,9 @@ class WeightMap {
   // The tensor, which is then marked as used. Throws Error where it is missing (naming what was sought), has another
   // shape (naming both), or is not of a floating type.
   Tensor take(std::string_view name, const Shape& expected);
-  // The same, converted to float32 if it is not. Throws Error where an element is NaN or infinite.
+  // The same of one type, floating or not.
+  Tensor take_typed(std::string_view name, const Shape& expected, DType dtype);
+  // The same as take(), converted to float32 if it is not. Throws Error where an element is NaN or infinite.
   Tensor take_float(std::string_view name, const Shape& expected, MemoryKind kind);
   // Marks names that a checkpoint may hold though nothing reads them.
   void ignore(std::string_view start);
@@ -53,6 +55,7 @@ class WeightMap {
 
  private:
   const TensorInfo& require(std::string_view name) const;
+  const TensorInfo& require_shape(std::string_view name, const Shape& expected) const;
 
   std::shared_ptr<const TensorSource> source_;
   std::string prefix_;

@@ -19,7 +19,7 @@ struct ConvertOptions {
   checkpoint::BundlePaths sources;
   std::filesystem::path out;
   std::string name;
-  std::string dtype = "bf16";
+  std::string weights = "bf16";
   std::string size;
   double cfg = -1.0;
   double tau = -1.0;
@@ -85,7 +85,7 @@ void convert(const ConvertOptions& options) {
   }
   check_writable(options.out);
   const checkpoint::Bundle bundle = checkpoint::open_bundle(options.sources);
-  checkpoint::ConversionOptions conversion{.weights = options.dtype == "f32" ? DType::f32 : DType::bf16,
+  checkpoint::ConversionOptions conversion{.weights = parse_weight_type(options.weights),
                                            .encoder = !options.no_encoder};
   const auto plan = checkpoint::plan_conversion(bundle, conversion);
   const nlohmann::json config = config_of(options, bundle);
@@ -114,8 +114,8 @@ void add_convert_command(CLI::App& app) {
   command->add_option("--model", options->sources.model,
                       "model file to start from; the options above replace its parts");
   command->add_option("-o,--out", options->out, "model file to write (.safetensors)")->required();
-  command->add_option("--dtype", options->dtype, "type of the matrices")
-      ->check(CLI::IsMember({"bf16", "f32"}))
+  command->add_option("--weights,--dtype", options->weights, "type of the matrices")
+      ->check(CLI::IsMember({"bf16", "f32", "int8"}))
       ->capture_default_str();
   command->add_flag("--no-encoder", options->no_encoder, "leave out the VAE's encoder, which only reconstruct needs");
   command->add_option("--name", options->name, "name of the model; known ones are recognised by their sizes");

@@ -21,8 +21,9 @@ void ModelOptions::add_to(CLI::App& command) {
       ->group(group);
   command
       .add_option("--weights", open.weights,
-                  "how matrices are held: f32 or bf16; default: f32 for small models, bf16 for large ones")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+                  "how matrices are held: f32, bf16 or int8; default: f32 for small models, what suits the machine for "
+                  "large ones")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->group(group);
   command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
       ->check(CLI::Range(1, 1024))

@@ -67,16 +67,18 @@ Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint
     float& scale = query_scale_.view<float>()(0, h, 0, 0);
     scale = std::exp(std::min(scale, std::log(100.0F)));
   }
-  query_key_value_ =
-      kernels::Linear(weights.take(prefix + "sa.mat_qkv.weight", {3 * c, c}), Tensor(), MemoryKind::weights, type);
-  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c, type);
+  const MatrixForm form{.type = type};
+  query_key_value_ = take_matrix(weights, prefix + "sa.mat_qkv.weight", Tensor(), c, 3 * c, form);
+  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c, form);
   cross_norm_weight_ = vector("ca_norm.weight");
   cross_norm_bias_ = vector("ca_norm.bias");
-  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c, type);
-  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c, type);
-  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c, type);
-  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, type);
-  feed_forward_out_ = take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, type);
+  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c, form);
+  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c, form);
+  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c, form);
+  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, form);
+  // On the released weights the inputs of the second reach hundreds of times their median.
+  feed_forward_out_ =
+      take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, {.type = type, .outliers = true});
 }
 
 Tensor Block::project_memory(View<const float> memory) const {

@@ -1,6 +1,10 @@
 #include "kernels/linear.h"
 
+#include <optional>
+#include <utility>
+
 #include "core/error.h"
+#include "kernels/int8_matmul.h"
 #include "kernels/linear_impl.h"
 #include "kernels/row_matmul.h"
 
@@ -19,7 +23,36 @@ class PanelLinear final : public LinearImpl {
   Tensor panels_;
 };
 
-std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, WeightType type) {
+class Int8Linear final : public LinearImpl {
+ public:
+  explicit Int8Linear(Int8Weight weight) : weight_(std::move(weight)) {}
+  std::int64_t weight_bytes() const override { return weight_.codes.bytes() + weight_.scales.bytes(); }
+  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
+    int8_matmul(x, weight_, epilogue, y);
+  }
+
+ private:
+  Int8Weight weight_;
+};
+
+// Writes mapped bytes in the ledger for as long as it lives.
+class Entry {
+ public:
+  Entry(MemoryKind kind, std::int64_t bytes) : kind_(kind), bytes_(bytes) { ledger().add(kind, bytes); }
+  ~Entry() { ledger().remove(kind_, bytes_); }
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+
+ private:
+  MemoryKind kind_;
+  std::int64_t bytes_;
+};
+
+std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, WeightType type, bool outliers) {
+  if (type == WeightType::int8) {
+    const std::int64_t rotation = outliers ? longest_rotation(weight.shape()[1]) : 1;
+    return std::make_unique<Int8Linear>(quantise_weight(weight, rotation, kind));
+  }
   if (type == WeightType::bf16) return std::make_unique<PanelLinear>(weight, DType::bf16, kind);
   if (onednn_keeps_rows_apart(weight.shape()[1], weight.shape()[0])) {
     return make_onednn_linear(weight.convert_to_float(MemoryKind::other), kind);
@@ -33,22 +66,39 @@ struct Linear::Impl {
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
   std::unique_ptr<LinearImpl> product;
-  Tensor bias;  // [N], or empty
+  Tensor bias;                    // [N], or empty
+  std::optional<Entry> borrowed;  // of a weight that lies in a file
 };
 
-Linear::Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type) {
-  if (weight.shape().rank() != 2) {
-    fail("a linear layer's weight has shape {}, expected [outputs, inputs]", weight.shape().to_string());
+std::shared_ptr<Linear::Impl> Linear::make(const Shape& weight, const Tensor& bias, MemoryKind kind) {
+  if (weight.rank() != 2) {
+    fail("a linear layer's weight has shape {}, expected [outputs, inputs]", weight.to_string());
   }
   auto impl = std::make_shared<Impl>();
-  impl->outputs = weight.shape()[0];
-  impl->inputs = weight.shape()[1];
+  impl->outputs = weight[0];
+  impl->inputs = weight[1];
   if (!bias.empty()) {
     if (bias.elements() != impl->outputs) fail("a bias of {} elements for {} outputs", bias.elements(), impl->outputs);
     impl->bias = bias.convert_to_float(kind);
   }
-  impl->product = make_impl(weight, kind, type);
-  impl_ = std::move(impl);
+  return impl;
+}
+
+Linear::Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type, bool outliers) {
+  const std::shared_ptr<Impl> impl = make(weight.shape(), bias, kind);
+  impl->product = make_impl(weight, kind, type, outliers);
+  impl_ = impl;
+}
+
+Linear::Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind) {
+  const std::shared_ptr<Impl> impl = make(weight.codes.shape(), bias, kind);
+  if (weight.scales.elements() != impl->outputs || (weight.rotation > 1 && impl->inputs % (4 * weight.rotation) != 0)) {
+    fail("{} scales and a rotation of {} for a weight of {}", weight.scales.elements(), weight.rotation,
+         weight.codes.shape().to_string());
+  }
+  if (weight.borrowed) impl->borrowed.emplace(kind, weight.codes.bytes());
+  impl->product = std::make_unique<Int8Linear>(std::move(weight));
+  impl_ = impl;
 }
 
 std::int64_t Linear::predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type) {

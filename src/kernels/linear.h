@@ -7,6 +7,7 @@
 #include "core/tensor.h"
 #include "core/weight_type.h"
 #include "kernels/epilogue.h"
+#include "kernels/int8_weight.h"
 
 namespace scalekv::kernels {
 
@@ -26,8 +27,12 @@ class Linear {
  public:
   Linear() = default;
   // weight: [N, K] float32, bfloat16 or float16, held as `type`; bias: [N] of the same types, or an empty tensor.
-  // The layer keeps its own copy, in the ledger under `kind`.
-  Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type = WeightType::f32);
+  // The layer keeps its own copy, in the ledger under `kind`. `outliers`: inputs have some, so that rounding to int8
+  // rotates them first (Int8Weight::rotation).
+  Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type = WeightType::f32,
+         bool outliers = false);
+  // The same of a weight that is rounded already, which is used where it lies (and is in the ledger wherever that is).
+  Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind);
 
   // weight_bytes() of a layer of this shape, without making one.
   static std::int64_t predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type);
@@ -44,6 +49,7 @@ class Linear {
 
  private:
   struct Impl;
+  static std::shared_ptr<Impl> make(const Shape& weight, const Tensor& bias, MemoryKind kind);
   std::shared_ptr<const Impl> impl_;
 };
 

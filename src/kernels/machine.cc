@@ -38,4 +38,12 @@ std::string machine_description() {
   return fmt::format("Highway {}, oneDNN {}", hwy::TargetName(best), onednn_name());
 }
 
+bool prefers_int8() {
+#if HWY_ARCH_X86
+  return (hwy::SupportedTargets() & HWY_AVX2) != 0;
+#else
+  return false;  // measured nowhere
+#endif
+}
+
 }  // namespace scalekv::kernels

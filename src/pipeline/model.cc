@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/threads.h"
+#include "kernels/machine.h"
 
 namespace scalekv::pipeline {
 namespace {
@@ -38,13 +39,24 @@ std::shared_ptr<const cache::Calibration> find_calibration(std::filesystem::path
   return std::make_shared<cache::Calibration>(cache::read_calibration(model));
 }
 
-// Small models keep the weights they were trained with; of large ones half the bytes are worth their rounding.
+// A file of int8 weights stays that. Small models keep the weights they were trained with; large ones take what the
+// machine multiplies fastest.
 WeightType choose_weight_type(const std::string& wanted, const checkpoint::WeightMap& transformer) {
   constexpr std::int64_t kLarge = 500'000'000;  // parameters
-  if (!wanted.empty()) return parse_weight_type(wanted);
   std::int64_t parameters = 0;
-  for (const auto& [name, info] : transformer.infos()) parameters += info->shape.elements();
-  return parameters < kLarge ? WeightType::f32 : WeightType::bf16;
+  bool rounded = false;
+  for (const auto& [name, info] : transformer.infos()) {
+    parameters += info->shape.elements();
+    rounded = rounded || name.ends_with(".weight_scale");
+  }
+  if (rounded && !wanted.empty() && parse_weight_type(wanted) != WeightType::int8) {
+    fail_usage("{} holds int8 weights, which cannot become {} again; open the model they were made from",
+               transformer.description(), wanted);
+  }
+  if (rounded) return WeightType::int8;
+  if (!wanted.empty()) return parse_weight_type(wanted);
+  if (parameters < kLarge) return WeightType::f32;
+  return kernels::prefers_int8() ? WeightType::int8 : WeightType::bf16;
 }
 
 }  // namespace

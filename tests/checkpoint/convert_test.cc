@@ -117,8 +117,42 @@ TEST_F(ConvertTest, MatricesAreRoundedAndTheRestIsExact) {
   EXPECT_EQ(to_float(matrix.view<BFloat16>()(1, 0)), -2.5F);
   EXPECT_EQ(source->load(*source->find("gpt.head.bias")).view<const float>()(0), 1.00390625F);
   EXPECT_EQ(source->load(*source->find("gpt.ada_gss")).view<const float>()(0, 0, 0), 1.00390625F);
-  const auto exact = converted({.weights = DType::f32});
+  const auto exact = converted({.weights = WeightType::f32});
   EXPECT_EQ(exact->load(*exact->find("gpt.word_embed.weight")).view<const float>()(0, 1), 1.00390625F);
+}
+
+TEST_F(ConvertTest, BlocksAreRoundedToInt8WithScales) {
+  std::vector<float> values(32);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
+  write_floats(folder_ / "gpt.safetensors", {{"word_embed.weight", {2, 2}, {1.0F, 1.00390625F, -2.5F, 3.0e38F}},
+                                             {"blocks.0.sa.proj.weight", {2, 16}, values},
+                                             {"blocks.0.ffn.fc2.weight", {2, 16}, values}});
+  const auto source = converted({.weights = WeightType::int8});
+  const auto load = [&](const char* name) { return source->load(*source->find(name)); };
+  EXPECT_EQ(load("gpt.word_embed.weight").dtype(), DType::f32);
+  EXPECT_EQ(load("vae.decoder.conv_in.conv.weight").dtype(), DType::bf16);
+  const Tensor codes = load("gpt.blocks.0.sa.proj.weight"), scales = load("gpt.blocks.0.sa.proj.weight_scale");
+  for (std::int64_t i = 0; i < 32; ++i) {
+    const float scale = scales.view<const float>()(i / 16);
+    EXPECT_NEAR(static_cast<float>(codes.view<const std::int8_t>()(i / 16, i % 16)) * scale,
+                values[static_cast<std::size_t>(i)], 0.5F * scale);
+  }
+  EXPECT_EQ(source->find("gpt.blocks.0.sa.proj.weight_rotation"), nullptr);
+  // [1][4][4] along the middle, by the matrix written out.
+  EXPECT_EQ(load("gpt.blocks.0.ffn.fc2.weight_rotation").view<const std::int32_t>()(0), 4);
+  const Tensor rotated = load("gpt.blocks.0.ffn.fc2.weight"), steps = load("gpt.blocks.0.ffn.fc2.weight_scale");
+  constexpr float kHadamard[4][4] = {{1, 1, 1, 1}, {1, -1, 1, -1}, {1, 1, -1, -1}, {1, -1, -1, 1}};
+  for (std::int64_t i = 0; i < 32; ++i) {
+    const std::int64_t row = i / 16, k = i % 16;
+    float expected = 0.0F;
+    for (std::int64_t j = 0; j < 4; ++j) {
+      expected += 0.5F * kHadamard[k / 4][j] * values[static_cast<std::size_t>(row * 16 + j * 4 + k % 4)];
+    }
+    const float scale = steps.view<const float>()(row);
+    EXPECT_NEAR(static_cast<float>(rotated.view<const std::int8_t>()(row, k)) * scale, expected, 0.51F * scale);
+  }
+  const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
+  EXPECT_TRUE(mentions(failure_of([&] { plan_conversion(again, {}); }), {"out.safetensors", "int8"}));
 }
 
 TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "kernels/int8_matmul.h"
 #include "kernels/row_matmul.h"
 #include "scalar_twins.h"
 
@@ -11,7 +12,7 @@ namespace {
 struct Case {
   std::int64_t rows, inputs, outputs;
 };
-constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16};
+constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16, WeightType::int8};
 
 struct Options {
   bool biased;
@@ -33,6 +34,15 @@ Tensor as_held(const Tensor& weight, WeightType type) {
   for (std::int64_t i = 0; type == WeightType::bf16 && i < values.elements(); ++i) {
     values(i) = to_float(to_bfloat16(values(i)));
   }
+  if (type == WeightType::int8) {
+    const Int8Weight rounded = quantise_weight(weight, 1, MemoryKind::other);
+    for (std::int64_t n = 0; n < weight.shape()[0]; ++n) {
+      for (std::int64_t k = 0; k < weight.shape()[1]; ++k) {
+        held.view<float>()(n, k) =
+            static_cast<float>(rounded.codes.view<std::int8_t>()(n, k)) * rounded.scales.view<float>()(n);
+      }
+    }
+  }
   return held;
 }
 
@@ -44,6 +54,9 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
     const Tensor gates = random_tensor({rows, 2, outputs}, 6);
     for (const WeightType type : kTypes) {
       const Tensor held = as_held(weight, type);
+      // Inputs of up to 5 are rounded to steps; a sum of K errors of up to half a step, over weights of length about 1.
+      const double step = 5.0 / static_cast<double>(largest_input_code(inputs));
+      const double near = type == WeightType::int8 ? 3e-5 + 3.0 * step : 3e-5;
       for (const auto& [biased, activation, accumulate, gated] : kOptions) {
         SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs << " " << weight_type_name(type)
                                         << biased << static_cast<int>(activation) << accumulate << gated);
@@ -63,7 +76,9 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
             if (activation == Activation::silu) value = silu_twin(value);
             if (gated) value *= static_cast<double>(gate(m / (rows / runs), n));
             if (accumulate) value += static_cast<double>(before.view()(m, n));
-            ASSERT_NEAR(y.view()(m, n), value, 3e-5) << m << ", " << n;
+            const double factor =
+                gated ? std::max(1.0, std::abs(static_cast<double>(gate(m / (rows / runs), n)))) : 1.0;
+            ASSERT_NEAR(y.view()(m, n), value, near * factor) << m << ", " << n;
           }
         }
         EXPECT_TRUE(y.gaps_untouched());
