@@ -30,6 +30,15 @@ struct OpenOptions {
   // else what suits the machine (int8 on x86 with AVX2, else bf16).
   // The text encoder's follow, embeddings, norms, conditioning and head stay float32.
   std::string weights = {};
+  // In place of files: random weights of a released model's sizes ("infinity-2b", "layer12"), for measuring time and
+  // memory. Prompts are then read byte by byte, and pictures show noise.
+  std::string random_architecture = {};
+  // The text encoder's weights are freed when a request's texts are encoded, and loaded again for the next one; true
+  // keeps them, for servers and long lists of prompts.
+  bool keep_text_encoder = false;
+  // Bytes that requests may take; 0: what the system and its control groups (containers) have left. A request whose
+  // plan takes more is refused before anything is allocated.
+  std::int64_t memory_limit = 0;
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals

@@ -27,6 +27,7 @@ struct Bundle {
   std::optional<WeightMap> vae;
   std::optional<WeightMap> text_encoder;
   std::string tokenizer;    // the SentencePiece model file's bytes
+  bool random = false;      // weights are made in memory as they are asked for; there is no tokenizer
   std::string config_json;  // our metadata `config`, or what was found beside the published files; may be empty
   std::string description;  // for messages
 };

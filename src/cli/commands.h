@@ -15,5 +15,7 @@ void add_convert_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_evaluate_shapes_command(CLI::App& app);
+void add_plan_command(CLI::App& app);
+void add_bench_command(CLI::App& app);
 
 }  // namespace scalekv::cli

@@ -43,9 +43,9 @@ void compare(const CompareOptions& options) {
   std::filesystem::create_directories(options.out, failed);
   if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
   check_writable(options.out / "full.png");
-  Pipeline pipeline = options.model.open_pipeline();
   Request full_request = request;
   full_request.cache.policy = "full";
+  Pipeline pipeline = options.model.open_pipeline(full_request);
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
   const Run policy = draw(pipeline, request, request.cache.policy, options.model.quiet);
   const double psnr = eval::psnr(full.image, policy.image);

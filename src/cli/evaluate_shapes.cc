@@ -43,7 +43,9 @@ class Evaluation {
   // One picture a caption; caption i draws with seed + i.
   void judge_model() {
     Request request = options_.request.parsed();
-    Pipeline pipeline = options_.model.open_pipeline();
+    ModelOptions model = options_.model;
+    model.open.keep_text_encoder = true;  // a list of prompts
+    Pipeline pipeline = model.open_pipeline(request);
     if (!options_.out.empty()) {
       std::error_code failed;
       std::filesystem::create_directories(options_.out, failed);

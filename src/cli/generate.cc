@@ -39,7 +39,7 @@ nlohmann::json to_json(const Statistics& statistics) {
 void generate(const GenerateOptions& options) {
   Request request = options.request.parsed();
   check_writable(options.out);
-  Pipeline pipeline = options.model.open_pipeline();
+  Pipeline pipeline = options.model.open_pipeline(request);
   const std::map<std::string, std::string> settings = pipeline.describe(request);
   Result result;
   {

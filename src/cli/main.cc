@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
     scalekv::cli::add_report_command(app);
     scalekv::cli::add_evaluate_command(app);
     scalekv::cli::add_evaluate_shapes_command(app);
+    scalekv::cli::add_plan_command(app);
+    scalekv::cli::add_bench_command(app);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

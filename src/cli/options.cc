@@ -3,9 +3,12 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <charconv>
+
 #include "cache/policy.h"
 #include "core/error.h"
 #include "infinity/schedule.h"
+#include "pipeline/plan.h"
 
 namespace scalekv::cli {
 
@@ -25,11 +28,58 @@ void ModelOptions::add_to(CLI::App& command) {
                   "large ones")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->group(group);
+  command
+      .add_option("--arch", open.random_architecture,
+                  "infinity-2b, infinity-8b, layer12 ... layer48: a released model's sizes in place of a file")
+      ->group(group);
+  command.add_flag("--random", random, "with --arch: random weights, to measure time and memory")->group(group);
+  command
+      .add_flag("--keep-text-encoder", open.keep_text_encoder,
+                "hold the text encoder's weights after the prompt is encoded")
+      ->group(group);
+  command
+      .add_option("--memory-limit", memory_limit,
+                  "refuse what would take more: 8G, 512M; default: what the system or the container has left")
+      ->group(group);
   command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->group(group);
   command.add_flag("-q,--quiet", quiet, "no progress, no report");
   command.add_flag("--json", json, "the report as JSON on standard output");
+}
+
+OpenOptions ModelOptions::checked() const {
+  if (random != !open.random_architecture.empty()) {
+    fail_usage("--arch names sizes and --random weights for them: give both, or a model's file");
+  }
+  return planned();
+}
+
+OpenOptions ModelOptions::planned() const {
+  OpenOptions options = open;
+  if (!memory_limit.empty()) options.memory_limit = parse_bytes(memory_limit);
+  return options;
+}
+
+Pipeline ModelOptions::open_pipeline() const { return Pipeline::open(model, checked()); }
+
+Pipeline ModelOptions::open_pipeline(const Request& request) const {
+  const OpenOptions options = checked();
+  pipeline::require_memory(pipeline::make_question(model, options, request),
+                           pipeline::memory_allowed(options.memory_limit));
+  return Pipeline::open(model, options);
+}
+
+std::int64_t parse_bytes(const std::string& text) {
+  double value = 0.0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(end, text.data() + text.size());
+  const double factor = unit.empty() ? 1.0 : unit == "M" ? 1e6 : unit == "G" ? 1e9 : 0.0;
+  const double bytes = value * factor;
+  if (status != std::errc() || !(bytes >= 1.0) || bytes > 1e18) {
+    fail_usage("'{}' is no amount of memory; write 8G, 512M or a number of bytes", text);
+  }
+  return static_cast<std::int64_t>(bytes);
 }
 
 void RequestOptions::add_to(CLI::App& command) {

@@ -13,11 +13,18 @@ namespace scalekv::cli {
 struct ModelOptions {
   std::filesystem::path model;
   OpenOptions open;
+  bool random = false;
+  std::string memory_limit;
   bool quiet = false;
   bool json = false;
 
   void add_to(CLI::App& command);
-  Pipeline open_pipeline() const { return Pipeline::open(model, open); }
+  // What `open` becomes, for a plan and for opening. Both throw UsageError on options that make no sense.
+  OpenOptions planned() const;
+  OpenOptions checked() const;
+  Pipeline open_pipeline() const;
+  // The same for one request: throws Error at once, with advice, where it takes more memory than there is.
+  Pipeline open_pipeline(const Request& request) const;
 };
 
 // What to draw: everything of a Request but the prompt's source.
@@ -30,6 +37,9 @@ struct RequestOptions {
   // The request, with texts turned into numbers. Throws UsageError.
   Request parsed() const;
 };
+
+// "8G", "512M", "0.5G" or bytes -> bytes. Throws UsageError with the accepted forms.
+std::int64_t parse_bytes(const std::string& text);
 
 // Throws Error now rather than after the work when a file at `path` could not be written.
 void check_writable(const std::filesystem::path& path);

@@ -142,7 +142,9 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   const std::int64_t heads = config_.heads;
   const std::int64_t size = config_.head_size();
   modulate(group, context, kScale1, kShift1);
+  context.lap(Stage::rest);
   query_key_value_.run(group.normed, group.query_key_value);  // [G, 3 C]
+  context.lap(Stage::linear);
 
   ObservedQueries observed(context.selector, store.plan(), context.scale, context.layer, group.count);
   observed.gather(cache::QueryForm::projected, group.query_key_value);
@@ -174,15 +176,19 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
                       .out_stride = config_.width});
     }
   }
+  context.lap(Stage::rest);
   kernels::attention(work, size, 1.0F);
+  context.lap(Stage::attention);
   if (context.attention_observer) context.attention_observer(context.scale, context.layer, work);
   select_and_keep(group, context, observed);
+  context.lap(Stage::selection);
 
   if (context.tap) {
     attention_out_.run(group.attended, group.projected);
     context.tap("sa", group.projected);
   }
   attention_out_.run(group.attended, group.x, {.accumulate = true, .gate = gates(group, context, kGamma1)});
+  context.lap(Stage::linear);
 }
 
 void Block::select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const {
@@ -254,7 +260,9 @@ void Block::cross_attention(const Group& group, const BlockContext& context) con
   const View<float> queries = group.projected;
   kernels::layer_norm_affine(group.x, cross_norm_weight_.view<float>(), cross_norm_bias_.view<float>(), kEpsilon,
                              group.normed);
+  context.lap(Stage::rest);
   cross_query_.run(group.normed, queries);
+  context.lap(Stage::linear);
   std::vector<kernels::AttentionHead> work;
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
     const auto sequence = static_cast<std::size_t>(group.first + slot);
@@ -271,15 +279,18 @@ void Block::cross_attention(const Group& group, const BlockContext& context) con
     }
   }
   kernels::attention(work, size, 1.0F / std::sqrt(static_cast<float>(size)));
+  context.lap(Stage::cross_attention);
   if (context.tap) {
     cross_out_.run(group.attended, group.normed);
     context.tap("ca", group.normed);
   }
   cross_out_.run(group.attended, group.x, {.accumulate = true});
+  context.lap(Stage::linear);
 }
 
 void Block::feed_forward(const Group& group, const BlockContext& context) const {
   modulate(group, context, kScale2, kShift2);
+  context.lap(Stage::rest);
   const View<const float> gate = gates(group, context, kGamma2);  // [count, C]
   // As many rows at a time as the hidden layer has room for: a part of one sequence, or some whole ones.
   const std::int64_t most = group.hidden.size(0);
@@ -293,6 +304,7 @@ void Block::feed_forward(const Group& group, const BlockContext& context) const 
         hidden, group.x.slice(0, begin, end),
         {.accumulate = true, .gate = gate.slice(0, begin / group.tokens, (end - 1) / group.tokens + 1)});
   }
+  context.lap(Stage::linear);
   if (context.tap) context.tap("ffn", group.projected);
 }
 

@@ -9,6 +9,7 @@
 #include "cache/kv_store.h"
 #include "cache/policy.h"
 #include "checkpoint/weight_map.h"
+#include "core/stage_clock.h"
 #include "core/tap.h"
 #include "infinity/config.h"
 #include "infinity/observed_queries.h"
@@ -41,7 +42,12 @@ struct BlockContext {
   Workspace* workspace = nullptr;
   SelectionObserver observer;
   AttentionObserver attention_observer = {};
-  Tap tap;  // "sa", "ca", "ffn": what each part adds, before its gate
+  Tap tap;                      // "sa", "ca", "ffn": what each part adds, before its gate
+  StageClock* clock = nullptr;  // may be null: nothing is timed
+
+  void lap(Stage stage) const {
+    if (clock != nullptr) clock->lap(stage);
+  }
 };
 
 class Block {

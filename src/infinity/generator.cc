@@ -70,6 +70,10 @@ class Run {
     if (hooks_.tap) hooks_.tap(fmt::format("{}.s{}", stage, scale), value);
   }
 
+  void lap(Stage stage) const {
+    if (hooks_.clock != nullptr) hooks_.clock->lap(stage);
+  }
+
   void run_scale(int scale) {
     const std::int64_t tokens = map(scale).tokens();
     Tensor x_rows(DType::f32, {sequences_ * tokens, config_.width}, MemoryKind::activations);
@@ -78,10 +82,13 @@ class Run {
     transformer_.add_scale(x, scale);
     tap("x_in", scale, x);
     run_blocks(scale, x);
+    lap(Stage::rest);
     Tensor logits = guided_logits(scale, x);  // [B L, 2 bits]
+    lap(Stage::linear);
     x_rows = Tensor();
     tap("logits", scale, logits.view<float>());
     take_bits(scale, logits.view<float>());
+    lap(Stage::rest);
   }
 
   // The pictures so far, resampled to this scale, for both guidance halves.
@@ -116,7 +123,8 @@ class Run {
                                                .workspace = &workspace_,
                                                .observer = hooks_.observer,
                                                .attention_observer = hooks_.attention_observer,
-                                               .tap = {}});
+                                               .tap = {},
+                                               .clock = hooks_.clock});
       if (hooks_.tap) hooks_.tap(fmt::format("block{}.s{}", layer, scale), x);
       const bool guides_here = request_.guidance_layer > 0 && layer == depth - request_.guidance_layer;
       if (guides_here && cfg(scale) != 1.0F) guide_inside(scale, x);

@@ -44,6 +44,7 @@ struct GenerationHooks {
   Tap tap;
   SelectionObserver observer;
   AttentionObserver attention_observer = {};
+  StageClock* clock = nullptr;  // charged with what the scales take, where there is one
 };
 
 struct Generation {

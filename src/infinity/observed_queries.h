@@ -20,6 +20,8 @@ class ObservedQueries {
   // `projected` before, `attention` after the queries are normalised and rotated in place.
   void gather(cache::QueryForm form, View<const float> query_key_value);
 
+  // Rows that are kept aside for each sequence.
+  std::int64_t rows_per_slot() const { return rows_per_slot_; }
   cache::SelectionFacts facts(int head) const;
   // [observed, head size]
   View<const float> queries(std::int64_t slot, int head) const;

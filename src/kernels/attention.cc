@@ -268,7 +268,7 @@ void attention(std::span<const AttentionHead> heads, std::int64_t head_size, flo
   }
   // One scratch row a thread; multiples of 16 floats keep every array in it aligned.
   const auto row = static_cast<std::int64_t>((HWY_DYNAMIC_DISPATCH(scratch_floats)(size) + 15) / 16 * 16);
-  Tensor scratch(DType::f32, {threads(), row}, MemoryKind::activations);
+  Tensor scratch(DType::f32, {threads(), row}, MemoryKind::other);
   const View<float> rows = scratch.view<float>();
   parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t i) {
     const Task& task = tasks[static_cast<std::size_t>(i)];

@@ -49,7 +49,7 @@ struct Scratchless {
   void execute(std::unordered_map<int, dnnl::memory> arguments) const {
     Tensor scratch;
     if (scratchpad.get_size() > 0) {
-      scratch = Tensor(DType::u8, {static_cast<std::int64_t>(scratchpad.get_size())}, MemoryKind::activations);
+      scratch = Tensor(DType::u8, {static_cast<std::int64_t>(scratchpad.get_size())}, MemoryKind::other);
       arguments.emplace(DNNL_ARG_SCRATCHPAD, onednn_memory(scratchpad, scratch.raw()));
     }
     primitive.execute(cpu_stream(), arguments);

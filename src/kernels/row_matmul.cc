@@ -170,7 +170,7 @@ void row_matmul(View<const float> x, const Tensor& panels, const Epilogue& epilo
   const std::int64_t outputs = y.size(1);
   const std::int64_t row_blocks = ceil_divide(rows, kHeight);
   const std::int64_t slabs = ceil_divide(outputs, kWidth);
-  Tensor scratch(DType::f32, {threads(), kHeight * kWidth}, MemoryKind::activations);
+  Tensor scratch(DType::f32, {threads(), kHeight * kWidth}, MemoryKind::other);
   const View<float> sums = scratch.view<float>();
   parallel_for(row_blocks * slabs, [&](std::int64_t index) {
     const std::int64_t column = index / row_blocks * kWidth;

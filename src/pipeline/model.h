@@ -10,28 +10,21 @@
 #include "checkpoint/bundle.h"
 #include "core/weight_type.h"
 #include "infinity/transformer.h"
+#include "pipeline/sizes.h"
+#include "pipeline/text_room.h"
 #include "scalekv/scalekv.h"
-#include "text/t5_encoder.h"
-#include "text/tokenizer.h"
 #include "vae/decoder.h"
 #include "vae/encoder.h"
 
 namespace scalekv::pipeline {
-
-// How a model is sampled unless the request says otherwise.
-struct ModelDefaults {
-  std::string size = "1M";
-  float cfg = 4.0F;
-  float tau = 1.0F;
-};
 
 struct Model {
   std::string name;
   ModelDefaults defaults;
   WeightType weights = WeightType::f32;  // of the transformer's matrices
   vae::VaeConfig vae_config;
-  text::Tokenizer tokenizer;
-  text::T5Encoder text_encoder;
+  PromptTokenizer tokenizer;
+  TextEncoder text_encoder;
   infinity::Transformer transformer;
   vae::Decoder decoder;
   std::optional<vae::Encoder> encoder;  // absent where the file has none
@@ -42,8 +35,17 @@ struct Model {
   std::int64_t pixels_per_token() const { return vae_config.stride() * (transformer.config().patchify ? 2 : 1); }
 };
 
-// Opens a model file with the calibration beside it (NAME.calibration.json), published files, or the embedded model
-// where no path is given, and sets the number of threads. calibrated: read what was measured of the model, too.
+// The parts that a model is made of: a model file's, published files', those of the embedded model where no path is
+// given, or random ones. Nothing is loaded yet.
+checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
+
+// What was measured of that model: NAME.calibration.json beside the file, or the embedded one; null where there is
+// none.
+std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
+                                                           const OpenOptions& options);
+
+// Opens a model file with the calibration beside it (NAME.calibration.json), published files, the embedded model
+// or random weights, and sets the number of threads. calibrated: read what was measured of the model, too.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
                                   bool calibrated = true);
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "infinity/latent.h"
 #include "pipeline/pixels.h"
+#include "pipeline/plan.h"
 #include "pipeline/prompt.h"
 #include "pipeline/settings.h"
 #include "vae/quantizer.h"
@@ -42,11 +43,19 @@ std::int64_t full_kv_peak(const cache::CacheGeometry& geometry, std::int64_t seq
 }  // namespace
 
 struct Pipeline::Impl {
+  std::filesystem::path file;
+  OpenOptions options;
+  pipeline::ModelSizes sizes;
   std::unique_ptr<pipeline::Model> model;
   ModelFacts facts;
 
-  Tensor encode_text(const std::string& prompt) const {
-    return model->text_encoder.encode(model->tokenizer.encode(prompt));
+  std::vector<std::int32_t> tokenize(const std::string& prompt) const {
+    return prompt.empty() ? std::vector<std::int32_t>() : model->tokenizer.encode(prompt);
+  }
+  // Throws Error where the bytes are more than this process may have; the request is what they are needed for.
+  void check_memory(std::int64_t bytes, const Request& request) const {
+    const std::int64_t allowed = pipeline::memory_allowed(options.memory_limit);
+    if (bytes > allowed) pipeline::require_memory(pipeline::make_question(file, options, request), allowed);
   }
 };
 
@@ -58,6 +67,10 @@ Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& options) {
   const std::int64_t before = ledger().current(MemoryKind::weights);
   auto impl = std::make_unique<Impl>();
+  impl->file = model;
+  impl->options = options;
+  impl->sizes = pipeline::read_sizes(pipeline::open_bundle(model, options), options.weights);
+  impl->check_memory(impl->sizes.weight_bytes, {.prompt = "a prompt"});
   impl->model = pipeline::open_model(model, options);
   const infinity::InfinityConfig& config = impl->model->transformer.config();
   impl->facts = {.name = impl->model->name,
@@ -90,9 +103,17 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   ledger().reset_peaks();
   Stopwatch watch;
 
-  const Tensor text =
-      impl_->encode_text(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
-  const Tensor negative = request.negative_prompt.empty() ? Tensor() : impl_->encode_text(request.negative_prompt);
+  const std::vector<std::int32_t> ids =
+      impl_->tokenize(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
+  const std::vector<std::int32_t> negative_ids = impl_->tokenize(request.negative_prompt);
+  const pipeline::TextLengths lengths{static_cast<std::int64_t>(ids.size()),
+                                      static_cast<std::int64_t>(negative_ids.size())};
+  const bool keep = impl_->options.keep_text_encoder;
+  impl_->check_memory(pipeline::plan_memory(impl_->sizes, request, generation, lengths, keep).peak(), request);
+
+  const Tensor text = model.text_encoder.encode(ids);
+  const Tensor negative = negative_ids.empty() ? Tensor() : model.text_encoder.encode(negative_ids);
+  if (!keep) model.text_encoder.release();
   statistics.seconds_text = watch.lap();
 
   for (int first = 0; first < request.images; first += request.batch) {

@@ -10,6 +10,14 @@ namespace {
 
 constexpr int kMostImages = 100000;
 
+// What a request is checked against.
+struct KnownModel {
+  const std::string& name;
+  const ModelDefaults& defaults;
+  const infinity::InfinityConfig& transformer;
+  std::shared_ptr<const cache::Calibration> calibration;  // may be null
+};
+
 // One value for every scale, or one each.
 std::vector<float> per_scale(const std::vector<float>& values, float fallback, std::size_t scales, const char* what,
                              float least) {
@@ -24,26 +32,27 @@ std::vector<float> per_scale(const std::vector<float>& values, float fallback, s
 }
 
 // Files that were made for a model say its name.
-void check_model(const std::string& name, const Model& model, const std::filesystem::path& file) {
+void check_model(const std::string& name, const KnownModel& model, const std::filesystem::path& file) {
   if (!name.empty() && name != model.name) {
     fail("{} is of the model {}, this one is {}; calibrate this model", file.string(), name, model.name);
   }
 }
 
-cache::Policy read_policy(const Model& model, const CacheSettings& settings, const cache::CacheGeometry& geometry) {
+cache::Policy read_policy(const KnownModel& model, const CacheSettings& settings,
+                          const cache::CacheGeometry& geometry) {
   const cache::BudgetFile file = cache::read_budgets(settings.budgets, geometry.layers, geometry.heads);
   check_model(file.model, model, settings.budgets);
   return cache::make_policy(file, geometry, settings.selector);
 }
 
-}  // namespace
-
-infinity::GenerationRequest resolve_request(const Model& model, const Request& request) {
+infinity::GenerationRequest resolve(const KnownModel& model, const Request& request) {
   if (request.prompt.empty()) fail_usage("the prompt is empty; say what to draw");
   if (request.images < 1 || request.images > kMostImages) {
     fail_usage("{} images are not possible; ask for 1 to {}", request.images, kMostImages);
   }
-  if (request.batch < 1) fail_usage("a batch of {} images is not possible; ask for at least 1", request.batch);
+  if (request.batch < 1 || request.batch > kMostImages) {
+    fail_usage("a batch of {} images is not possible; ask for 1 to {}", request.batch, kMostImages);
+  }
   if (request.top_k < 0) fail_usage("top-k of {} is not possible; 0 keeps every value", request.top_k);
   if (!(request.top_p >= 0.0) || request.top_p > 1.0) {
     fail_usage("top-p of {} is not possible; choose 0 (off) to 1", request.top_p);
@@ -62,10 +71,22 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
     check_model(policy.calibration->model, model, request.cache.calibration);
   }
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
-  const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer.config(), resolved.schedule);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer, resolved.schedule);
   resolved.policy = request.cache.budgets.empty() ? cache::make_policy(policy, geometry)
                                                   : read_policy(model, request.cache, geometry);
   return resolved;
+}
+
+}  // namespace
+
+infinity::GenerationRequest resolve_request(const Model& model, const Request& request) {
+  return resolve({model.name, model.defaults, model.transformer.config(), model.calibration}, request);
+}
+
+infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
+                                            const std::shared_ptr<const cache::Calibration>& calibration,
+                                            const Request& request) {
+  return resolve({sizes.name, sizes.defaults, sizes.transformer, calibration}, request);
 }
 
 }  // namespace scalekv::pipeline

@@ -54,6 +54,40 @@ if [ -n "${2:-}" ]; then
 fi
 expect 2 'weights' -- generate "x" --weights int4
 
+# has KEY...: the JSON report on stdout has the keys.
+has() {
+  for key in "$@"; do grep -q "\"$key\"" stdout || { echo "FAILED: no $key in the report"; failed=1; }; done
+}
+# number KEY: its value in the report.
+number() { sed -n "s/^ *\"$1\": \([0-9.]*\).*/\1/p" stdout | head -n 1; }
+
+expect 0 'kv_paper_mb": 3900' -- plan --arch infinity-2b --json
+has kv_bytes_peak kv_bytes_peak_full kv_paper_mb weights_bytes total_bytes_peak fits would_fit
+expect 0 'kv_paper_mb": 84328' -- plan --arch infinity-8b --policy full --json
+expect 0 'does not fit.*would fit' -- plan --arch infinity-8b --size 1M --batch 8 --memory-limit 20G
+expect 0 'fits into' -- plan
+expect 2 "no architecture 'infinity-9b'.*layer12" -- plan --arch infinity-9b
+expect 2 'batch of 0' -- plan --batch 0
+expect 2 'batch of 2000000000' -- plan --arch infinity-2b --batch 2000000000
+expect 2 'no amount of memory' -- plan --memory-limit much
+expect 2 'no amount of memory' -- plan --memory-limit 0
+expect 2 'exclude each other' -- plan --arch layer12 --model some.safetensors
+expect 2 'give both' -- generate "x" --arch layer12
+expect 1 'GB are available; it would fit with' -- generate "x" --images 16 --batch 16 --policy full --memory-limit 140M
+expect 1 'are available' -- generate "x" --memory-limit 1000
+expect 1 'are available' -- generate "x" --arch infinity-8b --random --memory-limit 1G
+[ -e scalekv.png ] && { echo "FAILED: a refused request left scalekv.png"; failed=1; }
+rm -f scalekv.png
+expect 0 'kv_bytes_peak' -- plan --json --batch 1 --prompt-tokens 5
+planned=$(number kv_bytes_peak)
+expect 0 'gemm_peak_gops' -- bench --json
+has linear_gops attention_gops vae_gops seconds kv_bytes_peak rss_peak_bytes components
+[ "$planned" = "$(number kv_bytes_peak)" ] || { echo "FAILED: the plan says $planned bytes, the ledger $(number kv_bytes_peak)"; failed=1; }
+expect 0 'predicted' -- bench --batches 1,2 --budgets full,10% --no-text-encoder --csv runs.csv --plot runs.svg
+[ "$(wc -l <runs.csv)" = 5 ] || { echo "FAILED: runs.csv has not a line for each run"; failed=1; }
+grep -q '</svg>' runs.svg || { echo "FAILED: runs.svg is no picture"; failed=1; }
+expect 1 'no folder' -- bench --csv nowhere/runs.csv
+
 expect 2 'the prompt is empty' -- generate ""
 expect 2 'not valid UTF-8 at byte 2' -- generate "$(printf 'ab\xff')"
 expect 2 "no cache policy 'magic'.*scalekv" -- generate "x" --policy magic

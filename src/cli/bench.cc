@@ -1,0 +1,313 @@
+// scalekv bench: what a picture takes in time, beside what this machine can do.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cache/budget.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/threads.h"
+#include "eval/line_plot.h"
+#include "kernels/gemm_peak.h"
+#include "kernels/machine.h"
+#include "pipeline/measure.h"
+#include "pipeline/plan.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct BenchOptions {
+  ModelOptions model;
+  RequestOptions request;
+  pipeline::MeasureOptions measure;
+  std::vector<std::string> sizes, budgets;
+  std::vector<int> batches;
+  bool no_text_encoder = false;
+  bool no_decode = false;
+  std::filesystem::path csv, plot;
+};
+
+struct BenchRun {
+  Request request;
+  std::string size;
+  pipeline::Measurement measured;
+  std::int64_t planned_bytes = 0;
+  double predicted_seconds = 0.0;
+};
+
+// The rate of a machine's products of matrices, by the type of the weights.
+class Peaks {
+ public:
+  double operator()(WeightType type) {
+    const auto found = rates_.find(type);
+    if (found != rates_.end()) return found->second;
+    return rates_[type] = kernels::measure_gemm_peak(type);
+  }
+
+ private:
+  std::map<WeightType, double> rates_;
+};
+
+double rate(const pipeline::Component& component) {
+  return component.seconds > 0.0 ? component.work.operations / component.seconds / 1e9 : 0.0;
+}
+
+// Linear layers and the text encoder compute in the type of their weights, everything else in float32.
+WeightType type_of(const pipeline::Component& component, const pipeline::ModelSizes& sizes) {
+  if (component.name == "linear") return sizes.weights;
+  return component.name == "text encoder" ? sizes.text_weights : WeightType::f32;
+}
+
+std::vector<Request> requests_of(const BenchOptions& options) {
+  const Request base = options.request.parsed();
+  const std::vector<std::string> sizes = options.sizes.empty() ? std::vector{base.size} : options.sizes;
+  const std::vector<int> batches = options.batches.empty() ? std::vector{base.batch} : options.batches;
+  std::vector<Request> requests;
+  for (const std::string& size : sizes) {
+    for (const int batch : batches) {
+      Request request = base;
+      request.prompt = "any";
+      request.size = size;
+      request.batch = request.images = batch;
+      if (options.budgets.empty()) requests.push_back(request);
+      for (const std::string& budget : options.budgets) {
+        const bool full = budget == "full";
+        request.cache.policy = full ? "full" : base.cache.policy;
+        request.cache.budget = full ? base.cache.budget : cache::parse_share(budget);
+        requests.push_back(request);
+      }
+    }
+  }
+  return requests;
+}
+
+constexpr std::array kNames = {"text encoder", "linear", "attention", "cross-attention", "selection", "rest", "VAE"};
+
+// Seconds that each run's operations take at the rates of the run with the most of them: measured times grow as
+// operations do where they agree.
+void predict(std::vector<BenchRun>& runs) {
+  const auto operations = [](const BenchRun& run) {
+    double sum = 0.0;
+    for (const pipeline::Component& component : run.measured.components) sum += component.work.operations;
+    return sum;
+  };
+  const BenchRun& largest = *std::max_element(
+      runs.begin(), runs.end(), [&](const BenchRun& a, const BenchRun& b) { return operations(a) < operations(b); });
+  std::map<std::string, double> rates;
+  for (const char* name : kNames) rates[name] = rate(largest.measured.sum(name));
+  const double rest = largest.measured.sum("rest").seconds / largest.measured.sum("linear").work.operations;
+  for (BenchRun& run : runs) {
+    run.predicted_seconds = rest * run.measured.sum("linear").work.operations;
+    for (const char* name : kNames) {
+      if (rates[name] > 0.0) run.predicted_seconds += run.measured.sum(name).work.operations / rates[name] / 1e9;
+    }
+  }
+}
+
+nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
+  const pipeline::Measurement& measured = run.measured;
+  nlohmann::ordered_json report = {{"model", sizes.name},
+                                   {"size", run.size},
+                                   {"batch", run.request.batch},
+                                   {"policy", run.request.cache.policy},
+                                   {"budget", run.request.cache.budget},
+                                   {"weights", weight_type_name(sizes.weights)},
+                                   {"kv", run.request.cache.precision},
+                                   {"threads", threads()},
+                                   {"machine", kernels::machine_description()},
+                                   {"gemm_peak_gops", peaks(sizes.weights)},
+                                   {"gemm_peak_gops_f32", peaks(WeightType::f32)},
+                                   {"linear_gops", rate(measured.sum("linear"))},
+                                   {"attention_gops", rate(measured.sum("attention"))},
+                                   {"vae_gops", rate(measured.sum("VAE"))},
+                                   {"seconds", measured.seconds},
+                                   {"seconds_text", measured.seconds_text},
+                                   {"seconds_transformer", measured.seconds_transformer},
+                                   {"seconds_decode", measured.seconds_decode},
+                                   {"kv_bytes_peak", measured.kv_bytes_peak},
+                                   {"ledger_bytes_peak", measured.ledger_peak},
+                                   {"total_bytes_planned", run.planned_bytes},
+                                   {"rss_peak_bytes", measured.rss_peak_bytes},
+                                   {"components", nlohmann::ordered_json::array()}};
+  for (const pipeline::Component& component : measured.components) {
+    const double peak = peaks(type_of(component, sizes));
+    report["components"].push_back({{"name", component.name},
+                                    {"scale", component.scale + 1},
+                                    {"operations", component.work.operations},
+                                    {"bytes", component.work.bytes},
+                                    {"seconds", component.seconds},
+                                    {"gops", rate(component)},
+                                    {"of_peak", rate(component) / peak}});
+  }
+  return report;
+}
+
+void print_component(const std::string& name, const pipeline::Component& component, double total, double peak) {
+  fmt::print("{:<26} {:>10.2f} {:>10.1f} {:>9.3f} {:>6.1f}%", name, component.work.operations / 1e9,
+             component.work.bytes / 1e6, component.seconds, 100.0 * component.seconds / total);
+  if (component.work.operations > 0.0 && component.seconds > 0.0) {
+    fmt::print(" {:>9.1f} {:>7.0f}% {:>8.1f}", rate(component), 100.0 * rate(component) / peak,
+               component.work.bytes / component.seconds / 1e9);
+  }
+  fmt::print("\n");
+}
+
+void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
+  const pipeline::Measurement& measured = run.measured;
+  fmt::print("{} at {}, {} together, {} {:g}%, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size,
+             run.request.batch, run.request.cache.policy, run.request.cache.budget * 100.0,
+             weight_type_name(sizes.weights), run.request.cache.precision, threads(), kernels::machine_description());
+  fmt::print("matrix product peak, this run: {:.1f} GOP/s ({}), {:.1f} GOP/s (f32)\n", peaks(sizes.weights),
+             weight_type_name(sizes.weights), peaks(WeightType::f32));
+  fmt::print("{:<26} {:>10} {:>10} {:>9} {:>7} {:>9} {:>8} {:>8}\n", "", "GOP", "MB", "seconds", "", "GOP/s", "of peak",
+             "GB/s");
+  for (const pipeline::Component& component : measured.components) {
+    const std::string name =
+        component.scale < 0 ? component.name : fmt::format("  scale {:>2}, {}", component.scale + 1, component.name);
+    const bool worth_a_line = component.seconds > 0.005 * measured.seconds;
+    if (worth_a_line) print_component(name, component, measured.seconds, peaks(type_of(component, sizes)));
+  }
+  fmt::print("all scales\n");
+  for (const char* name : kNames) {
+    const pipeline::Component sum = measured.sum(name);
+    if (sum.seconds > 0.0) print_component(name, sum, measured.seconds, peaks(type_of(sum, sizes)));
+  }
+  fmt::print("{:.3f} s (text {:.3f}, transformer {:.3f}, decoding {:.3f})\n", measured.seconds, measured.seconds_text,
+             measured.seconds_transformer, measured.seconds_decode);
+  fmt::print("peak: KV {:.1f} MB, all in the ledger {:.1f} MB (planned {:.1f}), process {:.1f} MB\n",
+             static_cast<double>(measured.kv_bytes_peak) / 1e6, static_cast<double>(measured.ledger_peak) / 1e6,
+             static_cast<double>(run.planned_bytes) / 1e6, static_cast<double>(measured.rss_peak_bytes) / 1e6);
+}
+
+std::string to_csv(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
+  std::string text =
+      "model,size,batch,policy,budget,weights,kv,seconds,seconds_predicted,seconds_text,seconds_transformer,"
+      "seconds_decode,operations,linear_gops,attention_gops,vae_gops,kv_bytes_peak,ledger_bytes_peak,"
+      "total_bytes_planned,rss_peak_bytes\n";
+  for (const BenchRun& run : runs) {
+    const pipeline::Measurement& m = run.measured;
+    double operations = 0.0;
+    for (const pipeline::Component& component : m.components) operations += component.work.operations;
+    text += fmt::format(
+        "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
+        sizes.name, run.size, run.request.batch, run.request.cache.policy, run.request.cache.budget,
+        weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
+        m.seconds_transformer, m.seconds_decode, operations, rate(m.sum("linear")), rate(m.sum("attention")),
+        rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
+  }
+  return text;
+}
+
+// Seconds over operations, measured and predicted, a line for each batch and budget.
+std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
+  std::vector<eval::Series> series;
+  const auto line_of = [&](const BenchRun& run, const char* what) -> eval::Series& {
+    const std::string policy = run.request.cache.policy == "full" ? "full"
+                                                                  : fmt::format("{} {:g}%", run.request.cache.policy,
+                                                                                run.request.cache.budget * 100.0);
+    const std::string name = fmt::format("batch {}, {}{}", run.request.batch, policy, what);
+    for (eval::Series& one : series) {
+      if (one.name == name) return one;
+    }
+    series.push_back({.name = name, .x = {}, .y = {}, .dashed = *what != '\0'});
+    return series.back();
+  };
+  for (const BenchRun& run : runs) {
+    double operations = 0.0;
+    for (const pipeline::Component& component : run.measured.components) operations += component.work.operations;
+    const auto add = [&](const char* what, double seconds) {
+      eval::Series& line = line_of(run, what);
+      line.x.push_back(operations / 1e9);
+      line.y.push_back(seconds);
+    };
+    add("", run.measured.seconds);
+    add(", predicted", run.predicted_seconds);
+  }
+  return eval::log_plot_svg(
+      fmt::format("{}, weights {}: time over operations", sizes.name, weight_type_name(sizes.weights)),
+      "billion operations", "seconds", series);
+}
+
+void bench(const BenchOptions& options) {
+  for (const auto& file : {options.csv, options.plot}) {
+    if (!file.empty()) check_writable(file);
+  }
+  const OpenOptions open = options.model.checked();
+  const std::vector<Request> requests = requests_of(options);
+  pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, requests.front());
+  question.texts.prompt = options.measure.prompt_tokens;
+  const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, open.weights);
+  std::vector<BenchRun> runs;
+  for (const Request& request : requests) {
+    question.request = request;
+    pipeline::require_memory(question, pipeline::memory_allowed(open.memory_limit));
+    runs.push_back({.request = request,
+                    .size = request.size.empty() ? sizes.defaults.size : request.size,
+                    .measured = {},
+                    .planned_bytes = pipeline::answer(question).peak()});
+  }
+  const auto model = pipeline::open_model(options.model.model, open);
+  Peaks peaks;
+  for (BenchRun& run : runs) {
+    peaks(sizes.weights);
+    run.measured = pipeline::measure(*model, sizes, run.request, options.measure);
+  }
+  predict(runs);
+  if (!options.csv.empty()) write_file(options.csv, to_csv(runs, sizes));
+  if (!options.plot.empty()) write_file(options.plot, to_plot(runs, sizes));
+  if (options.model.json) {
+    nlohmann::ordered_json report = to_json(runs.back(), sizes, peaks);
+    fmt::print("{}\n", report.dump(2));
+    return;
+  }
+  if (options.model.quiet) return;
+  for (const BenchRun& run : runs) print_table(run, sizes, peaks);
+  if (runs.size() == 1) return;
+  fmt::print("{:<8} {:>6} {:>14} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
+  for (const BenchRun& run : runs) {
+    fmt::print("{:<8} {:>6} {:>10} {:g}% {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch,
+               run.request.cache.policy, run.request.cache.budget * 100.0, run.measured.seconds, run.predicted_seconds,
+               run.measured.seconds / run.predicted_seconds);
+  }
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("bench", "measure where time goes, beside what this machine can do");
+  auto options = std::make_shared<BenchOptions>();
+  options->request.add_to(*command);
+  for (const char* unused : {"prompt", "--negative", "--face-prompt"}) {
+    command->remove_option(command->get_option(unused));
+  }
+  command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
+  const char* group = "Measurement";
+  command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")->delimiter(',')->group(group);
+  command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',')->group(group);
+  command->add_option("--batches", options->batches, "several batches: 1,2,4")->delimiter(',')->group(group);
+  command->add_option("--prompt-tokens", options->measure.prompt_tokens, "length of the prompt")
+      ->check(CLI::Range(1, text::kMaxPromptTokens))
+      ->capture_default_str()
+      ->group(group);
+  command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
+  command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
+  command->add_option("--scales", options->measure.scales, "only the first scales; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command->add_option("--csv", options->csv, "a line for each run")->group(group);
+  command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);
+  options->model.add_to(*command);
+  command->footer("Example: scalekv bench --arch infinity-2b --random --size 0.25M --csv runs.csv");
+  command->callback([options] {
+    options->measure.text_encoder = !options->no_text_encoder;
+    options->measure.decode = !options->no_decode;
+    bench(*options);
+  });
+}
+
+}  // namespace scalekv::cli

@@ -1,0 +1,156 @@
+// scalekv plan: what a request will take, before anything is allocated.
+#include "pipeline/plan.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "pipeline/model.h"
+#include "pipeline/settings.h"
+
+namespace scalekv::cli {
+namespace {
+
+struct PlanOptions {
+  ModelOptions model;
+  RequestOptions request;
+  std::int64_t prompt_tokens = 32;
+};
+
+// The plan of one request, and what is said about it.
+struct Answer {
+  Request request;
+  pipeline::ModelSizes sizes;
+  infinity::GenerationRequest resolved;
+  pipeline::MemoryPlan plan;
+  double paper_kv_mebibytes = 0.0;
+  double paper_kv_mebibytes_full = 0.0;
+  std::int64_t available = 0;
+  std::vector<pipeline::Alternative> fits;
+};
+
+Answer answer(const PlanOptions& options) {
+  const OpenOptions open = options.model.planned();
+  Request request = options.request.parsed();
+  request.images = request.batch;
+  pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, request);
+  question.request.prompt = "any";  // only its length matters
+  question.texts.prompt = options.prompt_tokens;
+  Answer result;
+  result.request = request;
+  result.sizes = pipeline::read_sizes(*question.bundle, open.weights);
+  result.resolved = pipeline::resolve_request(result.sizes, question.calibration, question.request);
+  result.plan =
+      pipeline::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(result.sizes.transformer, result.resolved.schedule);
+  const bool full = request.cache.policy == "full";
+  result.paper_kv_mebibytes_full = pipeline::paper_kv_mebibytes(geometry, geometry.history());
+  result.paper_kv_mebibytes =
+      full ? result.paper_kv_mebibytes_full
+           : pipeline::paper_kv_mebibytes(geometry, cache::mean_tokens(request.cache.budget, geometry));
+  result.available = pipeline::memory_allowed(open.memory_limit);
+  if (result.plan.peak() > result.available) result.fits = pipeline::what_fits(question, result.available);
+  return result;
+}
+
+nlohmann::ordered_json to_json(const Answer& answer) {
+  const Request& request = answer.request;
+  const pipeline::MemoryPlan& plan = answer.plan;
+  nlohmann::ordered_json report = {
+      {"model", answer.sizes.name},
+      {"size", answer.resolved.schedule.size},
+      {"aspect", answer.resolved.schedule.aspect},
+      {"batch", request.batch},
+      {"policy", request.cache.policy},
+      {"budget", request.cache.budget},
+      {"weights", weight_type_name(answer.sizes.weights)},
+      {"kv", request.cache.precision},
+      {"weights_bytes", plan.weights},
+      {"text_encoder_bytes", plan.text_weights},
+      {"kv_bytes_peak", plan.kv},
+      {"kv_bytes_peak_full", plan.kv_full},
+      {"activation_bytes_peak", plan.activations},
+      {"text_bytes_peak", plan.text},
+      {"vae_bytes_peak", plan.vae},
+      {"phases", {{"encode", plan.encoding}, {"draw", plan.drawing}, {"decode", plan.decoding}}},
+      {"total_bytes_peak", plan.peak()},
+      {"kv_paper_mb", answer.paper_kv_mebibytes},
+      {"kv_paper_mb_full", answer.paper_kv_mebibytes_full},
+      {"available_bytes", answer.available},
+      {"fits", plan.peak() <= answer.available},
+      {"would_fit", nlohmann::ordered_json::array()}};
+  for (const pipeline::Alternative& alternative : answer.fits) {
+    report["would_fit"].push_back({{"options", alternative.options}, {"total_bytes_peak", alternative.peak}});
+  }
+  return report;
+}
+
+void print_row(const char* what, std::int64_t bytes, const char* note) {
+  fmt::print("  {:<22} {:>12.1f} MB   {}\n", what, static_cast<double>(bytes) / 1e6, note);
+}
+
+void print(const Answer& answer) {
+  const Request& request = answer.request;
+  const pipeline::MemoryPlan& plan = answer.plan;
+  fmt::print("{} at {}, aspect {}, {} together, {} {:g}%, weights {}, KV {}\n", answer.sizes.name,
+             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch, request.cache.policy,
+             request.cache.policy == "full" ? 100.0 : request.cache.budget * 100.0,
+             weight_type_name(answer.sizes.weights), request.cache.precision);
+  fmt::print("peak by kind\n");
+  print_row("weights", plan.weights, "transformer and VAE");
+  print_row("text encoder", plan.text_weights, "freed when the prompt is encoded");
+  print_row("KV cache", plan.kv, "current token map included");
+  print_row("KV cache, full", plan.kv_full, "for comparison");
+  print_row("activations", plan.activations, "");
+  print_row("text", plan.text, "features, keys and values of the prompt");
+  print_row("decoding", plan.vae, "");
+  fmt::print("peak by phase\n");
+  print_row("encode the prompt", plan.encoding, "");
+  print_row("draw", plan.drawing, "");
+  print_row("decode", plan.decoding, "");
+  print_row("largest", plan.peak(), "");
+  fmt::print(
+      "as the paper counts KV: {:.0f} of {:.0f} MB (history only, keys in 4 and values in 2 bytes, 8 guided images)\n",
+      answer.paper_kv_mebibytes, answer.paper_kv_mebibytes_full);
+  if (plan.peak() <= answer.available) {
+    fmt::print("fits into the {:.1f} GB that are available\n", static_cast<double>(answer.available) / 1e9);
+    return;
+  }
+  fmt::print("does not fit into the {:.1f} GB that are available{}\n", static_cast<double>(answer.available) / 1e9,
+             answer.fits.empty() ? ", and nothing smaller would" : "; would fit:");
+  for (const pipeline::Alternative& alternative : answer.fits) {
+    fmt::print("  {:<44} {:>8.2f} GB\n", alternative.options, static_cast<double>(alternative.peak) / 1e9);
+  }
+}
+
+void plan(const PlanOptions& options) {
+  const Answer result = answer(options);
+  if (options.model.json) {
+    fmt::print("{}\n", to_json(result).dump(2));
+  } else if (!options.model.quiet) {
+    print(result);
+  }
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("plan", "say what a picture will take in memory, before anything is allocated");
+  auto options = std::make_shared<PlanOptions>();
+  options->request.add_to(*command);
+  command->remove_option(command->get_option("prompt"));
+  command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
+  command->add_option("--prompt-tokens", options->prompt_tokens, "length of the prompt")
+      ->check(CLI::Range(1, text::kMaxPromptTokens))
+      ->capture_default_str();
+  options->model.add_to(*command);
+  command->remove_option(command->get_option("--random"));
+  command->footer("Example: scalekv plan --arch infinity-8b --size 1M --batch 8 --budget 10% --weights int8");
+  command->callback([options] { plan(*options); });
+}
+
+}  // namespace scalekv::cli

@@ -1,0 +1,14 @@
+// How much memory this process may still take.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace scalekv {
+
+// Bytes: what the system has available, or what is left below a limit of this process's control groups (version 1 or 2,
+// its own or an outer one), whichever is less. Nothing that can be read: the largest number.
+// root: where /proc and /sys are, for tests.
+std::int64_t available_memory(const std::filesystem::path& root = "/");
+
+}  // namespace scalekv

@@ -1,0 +1,76 @@
+#include "kernels/gemm_peak.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "kernels/linear.h"
+#include "kernels/onednn.h"
+
+namespace scalekv::kernels {
+namespace {
+
+constexpr std::int64_t kRows = 1024, kInputs = 2048, kOutputs = 8192;
+constexpr int kRepetitions = 5;
+
+Tensor filled(const Shape& shape) {
+  Tensor tensor(DType::f32, shape, MemoryKind::other);
+  for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+    tensor.view<float>().data()[i] = static_cast<float>(i % 7 - 3) / 8.0F;
+  }
+  return tensor;
+}
+
+double best_rate(const std::function<void()>& product) {
+  product();  // buffers and primitives are made
+  double least = 1e30;
+  for (int i = 0; i < kRepetitions; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    product();
+    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return 2.0 * kRows * kInputs * kOutputs / least / 1e9;
+}
+
+// oneDNN's product in its favourite layout; 0 where it has none of this type for this machine.
+double onednn_rate(WeightType type) {
+  using dnnl::memory;
+  auto x_type = memory::data_type::f32, weight_type = memory::data_type::f32, y_type = memory::data_type::f32;
+  if (type == WeightType::bf16) x_type = weight_type = memory::data_type::bf16;
+  if (type == WeightType::int8) {
+    x_type = memory::data_type::u8;
+    weight_type = memory::data_type::s8;
+    y_type = memory::data_type::s32;
+  }
+  const memory::desc x({kRows, kInputs}, x_type, memory::format_tag::ab);
+  const memory::desc weight({kInputs, kOutputs}, weight_type, memory::format_tag::any);
+  const memory::desc y({kRows, kOutputs}, y_type, memory::format_tag::ab);
+  try {
+    const dnnl::matmul::primitive_desc description({x, weight, y}, cpu_engine());
+    memory x_memory(x, cpu_engine()), y_memory(y, cpu_engine());
+    memory weight_memory(description.weights_desc(), cpu_engine());
+    std::fill_n(static_cast<char*>(x_memory.get_data_handle()), x.get_size(), char{0});
+    std::fill_n(static_cast<char*>(weight_memory.get_data_handle()), description.weights_desc().get_size(), char{0});
+    const dnnl::matmul product(description);
+    return best_rate([&] {
+      product.execute(cpu_stream(),
+                      {{DNNL_ARG_SRC, x_memory}, {DNNL_ARG_WEIGHTS, weight_memory}, {DNNL_ARG_DST, y_memory}});
+      cpu_stream().wait();
+    });
+  } catch (const dnnl::error&) {
+    return 0.0;
+  }
+}
+
+double own_rate(WeightType type) {
+  const Linear linear(filled({kOutputs, kInputs}), Tensor(), MemoryKind::other, type);
+  const Tensor x = filled({kRows, kInputs});
+  Tensor y(DType::f32, {kRows, kOutputs}, MemoryKind::other);
+  return best_rate([&] { linear.run(x.view<float>(), y.view<float>()); });
+}
+
+}  // namespace
+
+double measure_gemm_peak(WeightType type) { return std::max(onednn_rate(type), own_rate(type)); }
+
+}  // namespace scalekv::kernels

@@ -1,0 +1,12 @@
+// How fast this machine multiplies matrices: what kernels are measured against.
+#pragma once
+
+#include "core/weight_type.h"
+
+namespace scalekv::kernels {
+
+// Operations (two a multiply-add) in a second, in billions: the best of several products of 1024 x 2048 x 8192 with
+// weights of that type, on all threads, by oneDNN or by our own kernels, whichever is faster. Takes about a second.
+double measure_gemm_peak(WeightType type);
+
+}  // namespace scalekv::kernels

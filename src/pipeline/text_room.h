@@ -1,0 +1,54 @@
+// From prompts to features.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/weight_type.h"
+#include "text/t5_encoder.h"
+#include "text/tokenizer.h"
+
+namespace scalekv::pipeline {
+
+// A model's tokenizer, or what stands in for it in random models, which have none: an id for each byte, three more than
+// its value, and </s> (as ByT5 does, arXiv 2105.13626).
+class PromptTokenizer {
+ public:
+  // model: SentencePiece, or empty for bytes. vocabulary: of the text encoder, whose rows beyond the model's pieces are
+  // T5's sentinels.
+  PromptTokenizer(const std::string& model, std::int64_t vocabulary);
+  // At most text::kMaxPromptTokens ids, </s> last. Throws UsageError on invalid UTF-8 where there is a model.
+  std::vector<std::int32_t> encode(std::string_view prompt) const;
+
+ private:
+  std::optional<text::Tokenizer> tokenizer_;
+};
+
+// The text encoder, whose weights are in memory only while they are wanted: from the first encode() to release().
+class TextEncoder {
+ public:
+  // Nothing is loaded, but names and shapes are read. Matrices will be held as `type`. Throws Error where the weights
+  // are no T5 encoder's.
+  TextEncoder(checkpoint::WeightMap weights, WeightType type);
+
+  const text::T5Config& config() const { return config_; }
+  // Loads the weights, if they are not in memory; encode() does it by itself.
+  void load() const;
+  // ids -> features [n, width]. Not to be called from several threads at once.
+  Tensor encode(std::span<const std::int32_t> ids) const;
+  // Gives the weights' memory back; the next encode() loads them again.
+  void release() const { loaded_.reset(); }
+
+ private:
+  text::T5Config config_;
+  checkpoint::WeightMap weights_;
+  WeightType type_;
+  mutable std::optional<text::T5Encoder> loaded_;
+};
+
+}  // namespace scalekv::pipeline
