@@ -1,5 +1,5 @@
 // Budget files: an allocation for one model, policy and budget, as JSON (docs/FORMATS.md). Written by `scalekv
-// calibrate`, read by --budgets; the published ScaleKV files are read and written, too.
+// calibrate`, read by --budget-file; the published ScaleKV files are read and written, too.
 #pragma once
 
 #include <filesystem>

@@ -137,7 +137,7 @@ void add_calibrate_command(CLI::App& app) {
   auto options = std::make_shared<CalibrateOptions>();
   options->request.add_to(*command);
   for (const char* unused :
-       {"prompt", "--negative", "--policy", "--budget", "--budgets", "--selector", "--kv", "--calibration"}) {
+       {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--selector", "--kv", "--calibration"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")

@@ -182,7 +182,7 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "compare cache policies with the full cache, at equal bytes");
   auto options = std::make_shared<EvaluateOptions>();
   options->request.add_to(*command);
-  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budgets", "--face-prompt"}) {
+  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts, one a line, or captions of the shapes world")

@@ -133,7 +133,7 @@ void RequestOptions::add_to(CLI::App& command) {
                   "what `scalekv calibrate` measured; default: the file beside the model")
       ->group(cache);
   command
-      .add_option("--budgets", request.cache.budgets,
+      .add_option("--budget-file", request.cache.budgets,
                   "an allocation from `scalekv calibrate --policy`, or a published one; replaces policy and budget")
       ->group(cache);
 }

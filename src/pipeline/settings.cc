@@ -47,11 +47,11 @@ cache::Policy read_policy(const KnownModel& model, const CacheSettings& settings
 
 infinity::GenerationRequest resolve(const KnownModel& model, const Request& request) {
   if (request.prompt.empty()) fail_usage("the prompt is empty; say what to draw");
-  if (request.images < 1 || request.images > kMostImages) {
-    fail_usage("{} images are not possible; ask for 1 to {}", request.images, kMostImages);
-  }
   if (request.batch < 1 || request.batch > kMostImages) {
     fail_usage("a batch of {} images is not possible; ask for 1 to {}", request.batch, kMostImages);
+  }
+  if (request.images < 1 || request.images > kMostImages) {
+    fail_usage("{} images are not possible; ask for 1 to {}", request.images, kMostImages);
   }
   if (request.top_k < 0) fail_usage("top-k of {} is not possible; 0 keeps every value", request.top_k);
   if (!(request.top_p >= 0.0) || request.top_p > 1.0) {

@@ -153,15 +153,15 @@ for plot in index heads; do grep -q '</svg>' $plot.svg || { echo "FAILED: $plot.
 for policy in scalekv heatkv adaptive; do
   cp whole.json $policy.calibration.json
   expect 0 'prompts' -- calibrate --prompts prompts.txt --policy $policy --budget 4% -o $policy.json
-  expect 0 '128x128' -- generate "a red circle" --seed 3 --budgets $policy.json -o by-file.png
+  expect 0 '128x128' -- generate "a red circle" --seed 3 --budget-file $policy.json -o by-file.png
 done
 expect 0 'prompts' -- calibrate --prompts prompts.txt --policy scalekv --budget 20% --published -o scalekv.json
 expect 2 'adaptive' -- calibrate --prompts prompts.txt --policy snapkv -o snapkv.json
-expect 1 'nowhere.json' -- generate "x" --budgets nowhere.json
-expect 1 'no file of budgets|not \"Scale N\"' -- generate "x" --budgets whole.json
+expect 1 'nowhere.json' -- generate "x" --budget-file nowhere.json
+expect 1 'no file of budgets|not \"Scale N\"' -- generate "x" --budget-file whole.json
 sed 's/"model":"[^"]*"/"model":"other"/' adaptive.json >other.json
-expect 1 'other.json is of the model other' -- generate "x" --budgets other.json
-expect 1 'another picture size' -- generate "x" --budgets adaptive.json --aspect 5:4
+expect 1 'other.json is of the model other' -- generate "x" --budget-file other.json
+expect 1 'another picture size' -- generate "x" --budget-file adaptive.json --aspect 5:4
 
 # An evaluation that is asked for again finds everything done and says the same.
 expect 0 'adaptive' -- evaluate --prompts prompts.txt --policies full,snapkv,adaptive --budgets 10,2 --strips 1 -o evaluated

@@ -1,5 +1,6 @@
 #include "eval/evaluation_table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -75,7 +76,10 @@ class LogFile : public ::testing::Test {
  protected:
   void SetUp() override { std::filesystem::remove(path_); }
   void TearDown() override { std::filesystem::remove(path_); }
-  std::filesystem::path path_ = std::filesystem::path(::testing::TempDir()) / "evaluation_log_test.jsonl";
+  // One for each test: they may run at the same time.
+  std::filesystem::path path_ =
+      std::filesystem::path(::testing::TempDir()) /
+      fmt::format("evaluation_log_{}.jsonl", ::testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
 TEST_F(LogFile, GoesOnWhereItStopped) {
