@@ -210,7 +210,10 @@ void check_space(const std::filesystem::path& path, std::int64_t bytes) {
 std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
   std::vector<ConvertedTensor> plan;
   for (const Part& part : parts_of(bundle)) {
-    for (const auto& [name, info] : part.weights->infos()) {
+    for (const auto& entry : part.weights->infos()) {
+      // Not bound to names at once: Clang 14 lets no lambda capture those.
+      const std::string& name = entry.first;
+      const TensorInfo* info = entry.second;
       if (info->dtype == DType::i8 && name.ends_with(".weight")) {
         fail("{} holds int8 weights already; convert the files that it was made from", bundle.description);
       }

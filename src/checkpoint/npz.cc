@@ -162,7 +162,7 @@ void write_npz(const std::filesystem::path& path, const std::map<std::string, Te
     directory.append(2 + 2 + 2 + 4, '\0');  // comment, disk, attributes
     put(directory, static_cast<std::uint32_t>(bytes.size()));
     directory += name;
-    bytes += "PK\3\4" + facts + name + data;
+    bytes.append("PK\3\4").append(facts).append(name).append(data);
   }
   const auto offset = static_cast<std::uint32_t>(bytes.size());
   const auto count = static_cast<std::uint16_t>(arrays.size());
