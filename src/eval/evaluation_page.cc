@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "eval/curves.h"
+#include "eval/html.h"
 
 namespace scalekv::eval {
 namespace {
@@ -18,49 +19,11 @@ constexpr const char* kStyle =
     "td:first-child,th:first-child{text-align:left}.strip{display:flex;flex-wrap:wrap;gap:8px}"
     "figure{margin:0}figcaption{font-size:11px;text-align:center}";
 
-std::string escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
-std::string base64(const std::string& bytes) {
-  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8U | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      text += i + j > bytes.size() ? '=' : kDigits[group >> (18U - 6U * j) & 63U];
-    }
-  }
-  return text;
-}
-
 std::string strip_html(const PageStrip& strip) {
-  std::string html = fmt::format("<h3>{}</h3>\n<div class=\"strip\">\n", escape(strip.title));
+  std::string html = fmt::format("<h3>{}</h3>\n<div class=\"strip\">\n", html_escape(strip.title));
   for (const PagePicture& picture : strip.pictures) {
-    html += fmt::format("<figure><img src=\"data:image/png;base64,{}\"><figcaption>{}</figcaption></figure>\n",
-                        base64(read_file(picture.file)), escape(picture.caption));
+    html += fmt::format("<figure><img src=\"{}\"><figcaption>{}</figcaption></figure>\n",
+                        png_address(read_file(picture.file)), html_escape(picture.caption));
   }
   return html + "</div>\n";
 }
@@ -116,7 +79,7 @@ std::string evaluation_page(const std::string& model, const std::vector<Evaluati
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Cache policies on {0}</title><style>{1}"
       "</style></head><body>\n<h1>Cache policies on {0}</h1>\n<p>Every policy draws the same prompts from the same "
       "seeds as the full cache. Intervals: 95%, bootstrap. KL and bit agreement: fed with the full cache's bits.</p>\n",
-      escape(model), kStyle);
+      html_escape(model), kStyle);
   html += divergence_curves(rows);
   html += curves_svg("PSNR against the full cache's picture, dB", bytes,
                      make_curves(rows, [](const EvaluationRow& row) { return row.psnr; }), false);
