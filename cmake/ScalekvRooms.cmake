@@ -18,6 +18,13 @@ function(scalekv_room name)
     message(FATAL_ERROR "Room ${name} has no sources")
   endif()
   add_library(scalekv_${name} STATIC ${sources})
+  # Where files are compiled together (CMAKE_UNITY_BUILD), those that are compiled once for each instruction set are not.
+  foreach(source IN LISTS sources)
+    file(STRINGS "${source}" targets REGEX "foreach_target" LIMIT_COUNT 1)
+    if(targets)
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
   target_include_directories(scalekv_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -15,7 +15,7 @@
 namespace scalekv::cache {
 namespace {
 
-constexpr const char* kFormat = "scalekv-budgets-1";
+constexpr const char* kBudgetsFormat = "scalekv-budgets-1";
 constexpr std::int64_t kMostTokens = 1'000'000;  // of a pyramid: far above any
 constexpr std::int64_t kPublishedWindow = 16;    // the published selector fails below it
 constexpr int kMostScales = 64;
@@ -217,7 +217,7 @@ BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry,
 }
 
 std::string to_json(const BudgetFile& file) {
-  nlohmann::ordered_json json = {{"format", kFormat},
+  nlohmann::ordered_json json = {{"format", kBudgetsFormat},
                                  {"model", file.model},
                                  {"policy", file.policy},
                                  {"budget", file.share},
@@ -275,8 +275,8 @@ BudgetFile parse_budgets(const std::string& text, const std::string& where, int 
   const nlohmann::json json = checkpoint::parse_strict_json(text, where);
   if (!json.is_object()) fail("{} is no file of budgets: it is not an object", where);
   if (!json.contains("format")) return read_published(json, where, layers, heads);
-  if (json.at("format") != kFormat) {
-    fail("{} is no file of budgets of this version: its format is not \"{}\"", where, kFormat);
+  if (json.at("format") != kBudgetsFormat) {
+    fail("{} is no file of budgets of this version: its format is not \"{}\"", where, kBudgetsFormat);
   }
   BudgetFile file = read_ours(json, where, layers, heads);
   check_nested(file);

@@ -11,7 +11,7 @@
 namespace scalekv::cache {
 namespace {
 
-constexpr const char* kFormat = "scalekv-calibration-2";
+constexpr const char* kCalibrationFormat = "scalekv-calibration-2";
 // Far above any model, and small enough that a false file cannot ask for all memory.
 constexpr std::int64_t kMostSize = 4096;   // layers, heads, head size
 constexpr std::int64_t kMostHeads = 8192;  // of all layers
@@ -101,9 +101,9 @@ void Calibration::check_fits(const CacheGeometry& geometry) const {
 std::string to_json(const Calibration& calibration) {
   const AttentionStatistics& statistics = calibration.statistics;
   const CacheGeometry& geometry = statistics.geometry();
-  nlohmann::ordered_json json = {
-      {"format", kFormat},         {"model", calibration.model}, {"prompts", calibration.prompts},
-      {"layers", geometry.layers}, {"heads", geometry.heads},    {"head_size", geometry.head_size}};
+  nlohmann::ordered_json json = {{"format", kCalibrationFormat},   {"model", calibration.model},
+                                 {"prompts", calibration.prompts}, {"layers", geometry.layers},
+                                 {"heads", geometry.heads},        {"head_size", geometry.head_size}};
   const auto index = attention_selectivity(statistics);
   for (int scale = 0; scale < geometry.scale_count(); ++scale) {
     const MapSize& map = geometry.scales[static_cast<std::size_t>(scale)];
@@ -131,8 +131,8 @@ std::string to_json(const Calibration& calibration) {
 
 Calibration parse_calibration(const std::string& json, const std::string& where) {
   const nlohmann::json read = checkpoint::parse_strict_json(json, where);
-  if (json_member(read, "format", where) != kFormat) {
-    fail("{} is no calibration of this version: its format is not \"{}\"; calibrate again", where, kFormat);
+  if (json_member(read, "format", where) != kCalibrationFormat) {
+    fail("{} is no calibration of this version: its format is not \"{}\"; calibrate again", where, kCalibrationFormat);
   }
   Calibration calibration{.model = json_text(read, "model", where),
                           .prompts = json_integer(read, "prompts", where, 1, kMostCount),

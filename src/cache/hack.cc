@@ -14,7 +14,7 @@ namespace scalekv::cache {
 namespace {
 
 constexpr int kObserved = 16;
-constexpr int kPool = 5;
+constexpr int kPooled = 5;
 
 // Which heads ([layer * heads + head]) are structural: the half with the larger dispersion, averaged over scales.
 std::vector<bool> structural_heads(const AttentionStatistics& statistics, const CacheGeometry& geometry) {
@@ -71,7 +71,7 @@ class HeadwiseSelector final : public Selector {
 
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
     std::vector<float> scores = structural_[index(facts)] ? structural_scores(facts, input)
-                                                          : pool_scores(observed_attention(input), kPool, false);
+                                                          : pool_scores(observed_attention(input), kPooled, false);
     keep_always_and_best(std::move(scores), {}, kept);
   }
 

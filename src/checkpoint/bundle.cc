@@ -10,8 +10,6 @@
 namespace scalekv::checkpoint {
 namespace {
 
-constexpr std::string_view kTokenizerTensor = "tokenizer.spiece";
-
 // What stands before `marker` in the names of a source that holds it: "" or "gpt." or "trainer.gpt_fsdp." ...
 // The shortest one; averaged copies ("ema") only where there is nothing else.
 std::optional<std::string> find_prefix(const TensorSource& source, std::string_view marker) {

@@ -8,10 +8,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "checkpoint/weight_map.h"
 
 namespace scalekv::checkpoint {
+
+// In our one file: the SentencePiece model file, as bytes.
+inline constexpr std::string_view kTokenizerTensor = "tokenizer.spiece";
 
 // Where the parts lie. Either `model` (our one file, docs/FORMATS.md) or the three published paths; a path given
 // beside `model` replaces that part.

@@ -20,7 +20,6 @@ namespace {
 constexpr std::int64_t kPiece = std::int64_t{1} << 22U;        // elements converted at a time
 constexpr std::int64_t kPageBytes = std::int64_t{256} << 20U;  // read between two returns of memory to the system
 constexpr std::size_t kAlignment = 64;
-constexpr std::string_view kTokenizerTensor = "tokenizer.spiece";
 
 // Buffers of the transformer's training that nothing reads; the mask alone is of hundreds of megabytes.
 constexpr std::array<std::string_view, 4> kTrainingBuffers = {"lvl_1L", "attn_bias_for_masking",

@@ -7,7 +7,7 @@ namespace scalekv::checkpoint {
 namespace {
 
 // A pickle of the number that torch.save wrote first, 0x1950a86a20f9469cfc6c.
-constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+constexpr std::string_view kLegacyMark = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
 void skip_pickle(ByteReader& reader) {
   PickledValues ignored;
@@ -31,7 +31,7 @@ std::int64_t storage_bytes(const std::vector<PickledTensor>& tensors, std::strin
 
 }  // namespace
 
-bool looks_like_legacy_pytorch(const MappedFile& file) { return file.text().starts_with(kMagic); }
+bool looks_like_legacy_pytorch(const MappedFile& file) { return file.text().starts_with(kLegacyMark); }
 
 PytorchParts read_legacy_pytorch(const MappedFile& file) {
   ByteReader reader(file.text(), file.path().string());

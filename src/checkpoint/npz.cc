@@ -15,10 +15,10 @@
 namespace scalekv::checkpoint {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNumpyMark = "\x93NUMPY";
 constexpr std::string_view kSuffix = ".npy";
 constexpr std::uint64_t kMaxArray = std::uint64_t{4} << 30;
-constexpr std::uint64_t kMaxHeader = 65536;
+constexpr std::uint64_t kMaxArrayHeader = 65536;
 
 // The bytes of an entry that zlib compressed.
 std::string inflate(const ZipEntry& entry, const std::string& where) {
@@ -65,11 +65,11 @@ Shape parse_shape(std::string_view text, const std::string& where) {
 
 Tensor read_array(std::string_view bytes, const std::string& where) {
   ByteReader reader(bytes, where);
-  if (reader.take(kMagic.size()) != kMagic) fail("{} is no NumPy array", where);
+  if (reader.take(kNumpyMark.size()) != kNumpyMark) fail("{} is no NumPy array", where);
   const auto version = reader.number<std::uint8_t>();
   reader.take(1);
   const std::uint64_t header_size = version == 1 ? reader.number<std::uint16_t>() : reader.number<std::uint32_t>();
-  if (version < 1 || version > 3 || header_size > kMaxHeader) fail("{} has a header of an unknown kind", where);
+  if (version < 1 || version > 3 || header_size > kMaxArrayHeader) fail("{} has a header of an unknown kind", where);
   const std::string_view header = reader.take(header_size);
   const std::string_view type = header_value(header, "descr", where);
   const DType dtype = type.starts_with("'<f4'") ? DType::f32 : DType::f64;
@@ -108,9 +108,9 @@ std::string array_bytes(const Tensor& array) {
   if (array.shape().rank() > 1) shape.resize(shape.size() - 2);
   std::string header = fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape);
   constexpr std::size_t kAlignment = 64;
-  const std::size_t fixed = kMagic.size() + 2 + 2;
+  const std::size_t fixed = kNumpyMark.size() + 2 + 2;
   header.append(kAlignment - (fixed + header.size() + 1) % kAlignment, ' ').push_back('\n');
-  std::string bytes = std::string(kMagic) + std::string("\1\0", 2);
+  std::string bytes = std::string(kNumpyMark) + std::string("\1\0", 2);
   put(bytes, static_cast<std::uint16_t>(header.size()));
   bytes += header;
   bytes.append(static_cast<const char*>(array.raw()), static_cast<std::size_t>(array.bytes()));
@@ -135,18 +135,20 @@ std::string entry_facts(const std::string& name, const std::string& data) {
 
 }  // namespace
 
-std::map<std::string, Tensor> read_npz(const std::filesystem::path& path) {
-  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  if (!looks_like_zip(*file)) fail("{} is no .npz file: it is no zip archive", path.string());
+std::map<std::string, Tensor> read_npz(const MappedFile& file) {
+  const std::string path = file.path().string();
+  if (!looks_like_zip(file)) fail("{} is no .npz file: it is no zip archive", path);
   std::map<std::string, Tensor> arrays;
-  for (const ZipEntry& entry : read_zip(*file, ZipMethods::stored_or_deflated)) {
+  for (const ZipEntry& entry : read_zip(file, ZipMethods::stored_or_deflated)) {
     if (!entry.name.ends_with(kSuffix)) continue;
     const std::string name(entry.name.substr(0, entry.name.size() - kSuffix.size()));
-    const std::string where = fmt::format("{}: array {}", path.string(), in_quotes(name));
+    const std::string where = fmt::format("{}: array {}", path, in_quotes(name));
     arrays.emplace(name, entry.deflated ? read_array(inflate(entry, where), where) : read_array(entry.bytes, where));
   }
   return arrays;
 }
+
+std::map<std::string, Tensor> read_npz(const std::filesystem::path& path) { return read_npz(*MappedFile::open(path)); }
 
 void write_npz(const std::filesystem::path& path, const std::map<std::string, Tensor>& arrays) {
   std::string bytes;

@@ -5,12 +5,14 @@
 #include <map>
 #include <string>
 
+#include "checkpoint/mapped_file.h"
 #include "core/tensor.h"
 
 namespace scalekv::checkpoint {
 
 // Every array of a file by its name, as float64. Entries may be stored or deflated; arrays must be of float32 or
 // float64, little-endian, in C order. Throws Error naming the file and the array.
+std::map<std::string, Tensor> read_npz(const MappedFile& file);
 std::map<std::string, Tensor> read_npz(const std::filesystem::path& path);
 
 // Writes float64 arrays the way numpy.savez does (stored). Throws Error naming the path where it cannot be written.

@@ -11,7 +11,7 @@ namespace {
 using Kind = PickledValue::Kind;
 
 constexpr std::int64_t kMaxVisits = 1'000'000;
-constexpr int kMaxDepth = 32;
+constexpr int kMaxPickleDepth = 32;
 constexpr std::size_t kMaxPickle = 64U << 20U;
 constexpr std::size_t kMaxKey = 1024;  // bytes of a name that are kept; no tensor may have so long a name
 
@@ -21,7 +21,7 @@ class Collector {
   Collector(const PickledValues& all, const std::string& where) : all_(all), where_(where) {}
 
   void visit(ValueId id, const std::string& name, int depth) {
-    if (depth > kMaxDepth) fail("{} is nested deeper than {} levels; it is refused", where_, kMaxDepth);
+    if (depth > kMaxPickleDepth) fail("{} is nested deeper than {} levels; it is refused", where_, kMaxPickleDepth);
     if (++visits_ > kMaxVisits) fail("{} unfolds into more than {} values; it is refused", where_, kMaxVisits);
     const PickledValue& value = all_.values[id];
     switch (value.kind) {

@@ -9,7 +9,7 @@
 namespace scalekv::checkpoint {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kMaxJsonDepth = 16;
 constexpr std::int64_t kMaxValues = 4'000'000;
 constexpr std::size_t kMaxShown = 160;
 constexpr std::size_t kMaxName = 512;
@@ -21,7 +21,7 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& where
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   std::int64_t values = 0;
   const auto watch = [&](int depth, Event event, nlohmann::json& parsed) {
-    if (depth > kMaxDepth) fail("{}: the JSON is nested deeper than {} levels", where, kMaxDepth);
+    if (depth > kMaxJsonDepth) fail("{}: the JSON is nested deeper than {} levels", where, kMaxJsonDepth);
     if (++values > kMaxValues) fail("{}: the JSON holds more than {} values", where, kMaxValues);
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();

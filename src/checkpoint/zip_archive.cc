@@ -26,7 +26,7 @@ constexpr std::uint16_t kDeflated = 8;
 constexpr std::uint16_t kEncrypted = 1;
 constexpr std::uint16_t kSizesFollow = 8;  // the local header has no sizes: they were not known when it was written
 constexpr std::uint16_t kZip64Field = 1;
-constexpr std::string_view kAgain = "the file is damaged or was cut short: download it again";
+constexpr std::string_view kDamaged = "the file is damaged or was cut short: download it again";
 
 struct Directory {
   std::uint64_t offset;
@@ -57,14 +57,15 @@ class ZipReader {
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     const auto twice = std::adjacent_find(entries.begin(), entries.end(),
                                           [](const auto& a, const auto& b) { return a.name == b.name; });
-    if (twice != entries.end()) fail("{}: zip entry {} occurs twice; {}", where_, in_quotes(twice->name), kAgain);
+    if (twice != entries.end()) fail("{}: zip entry {} occurs twice; {}", where_, in_quotes(twice->name), kDamaged);
     return entries;
   }
 
  private:
   std::string_view part(std::uint64_t offset, std::uint64_t size, const std::string& where) const {
     if (offset > text_.size() || size > text_.size() - offset) {
-      fail("{} lies at bytes {} to {}, but the file holds {}; {}", where, offset, offset + size, text_.size(), kAgain);
+      fail("{} lies at bytes {} to {}, but the file holds {}; {}", where, offset, offset + size, text_.size(),
+           kDamaged);
     }
     return text_.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
   }
@@ -81,7 +82,7 @@ class ZipReader {
       }
       at = at == 0 ? std::string_view::npos : tail.rfind(kEnd, at - 1);
     }
-    fail("{} has no zip directory at its end; {}", where_, kAgain);
+    fail("{} has no zip directory at its end; {}", where_, kDamaged);
   }
 
   Directory find_directory() const {
@@ -96,13 +97,13 @@ class ZipReader {
     Directory directory{offset, size, entries};
     const bool large = entries == kSaturated16 || size == kSaturated32 || offset == kSaturated32;
     const bool located = end >= kLocatorSize && text_.substr(end - kLocatorSize, 4) == kLocator64;
-    if (large && !located) fail("{}: its zip directory lacks the figures of a large archive; {}", where_, kAgain);
+    if (large && !located) fail("{}: its zip directory lacks the figures of a large archive; {}", where_, kDamaged);
     if (located) directory = read_directory64(end - kLocatorSize);
     if ((disk != 0 && disk != kSaturated16) || (first_disk != 0 && first_disk != kSaturated16)) {
       fail("{} is one volume of a zip archive in several; join them first", where_);
     }
     if (directory.entries > kMaxEntries) {
-      fail("{} announces {} zip entries, expected at most {}; {}", where_, directory.entries, kMaxEntries, kAgain);
+      fail("{} announces {} zip entries, expected at most {}; {}", where_, directory.entries, kMaxEntries, kDamaged);
     }
     return directory;
   }
@@ -113,7 +114,7 @@ class ZipReader {
     locating.take(4);  // disk
     const auto at = locating.number<std::uint64_t>();
     ByteReader reader(part(at, at < locator ? locator - at : text_.size(), where), where);
-    if (reader.take(4) != kEnd64) fail("{} is not at byte {}, where it should be; {}", where, at, kAgain);
+    if (reader.take(4) != kEnd64) fail("{} is not at byte {}, where it should be; {}", where, at, kDamaged);
     reader.take(8 + 2 + 2 + 4 + 4);  // length, versions, disks
     reader.take(8);                  // entries on this disk
     const auto entries = reader.number<std::uint64_t>();
@@ -126,7 +127,7 @@ class ZipReader {
   Located read_entry(ByteReader& reader) const {
     const std::string_view fixed = reader.take(kCentralSize);
     ByteReader header(fixed, reader.where());
-    if (header.take(4) != kCentralHeader) fail("{} has an entry without its mark; {}", reader.where(), kAgain);
+    if (header.take(4) != kCentralHeader) fail("{} has an entry without its mark; {}", reader.where(), kDamaged);
     header.take(2 + 2);  // versions
     const auto flags = header.number<std::uint16_t>();
     const auto method = header.number<std::uint16_t>();
@@ -148,7 +149,7 @@ class ZipReader {
       fail("{} is compressed (method {}), which PyTorch never does; save the model again with torch.save", where,
            method);
     }
-    if (stored != size && !deflated) fail("{} is stored in {} bytes but is {} long; {}", where, stored, size, kAgain);
+    if (stored != size && !deflated) fail("{} is stored in {} bytes but is {} long; {}", where, stored, size, kDamaged);
     return read_local({name, {}, deflated, size}, method, stored, offset, where);
   }
 
@@ -173,7 +174,7 @@ class ZipReader {
                      const std::string& where) const {
     ByteReader header(part(offset, kLocalSize, where), where);
     if (header.take(4) != kLocalHeader)
-      fail("{} does not begin at byte {}, where the directory says; {}", where, offset, kAgain);
+      fail("{} does not begin at byte {}, where the directory says; {}", where, offset, kDamaged);
     header.take(2);
     const auto flags = header.number<std::uint16_t>();
     const auto method = header.number<std::uint16_t>();
@@ -187,11 +188,11 @@ class ZipReader {
     };
     if (method != listed_method || (flags & kEncrypted) != 0 || !agrees(stored, stored_size) ||
         !agrees(full, listed.size) || part(offset + kLocalSize, name_size, where) != listed.name) {
-      fail("{} is described in two ways, by the directory and before its data; {}", where, kAgain);
+      fail("{} is described in two ways, by the directory and before its data; {}", where, kDamaged);
     }
     const std::uint64_t data = offset + kLocalSize + name_size + extra_size;
     listed.bytes = part(data, stored_size, where);
-    if (data + stored_size > directory_.offset) fail("{} reaches into the zip directory; {}", where, kAgain);
+    if (data + stored_size > directory_.offset) fail("{} reaches into the zip directory; {}", where, kDamaged);
     return {listed, offset, data + stored_size};
   }
 
@@ -200,7 +201,7 @@ class ZipReader {
     for (std::size_t i = 1; i < located.size(); ++i) {
       if (located[i].begin < located[i - 1].end) {
         fail("{}: zip entries {} and {} overlap; {}", where_, in_quotes(located[i - 1].entry.name),
-             in_quotes(located[i].entry.name), kAgain);
+             in_quotes(located[i].entry.name), kDamaged);
       }
     }
   }

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/threads.h"
-#include "eval/line_plot.h"
+#include "eval/curves.h"
 #include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
 #include "pipeline/measure.h"
@@ -205,32 +205,30 @@ std::string to_csv(const std::vector<BenchRun>& runs, const pipeline::ModelSizes
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
 std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
-  std::vector<eval::Series> series;
-  const auto line_of = [&](const BenchRun& run, const char* what) -> eval::Series& {
+  std::vector<eval::Curve> curves;
+  const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
     const std::string policy = run.request.cache.policy == "full" ? "full"
                                                                   : fmt::format("{} {:g}%", run.request.cache.policy,
                                                                                 run.request.cache.budget * 100.0);
-    const std::string name = fmt::format("batch {}, {}{}", run.request.batch, policy, what);
-    for (eval::Series& one : series) {
-      if (one.name == name) return one;
+    const std::string name = fmt::format("batch {}, {}{}", run.request.batch, policy, predicted ? ", predicted" : "");
+    for (eval::Curve& curve : curves) {
+      if (curve.name == name) return curve;
     }
-    series.push_back({.name = name, .x = {}, .y = {}, .dashed = *what != '\0'});
-    return series.back();
+    curves.push_back({.name = name, .points = {}, .dashed = predicted});
+    return curves.back();
   };
   for (const BenchRun& run : runs) {
     double operations = 0.0;
     for (const pipeline::Component& component : run.measured.components) operations += component.work.operations;
-    const auto add = [&](const char* what, double seconds) {
-      eval::Series& line = line_of(run, what);
-      line.x.push_back(operations / 1e9);
-      line.y.push_back(seconds);
+    const auto add = [&](bool predicted, double seconds) {
+      curve_of(run, predicted).points.push_back({operations / 1e9, {seconds, seconds, seconds}});
     };
-    add("", run.measured.seconds);
-    add(", predicted", run.predicted_seconds);
+    add(false, run.measured.seconds);
+    add(true, run.predicted_seconds);
   }
-  return eval::log_plot_svg(
+  return eval::curves_svg(
       fmt::format("{}, weights {}: time over operations", sizes.name, weight_type_name(sizes.weights)),
-      "billion operations", "seconds", series);
+      {.name = "billion operations", .logarithmic = true}, {.name = "seconds", .logarithmic = true}, curves);
 }
 
 void bench(const BenchOptions& options) {

@@ -14,6 +14,8 @@ void add_inspect_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_metrics_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 void add_evaluate_shapes_command(CLI::App& app);
 void add_plan_command(CLI::App& app);
 void add_bench_command(CLI::App& app);

@@ -45,7 +45,7 @@ constexpr std::array kPublished = {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_interrupt(int) { interrupted = 1; }
+void stop_converting(int) { interrupted = 1; }
 
 // The metadata entry `config`: what the tensors tell, and the defaults of options, source or published model.
 nlohmann::json config_of(const ConvertOptions& options, const checkpoint::Bundle& bundle) {
@@ -92,7 +92,7 @@ void convert(const ConvertOptions& options) {
   conversion.config_json = config.dump();
   {
     ProgressBar bar("converting", options.quiet);
-    std::signal(SIGINT, on_interrupt);  // the bar's own way to stop is a pipeline's
+    std::signal(SIGINT, stop_converting);  // the bar's own way to stop is a pipeline's
     checkpoint::convert_model(bundle, options.out, conversion, [&](double share, std::string_view what) {
       if (interrupted != 0) throw Cancelled();
       bar.show(share, what);

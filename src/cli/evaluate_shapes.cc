@@ -14,7 +14,7 @@
 namespace scalekv::cli {
 namespace {
 
-struct EvaluateOptions {
+struct EvaluateShapesOptions {
   ModelOptions model;
   RequestOptions request;
   std::filesystem::path captions;
@@ -32,7 +32,7 @@ std::filesystem::path picture_path(const std::filesystem::path& folder, const ev
 
 class Evaluation {
  public:
-  Evaluation(const EvaluateOptions& options, std::vector<eval::ShapesCaption> captions)
+  Evaluation(const EvaluateShapesOptions& options, std::vector<eval::ShapesCaption> captions)
       : options_(options), captions_(std::move(captions)) {}
 
   void judge_folder() {
@@ -89,13 +89,13 @@ class Evaluation {
     }
   }
 
-  const EvaluateOptions& options_;
+  const EvaluateShapesOptions& options_;
   std::vector<eval::ShapesCaption> captions_;
   eval::ShapesScore score_;
   std::vector<std::string> faults_;
 };
 
-void evaluate(const EvaluateOptions& options) {
+void evaluate_shapes(const EvaluateShapesOptions& options) {
   std::vector<eval::ShapesCaption> captions = eval::read_shapes_captions(options.captions);
   if (options.count > 0) captions.resize(std::min(captions.size(), static_cast<std::size_t>(options.count)));
   Evaluation evaluation(options, std::move(captions));
@@ -108,7 +108,7 @@ void evaluate(const EvaluateOptions& options) {
 void add_evaluate_shapes_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("evaluate-shapes", "how often pictures of the shapes world follow their captions");
-  auto options = std::make_shared<EvaluateOptions>();
+  auto options = std::make_shared<EvaluateShapesOptions>();
   options->request.add_to(*command);
   // Captions are the prompts, and nothing is unwanted in them.
   command->remove_option(command->get_option("prompt"));
@@ -124,7 +124,7 @@ void add_evaluate_shapes_command(CLI::App& app) {
   options->model.add_to(*command);
   command->footer(
       "Example: scalekv evaluate-shapes --captions models/shapes-test-captions.jsonl -n 50 --policy full --json");
-  command->callback([options] { evaluate(*options); });
+  command->callback([options] { evaluate_shapes(*options); });
 }
 
 }  // namespace scalekv::cli

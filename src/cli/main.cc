@@ -5,7 +5,6 @@
 #include <exception>
 
 #include "cli/commands.h"
-#include "cli/metric_options.h"
 #include "kernels/machine.h"
 #include "scalekv/errors.h"
 

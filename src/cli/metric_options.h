@@ -43,8 +43,4 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
 // {"pairs": 64, "identical": 0, "psnr": 22.6, ...}; infinite numbers as "inf", what was not measured is left out.
 nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture);
 
-// The commands.
-void add_metrics_command(CLI::App& app);
-void add_report_command(CLI::App& app);
-
 }  // namespace scalekv::cli

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
 #include "core/error.h"

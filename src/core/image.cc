@@ -18,7 +18,6 @@
 namespace scalekv {
 namespace {
 
-constexpr std::int64_t kMaxPixels = std::int64_t{64} << 20;
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{512} << 20;
 
 bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); }
@@ -26,8 +25,8 @@ bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xff\xd8\xff");
 
 // Makes room for the pixels. Throws Error where there are too many.
 void set_size(Image& image, std::int64_t width, std::int64_t height, const std::string& path) {
-  if (width < 1 || height < 1 || width > kMaxPixels / height) {
-    fail("{} has {}x{} pixels; at most {} million are read", path, width, height, kMaxPixels >> 20);
+  if (width < 1 || height < 1 || width > kMaxImagePixels / height) {
+    fail("{} has {}x{} pixels; at most {} million are read", path, width, height, kMaxImagePixels >> 20);
   }
   image.width = width;
   image.height = height;

@@ -10,6 +10,9 @@
 
 namespace scalekv {
 
+// Larger pictures are not read.
+inline constexpr std::int64_t kMaxImagePixels = std::int64_t{64} << 20;
+
 // The bytes of a PNG file; the same picture and text always give the same bytes.
 std::vector<std::uint8_t> encode_png(const Image& image, const std::map<std::string, std::string>& text = {});
 

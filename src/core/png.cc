@@ -11,8 +11,6 @@
 namespace scalekv {
 namespace {
 
-constexpr std::uint64_t kMaxPixels = std::uint64_t{64} << 20;
-
 // libpng is C and leaves by longjmp: functions that call setjmp hold nothing that wants destroying; what they fill lies
 // with their caller.
 struct PngFault {
@@ -78,7 +76,8 @@ bool read_texts(png_structp png, png_infop info) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;  // NOLINT: the library's way
   png_read_info(png, info);
   // Text may follow the pixels, and those cannot be skipped.
-  if (std::uint64_t{png_get_image_width(png, info)} * png_get_image_height(png, info) > kMaxPixels) {
+  if (std::uint64_t{png_get_image_width(png, info)} * png_get_image_height(png, info) >
+      std::uint64_t{kMaxImagePixels}) {
     png_error(png, "it has too many pixels");
   }
   const int passes = png_set_interlace_handling(png);

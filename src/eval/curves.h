@@ -16,11 +16,17 @@ struct CurvePoint {
 struct Curve {
   std::string name;
   std::vector<CurvePoint> points;  // ascending in x
+  bool dashed = false;             // a line without points: what is expected, not measured
 };
 
-// Lines with points and confidence intervals and a legend; the vertical axis is logarithmic where `logarithmic` and
-// all values are positive.
-std::string curves_svg(const std::string& title, const std::string& x_name, const std::vector<Curve>& curves,
-                       bool logarithmic);
+struct CurveAxis {
+  std::string name;
+  bool logarithmic = false;  // where all values are positive
+};
+
+// Lines with points, confidence intervals (where they are wider than nothing) and a legend. Curves without points are
+// left out.
+std::string curves_svg(const std::string& title, const CurveAxis& x, const CurveAxis& y,
+                       const std::vector<Curve>& curves);
 
 }  // namespace scalekv::eval

@@ -28,6 +28,8 @@ std::string strip_html(const PageStrip& strip) {
   return html + "</div>\n";
 }
 
+const CurveAxis kBytes = {.name = "KV cache at its peak, KiB"};
+
 using Measure = std::function<Estimate(const EvaluationRow&)>;
 
 std::vector<Curve> make_curves(const std::vector<EvaluationRow>& rows, const Measure& measure) {
@@ -68,27 +70,27 @@ std::string table_html(const std::vector<EvaluationRow>& rows) {
 }  // namespace
 
 std::string divergence_curves(const std::vector<EvaluationRow>& rows) {
-  return curves_svg("KL of the bits from the full cache's, nats a bit (lower is better)", "KV cache at its peak, KiB",
-                    make_curves(rows, [](const EvaluationRow& row) { return row.kl; }), true);
+  return curves_svg("Divergence of the bits from the full cache's (lower is better)", kBytes,
+                    {.name = "KL, nats a bit", .logarithmic = true},
+                    make_curves(rows, [](const EvaluationRow& row) { return row.kl; }));
 }
 
 std::string evaluation_page(const std::string& model, const std::vector<EvaluationRow>& rows,
                             const std::vector<PageStrip>& strips, const PageStrip& token_sheets) {
-  const char* bytes = "KV cache at its peak, KiB";
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Cache policies on {0}</title><style>{1}"
       "</style></head><body>\n<h1>Cache policies on {0}</h1>\n<p>Every policy draws the same prompts from the same "
       "seeds as the full cache. Intervals: 95%, bootstrap. KL and bit agreement: fed with the full cache's bits.</p>\n",
       html_escape(model), kStyle);
   html += divergence_curves(rows);
-  html += curves_svg("PSNR against the full cache's picture, dB", bytes,
-                     make_curves(rows, [](const EvaluationRow& row) { return row.psnr; }), false);
-  html += curves_svg("SSIM against the full cache's picture", bytes,
-                     make_curves(rows, [](const EvaluationRow& row) { return row.ssim; }), false);
+  html += curves_svg("PSNR against the full cache's picture", kBytes, {.name = "dB"},
+                     make_curves(rows, [](const EvaluationRow& row) { return row.psnr; }));
+  html += curves_svg("SSIM against the full cache's picture", kBytes, {.name = "SSIM"},
+                     make_curves(rows, [](const EvaluationRow& row) { return row.ssim; }));
   if (!rows.empty() && rows.front().shapes_score) {
-    html += curves_svg(
-        "Share of pictures that show what was asked for", bytes,
-        make_curves(rows, [](const EvaluationRow& row) { return row.shapes_score.value_or(Estimate()); }), false);
+    html +=
+        curves_svg("Pictures that show what was asked for", kBytes, {.name = "share"},
+                   make_curves(rows, [](const EvaluationRow& row) { return row.shapes_score.value_or(Estimate()); }));
   }
   html += "<h2>Figures</h2>\n" + table_html(rows);
   if (!strips.empty()) html += "<h2>Pictures</h2>\n";

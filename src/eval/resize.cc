@@ -33,8 +33,8 @@ std::vector<Taps> make_taps(std::int64_t in, std::int64_t out, ResizeFilter filt
   std::vector<Taps> taps;
   for (std::int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const std::int64_t begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - support + 0.5));
-    const std::int64_t end = std::min(in, static_cast<std::int64_t>(centre + support + 0.5));
+    const std::int64_t begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::floor(centre - support + 0.5)));
+    const std::int64_t end = std::min(in, static_cast<std::int64_t>(std::floor(centre + support + 0.5)));
     Taps tap{begin, {}};
     double sum = 0.0;
     for (std::int64_t j = begin; j < end; ++j) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "kernels/conv_blocks.h"
@@ -16,7 +17,6 @@ namespace {
 std::size_t round_up(std::int64_t count, std::size_t step) {
   return (static_cast<std::size_t>(count) + step - 1) / step * step;
 }
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Floats that a convolution works in: the weights at Winograd's points, then
 // for each thread inputs, the inputs at Winograd's points, and sums.

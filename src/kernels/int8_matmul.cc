@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "core/threads.h"
 #define HWY_WANT_AVX3_DL  // for VNNI
@@ -184,7 +185,7 @@ HWY_INLINE void multiply_tile(const Code* HWY_RESTRICT x, std::size_t stride, co
 
 // The largest code of inputs: sums of `inputs` products with codes of weights stay within 32 bits.
 std::int64_t largest_code(std::int64_t inputs) {
-  if (kZero != 0) return 127;
+  if (kZero != 0 || inputs < 1) return 127;
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   return std::min<std::int64_t>(std::numeric_limits<std::int16_t>::max(), kMost / (128 * inputs));
 }
@@ -239,7 +240,7 @@ std::size_t unpack_weights(const Task& task, std::size_t k, std::size_t depth, W
     WeightCode* row = target + n * kDepth;
     std::size_t i = 0;
     for (; i + kLanes <= depth; i += kLanes) hn::Store(load_weights(source + i), WeightTag(), row + i);
-    for (; i < depth; ++i) row[i] = source[i];
+    for (; i < depth; ++i) row[i] = static_cast<WeightCode>(static_cast<int>(source[i]));
     std::fill(row + i, row + padded, WeightCode{0});
   }
   for (std::size_t n = task.width; n % kTileOutputs != 0; ++n) std::fill_n(target + n * kDepth, padded, WeightCode{0});
@@ -298,8 +299,6 @@ namespace {
 HWY_EXPORT(encode_row);
 HWY_EXPORT(largest_code);
 HWY_EXPORT(multiply_slab);
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -11,7 +11,7 @@ namespace {
 // Partial sums run in this many lanes, so that the compiler can use vectors and the order never changes.
 constexpr std::int64_t kLanes = 16;
 
-struct Moments {
+struct RowMoments {
   float mean;
   float inverse_deviation;
 };
@@ -29,7 +29,7 @@ float lane_sum(const float* x, std::int64_t count, const Term& term) {
   return sum;
 }
 
-Moments moments(const float* x, std::int64_t count, float epsilon) {
+RowMoments moments(const float* x, std::int64_t count, float epsilon) {
   const auto n = static_cast<float>(count);
   const float mean = lane_sum(x, count, [](float value) { return value; }) / n;
   const float variance = lane_sum(x, count, [mean](float value) { return (value - mean) * (value - mean); }) / n;

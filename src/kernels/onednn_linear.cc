@@ -23,7 +23,7 @@ struct Special {
   Activation activation;
   bool accumulate, biased, gated;
   int threads;
-  auto operator<=>(const Special&) const = default;
+  auto operator<=>(const Special&) const = default;  // NOLINT(modernize-use-nullptr): the 0 is the compiler's own
 };
 
 memory::desc row_of(std::int64_t outputs) { return {{1, outputs}, kFloat, memory::format_tag::ab}; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/ceil_divide.h"
 #include "core/threads.h"
 #include "kernels/simd_targets.h"
 
@@ -126,8 +127,6 @@ namespace {
 
 HWY_EXPORT(multiply_floats);
 HWY_EXPORT(multiply_bfloats);
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 template <typename Weight, typename Convert>
 void pack(View<const float> weight, Weight* target, const Convert& convert) {

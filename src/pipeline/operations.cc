@@ -1,5 +1,6 @@
 #include "pipeline/operations.h"
 
+#include "core/ceil_divide.h"
 #include "infinity/observed_queries.h"
 #include "infinity/predict.h"
 #include "kernels/linear.h"
@@ -7,19 +8,18 @@
 namespace scalekv::pipeline {
 namespace {
 
-constexpr double kFloat = sizeof(float);
-
 // `rows` rows through a matrix, which is read `passes` times.
 Work product(double rows, double inputs, double outputs, WeightType type, double passes = 1.0) {
   const auto weight = static_cast<double>(kernels::Linear::predict_bytes(
       static_cast<std::int64_t>(inputs), static_cast<std::int64_t>(outputs), true, type));
-  return {.operations = 2.0 * rows * inputs * outputs, .bytes = passes * weight + rows * (inputs + outputs) * kFloat};
+  return {.operations = 2.0 * rows * inputs * outputs,
+          .bytes = passes * weight + rows * (inputs + outputs) * kFloatBytes};
 }
 
 // Queries over keys: q k^T and p v.
 Work attend(double queries, double keys, double head_size, double key_bytes) {
   return {.operations = 4.0 * queries * keys * head_size,
-          .bytes = 2.0 * queries * head_size * kFloat + 2.0 * keys * head_size * key_bytes};
+          .bytes = 2.0 * queries * head_size * kFloatBytes + 2.0 * keys * head_size * key_bytes};
 }
 
 Work block_matrices(const infinity::InfinityConfig& config, WeightType type, double rows, double passes) {
@@ -33,7 +33,7 @@ Work block_matrices(const infinity::InfinityConfig& config, WeightType type, dou
 
 Work convolution(double cells, double inputs, double outputs, double kernel) {
   return {.operations = 2.0 * cells * inputs * outputs * kernel * kernel,
-          .bytes = (cells * (inputs + outputs) + inputs * outputs * kernel * kernel) * kFloat};
+          .bytes = (cells * (inputs + outputs) + inputs * outputs * kernel * kernel) * kFloatBytes};
 }
 
 Work residual_block(double cells, double inputs, double outputs) {
@@ -61,7 +61,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
   for (int scale = 0; scale < static_cast<int>(scales.size()); ++scale) {
     const auto index = static_cast<std::size_t>(scale);
     const auto tokens = static_cast<double>(scales[index].tokens());
-    const auto passes = static_cast<double>((sequences + group[index] - 1) / group[index]);
+    const auto passes = static_cast<double>(ceil_divide(sequences, group[index]));
     ScaleWork work;
     const Work block = block_matrices(config, sizes.weights, r * tokens, passes);
     work.linear = {depth * block.operations, depth * block.bytes};
@@ -79,7 +79,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
       const auto rows = static_cast<double>(observed.rows_per_slot());
       if (rows > 0) work.selection += {r * 2.0 * rows * keys * size, r * heads * keys * size * key_bytes};
     }
-    const Work cross = attend(tokens, static_cast<double>(text_tokens), size, kFloat);
+    const Work cross = attend(tokens, static_cast<double>(text_tokens), size, kFloatBytes);
     work.cross_attention = {depth * r * heads * cross.operations, depth * r * heads * cross.bytes};
     works.push_back(work);
   }
@@ -97,7 +97,7 @@ Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
   layer += product(length, width, hidden, sizes.text_weights);
   layer += product(length, width, hidden, sizes.text_weights);
   layer += product(length, hidden, width, sizes.text_weights);
-  layer += attend(length, length, inner, kFloat);
+  layer += attend(length, length, inner, kFloatBytes);
   const auto layers = static_cast<double>(config.layers);
   return {layers * layer.operations, layers * layer.bytes};
 }

@@ -15,15 +15,13 @@
 namespace scalekv::pipeline {
 namespace {
 
-constexpr std::int64_t kFloat = sizeof(float);
-
 double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 // The ledger's `text` while the encoder runs on a text of this length, the features that it returns included.
 std::int64_t encoder_bytes(const text::T5Config& config, std::int64_t length) {
   const std::int64_t inner = config.heads * config.head_size;
   const std::int64_t columns = 2 * config.width + 4 * inner + 2 * config.feed_forward;
-  return (length * columns + config.heads * (2 * length - 1)) * kFloat;
+  return (length * columns + config.heads * (2 * length - 1)) * kFloatBytes;
 }
 
 // One step towards less memory; false where the request has nothing to give there.
@@ -105,10 +103,11 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
 
   const std::int64_t unconditional = texts.negative > 0 ? texts.negative : texts.prompt;
   const std::int64_t tokens = images * (texts.prompt + (sequences > images ? unconditional : 0));
-  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * kFloat;
+  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * kFloatBytes;
   const std::int64_t text_encoding = std::max(
       encoder_bytes(sizes.text, texts.prompt),
-      texts.negative == 0 ? 0 : texts.prompt * config.text_width * kFloat + encoder_bytes(sizes.text, texts.negative));
+      texts.negative == 0 ? 0
+                          : texts.prompt * config.text_width * kFloatBytes + encoder_bytes(sizes.text, texts.negative));
   const std::int64_t held_text = (1 + images) * features;  // a copy for every image
   const std::int64_t text_drawing = held_text + infinity::predict_text_bytes(config, sequences, tokens);
   plan.text = std::max(text_encoding, text_drawing);

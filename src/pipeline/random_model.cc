@@ -44,7 +44,7 @@ class RandomTensors final : public checkpoint::TensorSource {
   // Eight elements from each block of random words, 16 bits each.
   Tensor load(const checkpoint::TensorInfo& info) const override {
     const auto index = static_cast<std::size_t>(find(info.name) - infos_.data());
-    const auto [mean, deviation] = made_[index].second;
+    const float mean = made_[index].second.mean, deviation = made_[index].second.deviation;
     const PhiloxKey key = {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32U)};
     const float step = 2.0F * std::sqrt(3.0F) * deviation / 65536.0F;
     Tensor tensor(DType::bf16, info.shape, MemoryKind::weights);

@@ -10,8 +10,6 @@
 namespace scalekv::pipeline {
 namespace {
 
-constexpr std::int64_t kFloat = sizeof(float);
-
 // Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau"}}; sizes come from the tensors.
 void read_defaults(const checkpoint::Bundle& bundle, ModelSizes& sizes) {
   if (bundle.config_json.empty()) return;
@@ -57,7 +55,7 @@ WeightType choose_weight_type(const std::string& wanted, const checkpoint::Weigh
 
 // A tensor that is used as float32: mapped where the file holds it so.
 std::int64_t float_bytes(const checkpoint::TensorInfo& info) {
-  return info.dtype == DType::f32 ? 0 : info.shape.elements() * kFloat;
+  return info.dtype == DType::f32 ? 0 : info.shape.elements() * kFloatBytes;
 }
 
 std::int64_t matrix_bytes(const checkpoint::TensorInfo& info, bool biased, WeightType type) {
@@ -76,7 +74,7 @@ std::int64_t transformer_bytes(const checkpoint::WeightMap& weights, WeightType 
       sum += matrix_bytes(*info, key_value || weights.has(owner + ".bias"),
                           name.starts_with("block") ? type : WeightType::f32);
     } else if (name.ends_with("sa.scale_mul_1H11")) {
-      sum += info->shape.elements() * kFloat;  // its exponential
+      sum += info->shape.elements() * kFloatBytes;  // its exponential
     } else {
       const bool part_of_linear = name.ends_with(".weight_scale") || name.ends_with(".weight_rotation") ||
                                   (name.ends_with(".bias") && !name.ends_with("norm.bias")) ||
@@ -107,7 +105,7 @@ std::int64_t vae_bytes(const vae::VaeConfig& config, const checkpoint::WeightMap
   std::int64_t sum = vae::Decoder::weight_bytes(config);
   for (const auto& [name, info] : weights.infos()) {
     if (name.starts_with("encoder."))
-      sum += info->shape.rank() == 4 ? info->shape.elements() * kFloat : float_bytes(*info);
+      sum += info->shape.rank() == 4 ? info->shape.elements() * kFloatBytes : float_bytes(*info);
   }
   return sum;
 }

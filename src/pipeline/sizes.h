@@ -13,6 +13,8 @@
 
 namespace scalekv::pipeline {
 
+inline constexpr std::int64_t kFloatBytes = sizeof(float);
+
 // How a model is sampled unless the request says otherwise.
 struct ModelDefaults {
   std::string size = "1M";

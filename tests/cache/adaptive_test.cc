@@ -11,7 +11,8 @@
 namespace scalekv::cache {
 namespace {
 
-const CacheGeometry kGeometry{.layers = 2, .heads = 2, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
+const CacheGeometry kAdaptiveGeometry{
+    .layers = 2, .heads = 2, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
 
 // Removing token j of head h does harm (h + 1) x (j + 1), at every scale alike.
 AttentionStatistics rising_harm(const CacheGeometry& geometry) {
@@ -33,7 +34,7 @@ AttentionStatistics rising_harm(const CacheGeometry& geometry) {
 std::int64_t count(const std::vector<bool>& kept) { return std::count(kept.begin(), kept.end(), true); }
 
 TEST(PlanTokens, GivesTheBudgetToTheMostHarmful) {
-  const TokenPlan plan = plan_tokens(rising_harm(kGeometry), kGeometry, 4);
+  const TokenPlan plan = plan_tokens(rising_harm(kAdaptiveGeometry), kAdaptiveGeometry, 4);
   ASSERT_EQ(plan.size(), 2U);  // histories of 5 and 14; 1 is within the mean
   const auto& last = plan.at(4);
   // 4 heads x (4 - 1 for the folded token) - 4 first tokens are 8, of harms 4 x 14, 4 x 13, ..., 3 x 14, ...
@@ -51,7 +52,7 @@ TEST(PlanTokens, GivesTheBudgetToTheMostHarmful) {
 }
 
 TEST(PlanTokens, WhatIsGoneStaysGone) {
-  const TokenPlan plan = plan_tokens(rising_harm(kGeometry), kGeometry, 3);
+  const TokenPlan plan = plan_tokens(rising_harm(kAdaptiveGeometry), kAdaptiveGeometry, 3);
   for (std::size_t head = 0; head < 4; ++head) {
     for (std::size_t token = 0; token < 5; ++token) {
       EXPECT_TRUE(plan.at(3)[head][token] || !plan.at(4)[head][token]) << head << " " << token;
@@ -60,16 +61,16 @@ TEST(PlanTokens, WhatIsGoneStaysGone) {
 }
 
 TEST(PlanTokens, OneTokenAHeadIsTheFirst) {
-  for (const auto& [number, heads] : plan_tokens(rising_harm(kGeometry), kGeometry, 1)) {
+  for (const auto& [number, heads] : plan_tokens(rising_harm(kAdaptiveGeometry), kAdaptiveGeometry, 1)) {
     for (const std::vector<bool>& kept : heads) EXPECT_EQ(count(kept), 1);
   }
   EXPECT_EQ(folded_tokens(1), 0);
 }
 
 TEST(PlanTokens, FindsItsWayInAnotherAspect) {
-  CacheGeometry wide = kGeometry;
+  CacheGeometry wide = kAdaptiveGeometry;
   wide.scales = {{1, 1}, {2, 3}, {3, 4}, {4, 6}};
-  for (const auto& [number, heads] : plan_tokens(rising_harm(kGeometry), wide, 4)) {
+  for (const auto& [number, heads] : plan_tokens(rising_harm(kAdaptiveGeometry), wide, 4)) {
     for (const std::vector<bool>& kept : heads) EXPECT_LE(count(kept), wide.tokens_before(number - 1));
   }
 }

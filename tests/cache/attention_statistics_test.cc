@@ -9,7 +9,7 @@ namespace scalekv::cache {
 namespace {
 
 // Maps of 1, 2 and 3 tokens; one layer of one head with one channel, so that a key is a logit for a query of 1.
-const CacheGeometry kGeometry{.layers = 1, .heads = 1, .head_size = 1, .scales = {{1, 1}, {1, 2}, {1, 3}}};
+const CacheGeometry kRowOfTokens{.layers = 1, .heads = 1, .head_size = 1, .scales = {{1, 1}, {1, 2}, {1, 3}}};
 
 // Two queries at the last scale: one sees (0.4, 0.1, 0.1 | 0.2, 0.1, 0.1), the other every token alike. Only the first
 // token has a value.
@@ -24,7 +24,7 @@ struct HandMade {
 
   // The same map twice: means, not sums.
   AttentionStatistics add_twice() const {
-    AttentionStatistics statistics(kGeometry);
+    AttentionStatistics statistics(kRowOfTokens);
     const kernels::AttentionHead head{.queries = queries.data(),
                                       .query_stride = 1,
                                       .query_count = 2,

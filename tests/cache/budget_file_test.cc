@@ -7,17 +7,17 @@
 namespace scalekv::cache {
 namespace {
 
-const CacheGeometry kGeometry{.layers = 2, .heads = 2, .head_size = 4, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
+const CacheGeometry kFileGeometry{.layers = 2, .heads = 2, .head_size = 4, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
 
 std::shared_ptr<const Calibration> calibration() {
-  auto made = std::make_shared<Calibration>(Calibration{"toy", 3, AttentionStatistics(kGeometry)});
-  for (int scale = 0; scale < kGeometry.scale_count(); ++scale) {
+  auto made = std::make_shared<Calibration>(Calibration{"toy", 3, AttentionStatistics(kFileGeometry)});
+  for (int scale = 0; scale < kFileGeometry.scale_count(); ++scale) {
     for (int head = 0; head < 4; ++head) {
-      const auto regions = removal_regions(kGeometry, scale);
+      const auto regions = removal_regions(kFileGeometry, scale);
       HeadStatistics means{.current_share = 0.1 * head,
                            .concentration = 0.5,
                            .received = std::vector<double>(static_cast<std::size_t>(scale), 0.1 * head),
-                           .lost = std::vector<double>(kept_grid(kGeometry.tokens_before(scale)).size(), 0.2),
+                           .lost = std::vector<double>(kept_grid(kFileGeometry.tokens_before(scale)).size(), 0.2),
                            .removal = std::vector<double>(regions, 1.0 + head)};
       made->statistics.set(scale, head / 2, head % 2, means, 6);
     }
@@ -26,7 +26,7 @@ std::shared_ptr<const Calibration> calibration() {
 }
 
 BudgetFile allocated(const std::string& policy) {
-  return allocate({policy, 0.3, "reference", calibration()}, kGeometry, "toy");
+  return allocate({policy, 0.3, "reference", calibration()}, kFileGeometry, "toy");
 }
 
 TEST(BudgetFile, ReadsWhatItWrites) {
@@ -37,12 +37,12 @@ TEST(BudgetFile, ReadsWhatItWrites) {
     EXPECT_EQ(read.policy, policy);
     EXPECT_EQ(read.capacities, file.capacities);
     EXPECT_EQ(read.plan, file.plan);
-    const Policy direct = make_policy(PolicyRequest{policy, 0.3, "reference", calibration()}, kGeometry);
-    const Policy by_file = make_policy(read, kGeometry, "reference");
+    const Policy direct = make_policy(PolicyRequest{policy, 0.3, "reference", calibration()}, kFileGeometry);
+    const Policy by_file = make_policy(read, kFileGeometry, "reference");
     EXPECT_EQ(by_file.budget.rows(), direct.budget.rows());
     EXPECT_EQ(by_file.budget.base(), direct.budget.base());
   }
-  EXPECT_THROW(allocate({"snapkv", 0.3, "reference", nullptr}, kGeometry, "toy"), UsageError);
+  EXPECT_THROW(allocate({"snapkv", 0.3, "reference", nullptr}, kFileGeometry, "toy"), UsageError);
 }
 
 constexpr const char* kPublished = R"({"Scale 3": {"Max": 30, "Min": 16, "Block 0": 1, "Block 1": 0, "Limit": 9},
@@ -92,7 +92,7 @@ TEST(BudgetFile, ThePublishedRowsAreTheAllocators) {
 
 std::string message(const std::string& json) {
   try {
-    make_policy(parse_budgets(json, "b.json", 2, 2), kGeometry, "reference");
+    make_policy(parse_budgets(json, "b.json", 2, 2), kFileGeometry, "reference");
   } catch (const Error& error) {
     return error.what();
   }
@@ -171,10 +171,10 @@ TEST(Calibration, ReadsWhatItWritesAndRefusesTheRest) {
     }
     EXPECT_NE(said.find(expected), std::string::npos) << json.substr(0, 300) << "\nsaid: " << said;
   }
-  CacheGeometry other = kGeometry;
+  CacheGeometry other = kFileGeometry;
   other.layers = 5;
   EXPECT_THROW(read.check_fits(other), Error);
-  other = kGeometry;
+  other = kFileGeometry;
   other.scales.push_back({8, 8});
   EXPECT_THROW(read.check_fits(other), Error);
 }

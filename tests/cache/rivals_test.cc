@@ -49,14 +49,15 @@ struct Case {
   }
 };
 
-const CacheGeometry kGeometry{.layers = 2, .heads = 3, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 4}, {8, 8}}};
+const CacheGeometry kRivalsGeometry{
+    .layers = 2, .heads = 3, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 4}, {8, 8}}};
 
 TEST(SlidingWindow, KeepsTheLast) {
-  EXPECT_EQ(Case().select(make_sliding_window({}, kGeometry), 4), (std::vector<std::int32_t>{18, 19, 20, 21}));
+  EXPECT_EQ(Case().select(make_sliding_window({}, kRivalsGeometry), 4), (std::vector<std::int32_t>{18, 19, 20, 21}));
 }
 
 TEST(StreamingLlm, KeepsFirstScalesAndTheLast) {
-  const Policy policy = make_streaming_llm({}, kGeometry);
+  const Policy policy = make_streaming_llm({}, kRivalsGeometry);
   EXPECT_EQ(Case().select(policy, 8), (std::vector<std::int32_t>{0, 1, 2, 3, 18, 19, 20, 21}));
   EXPECT_EQ(Case().select(policy, 12), (std::vector<std::int32_t>{0, 1, 2, 3, 4, 15, 16, 17, 18, 19, 20, 21}));
 }
@@ -65,11 +66,11 @@ TEST(SnapKv, KeepsTheNeighbourhoodOfWhatTheLastQueriesSee) {
   Case made;
   made.keys[4] = 9.0F;
   // Capacity 6: a window of 1 token (a square of at most half), and the 5 around token 4, which share its weight.
-  EXPECT_EQ(made.select(make_snapkv({}, kGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
+  EXPECT_EQ(made.select(make_snapkv({}, kRivalsGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
 }
 
 TEST(HeavyHitters, AddUpOverSelections) {
-  const Policy policy = make_h2o({}, kGeometry);
+  const Policy policy = make_h2o({}, kRivalsGeometry);
   Case made;
   made.keys[2] = 3.0F;
   std::vector<float> received(22, 0.0F);

@@ -30,7 +30,7 @@ TEST_P(Corpus, EveryInputOpensOrFailsByName) {
 INSTANTIATE_TEST_SUITE_P(Fuzzers, Corpus,
                          ::testing::Values(CorpusCase{"safetensors", read_as_safetensors},
                                            CorpusCase{"pytorch", read_as_pytorch}, CorpusCase{"pickle", read_as_pickle},
-                                           CorpusCase{"index", read_as_index}),
+                                           CorpusCase{"index", read_as_index}, CorpusCase{"npz", read_as_npz}),
                          [](const auto& info) { return std::string(info.param.folder); });
 
 }  // namespace

@@ -14,7 +14,7 @@ std::string npy(std::string_view header, std::string_view data) {
 
 const std::string kTwo = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n";
 
-std::string failure_with(const std::string& bytes) {
+std::string failure_of_npz(const std::string& bytes) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.write("bad.npz", bytes);
   const std::string message = failure_of([&] { read_npz(path); });
@@ -22,7 +22,7 @@ std::string failure_with(const std::string& bytes) {
   return message;
 }
 
-std::string failure_of_array(const std::string& array) { return failure_with(zip_bytes({{"mu.npy", array}})); }
+std::string failure_of_array(const std::string& array) { return failure_of_npz(zip_bytes({{"mu.npy", array}})); }
 
 TEST(Npz, WhatIsWrittenIsReadAgain) {
   const TemporaryFolder folder;
@@ -50,12 +50,12 @@ TEST(Npz, NumpysCompressedFiles) {
   EXPECT_EQ(arrays.at("mu").shape(), Shape{24});
   EXPECT_EQ(arrays.at("sigma").shape(), (Shape{24, 24}));
   const std::string whole = read_file(path);
-  for (std::size_t size = 0; size < whole.size(); size += 7) EXPECT_NE(failure_with(whole.substr(0, size)), "");
+  for (std::size_t size = 0; size < whole.size(); size += 7) EXPECT_NE(failure_of_npz(whole.substr(0, size)), "");
 }
 
 TEST(Npz, HostileFilesAreNamed) {
   EXPECT_EQ(failure_of_array(npy(kTwo, std::string(16, '\0'))), "");
-  EXPECT_NE(failure_with("not a zip archive"), "");
+  EXPECT_NE(failure_of_npz("not a zip archive"), "");
   for (const std::string& array :
        {std::string("text"), npy(kTwo, std::string(15, '\0')), npy(kTwo, std::string(17, '\0')),
         npy("{'descr': '<f8', 'fortran_order': False}", ""),
@@ -68,8 +68,8 @@ TEST(Npz, HostileFilesAreNamed) {
         npy(kTwo, std::string(14, '\0') + "\xf0\x7f")}) {
     EXPECT_NE(failure_of_array(array), "") << array;
   }
-  EXPECT_NE(failure_with(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 1000}})), "");
-  EXPECT_NE(failure_with(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 0xfffffff0U}})), "");
+  EXPECT_NE(failure_of_npz(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 1000}})), "");
+  EXPECT_NE(failure_of_npz(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 0xfffffff0U}})), "");
 }
 
 }  // namespace

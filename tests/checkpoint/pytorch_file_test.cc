@@ -64,7 +64,7 @@ TEST(PytorchFile, ContiguousTensorsAreNotCopied) {
 }
 
 // The sentence that opening an archive fails with; "" where it opens.
-std::string failure_with(const std::string& bytes) {
+std::string failure_of_pth(const std::string& bytes) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.write("bad.pth", bytes);
   const std::string message = failure_of([&] {
@@ -83,7 +83,7 @@ std::string legacy_bytes(std::string_view tensors, std::string_view keys, std::s
 
 TEST(LegacyPytorch, EveryCutIsNamed) {
   const std::string whole = read_file(data_file("legacy.pth"));
-  for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_NE(failure_with(whole.substr(0, size)), "") << size;
+  for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_NE(failure_of_pth(whole.substr(0, size)), "") << size;
 }
 
 TEST(LegacyPytorch, DictionariesOfPython2) {
@@ -92,16 +92,16 @@ TEST(LegacyPytorch, DictionariesOfPython2) {
   const std::string dict = op::call(op::global("collections", "OrderedDict"), fmt::format("({}l", pair));
   const std::string storage = le<std::int64_t>(1) + le(2.5F);
   const std::string keys = fmt::format("({}l", op::text("k"));
-  EXPECT_EQ(failure_with(legacy_bytes(dict, keys, storage)), "");
-  EXPECT_TRUE(mentions(failure_with(legacy_bytes(dict, "]", "")), {"\"w\"", "storage \"k\""}));
-  EXPECT_TRUE(mentions(failure_with(legacy_bytes(dict, "N", storage)), {"list of texts"}));
-  EXPECT_TRUE(
-      mentions(failure_with(legacy_bytes(dict, fmt::format("({}l", op::text("z")), storage)), {"\"z\"", "no tensor"}));
+  EXPECT_EQ(failure_of_pth(legacy_bytes(dict, keys, storage)), "");
+  EXPECT_TRUE(mentions(failure_of_pth(legacy_bytes(dict, "]", "")), {"\"w\"", "storage \"k\""}));
+  EXPECT_TRUE(mentions(failure_of_pth(legacy_bytes(dict, "N", storage)), {"list of texts"}));
+  EXPECT_TRUE(mentions(failure_of_pth(legacy_bytes(dict, fmt::format("({}l", op::text("z")), storage)),
+                       {"\"z\"", "no tensor"}));
   const std::string lone = op::call(op::global("collections", "OrderedDict"), "((Nll");
-  EXPECT_TRUE(mentions(failure_with(legacy_bytes(lone, keys, storage)), {"pairs"}));
+  EXPECT_TRUE(mentions(failure_of_pth(legacy_bytes(lone, keys, storage)), {"pairs"}));
 }
 
-std::string failure_of_pickle(std::string_view opcodes) { return failure_with(zip_bytes(torch_parts(opcodes))); }
+std::string failure_of_pickle(std::string_view opcodes) { return failure_of_pth(zip_bytes(torch_parts(opcodes))); }
 
 const std::string kStorage = op::storage("FloatStorage", "0", 4);
 
@@ -239,7 +239,7 @@ TEST(HostileZip, EntriesMustBeWhatTheySay) {
   const auto failure = [](const auto& change) {
     std::vector<ZipPart> parts = sound_parts();
     change(parts);
-    return failure_with(zip_bytes(parts));
+    return failure_of_pth(zip_bytes(parts));
   };
   EXPECT_EQ(failure([](auto&) {}), "");
   EXPECT_TRUE(mentions(failure([](auto& parts) { parts[1].method = 8; }), {"\"a/data/0\"", "compressed"}));
@@ -276,11 +276,11 @@ TEST(HostileZip, EntriesMustBeWhatTheySay) {
 
 TEST(HostileZip, DirectoriesMustBeWhole) {
   const std::string sound = zip_bytes(sound_parts());
-  EXPECT_TRUE(mentions(failure_with(zip_bytes(sound_parts(), 1)), {"zip directory", "ends"}));
-  EXPECT_EQ(failure_with(sound.substr(0, sound.size() - 2) + le<std::uint16_t>(7) + "comment"), "");
-  EXPECT_NE(failure_with(sound + "rest"), "");
+  EXPECT_TRUE(mentions(failure_of_pth(zip_bytes(sound_parts(), 1)), {"zip directory", "ends"}));
+  EXPECT_EQ(failure_of_pth(sound.substr(0, sound.size() - 2) + le<std::uint16_t>(7) + "comment"), "");
+  EXPECT_NE(failure_of_pth(sound + "rest"), "");
   for (std::size_t size = 4; size < sound.size(); ++size) {
-    EXPECT_NE(failure_with(sound.substr(0, size)), "") << size;
+    EXPECT_NE(failure_of_pth(sound.substr(0, size)), "") << size;
   }
 }
 
@@ -290,7 +290,7 @@ TEST(HostileZip, EveryChangedByteIsHarmless) {
     for (const char flip : {'\x01', '\x80', '\xff'}) {
       std::string bytes = sound;
       bytes[i] = static_cast<char>(bytes[i] ^ flip);
-      failure_with(bytes);  // opens or fails by name; a sanitizer sees the rest
+      failure_of_pth(bytes);  // opens or fails by name; a sanitizer sees the rest
     }
   }
 }
@@ -316,11 +316,11 @@ TEST(PytorchFile, Zip64) {
   };
   const std::string saturated =
       std::string("PK\5\6") + std::string(4, '\0') + std::string(12, '\xff') + le<std::uint16_t>(0);
-  EXPECT_EQ(failure_with(bytes.substr(0, end) + record + locator(end) + saturated), "");
+  EXPECT_EQ(failure_of_pth(bytes.substr(0, end) + record + locator(end) + saturated), "");
   EXPECT_TRUE(
-      mentions(failure_with(bytes.substr(0, end) + record + locator(~std::uint64_t{0}) + saturated), {"zip64"}));
-  EXPECT_TRUE(mentions(failure_with(bytes.substr(0, end) + record + locator(0) + saturated), {"zip64"}));
-  EXPECT_TRUE(mentions(failure_with(bytes.substr(0, end) + saturated), {"large archive"}));
+      mentions(failure_of_pth(bytes.substr(0, end) + record + locator(~std::uint64_t{0}) + saturated), {"zip64"}));
+  EXPECT_TRUE(mentions(failure_of_pth(bytes.substr(0, end) + record + locator(0) + saturated), {"zip64"}));
+  EXPECT_TRUE(mentions(failure_of_pth(bytes.substr(0, end) + saturated), {"large archive"}));
 }
 
 }  // namespace

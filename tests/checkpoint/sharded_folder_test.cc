@@ -15,7 +15,7 @@ std::string index_of(std::string_view tensor, std::string_view file) {
 }
 
 // The sentence that a folder with this index and a sound shard s.safetensors fails with.
-std::string failure_with(const std::string& index) {
+std::string failure_of_index(const std::string& index) {
   const TemporaryFolder folder;
   folder.write("s.safetensors", kShard);
   folder.write("model.safetensors.index.json", index);
@@ -23,24 +23,24 @@ std::string failure_with(const std::string& index) {
 }
 
 TEST(ShardedFolder, NamesMustNotLeaveTheFolder) {
-  EXPECT_EQ(failure_with(index_of("w", "s.safetensors")), "");
+  EXPECT_EQ(failure_of_index(index_of("w", "s.safetensors")), "");
   for (const std::string_view file :
        {"../s.safetensors", "/etc/passwd", "a/../s.safetensors", "..", ".", "", "..\\\\s", "s\\u0000x"}) {
-    EXPECT_TRUE(mentions(failure_with(index_of("w", file)), {"index.json", "\"w\"", "refused"})) << file;
+    EXPECT_TRUE(mentions(failure_of_index(index_of("w", file)), {"index.json", "\"w\"", "refused"})) << file;
   }
 }
 
 TEST(ShardedFolder, IndexAndShardsMustAgree) {
-  EXPECT_TRUE(mentions(failure_with(index_of("v", "s.safetensors")), {"index.json", "\"v\"", "s.safetensors"}));
-  EXPECT_TRUE(
-      mentions(failure_with(index_of("w", "t.safetensors")), {"index.json", "\"w\"", "t.safetensors", "not there"}));
-  EXPECT_TRUE(mentions(failure_with(R"({"weight_map":{"w":"s.safetensors","w":"s.safetensors"}})"),
+  EXPECT_TRUE(mentions(failure_of_index(index_of("v", "s.safetensors")), {"index.json", "\"v\"", "s.safetensors"}));
+  EXPECT_TRUE(mentions(failure_of_index(index_of("w", "t.safetensors")),
+                       {"index.json", "\"w\"", "t.safetensors", "not there"}));
+  EXPECT_TRUE(mentions(failure_of_index(R"({"weight_map":{"w":"s.safetensors","w":"s.safetensors"}})"),
                        {"index.json", "\"w\"", "twice"}));
-  EXPECT_TRUE(mentions(failure_with(R"({"weight_map":{"w":1}})"), {"index.json", "\"w\""}));
+  EXPECT_TRUE(mentions(failure_of_index(R"({"weight_map":{"w":1}})"), {"index.json", "\"w\""}));
   for (const std::string_view index : {"{}", "[]", "7", R"({"weight_map":[]})", R"({"weight_map":{}})", "{", ""}) {
-    EXPECT_TRUE(mentions(failure_with(std::string(index)), {"index.json"})) << index;
+    EXPECT_TRUE(mentions(failure_of_index(std::string(index)), {"index.json"})) << index;
   }
-  EXPECT_TRUE(mentions(failure_with(index_of("w", "model.safetensors.index.json")), {"index.json", "neither"}));
+  EXPECT_TRUE(mentions(failure_of_index(index_of("w", "model.safetensors.index.json")), {"index.json", "neither"}));
 }
 
 TEST(ShardedFolder, LinksOfTheHubsCacheAreFollowedAndOthersFailByName) {

@@ -9,6 +9,7 @@
 
 #include "checkpoint/finite.h"
 #include "checkpoint/mapped_file.h"
+#include "checkpoint/npz.h"
 #include "checkpoint/pickle.h"
 #include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
@@ -38,6 +39,10 @@ inline void read_as_safetensors(std::string_view bytes) {
 
 inline void read_as_pytorch(std::string_view bytes) {
   touch(*open_pytorch(MappedFile::resident("input", std::as_bytes(std::span(bytes)))));
+}
+
+inline void read_as_npz(std::string_view bytes) {
+  read_npz(*MappedFile::resident("input", std::as_bytes(std::span(bytes))));
 }
 
 inline void read_as_pickle(std::string_view bytes) { read_pickled_tensors(bytes, "input"); }

@@ -33,14 +33,16 @@ struct Example {
   }
 };
 
-struct Case {
+struct AttentionCase {
   std::int64_t queries, old_keys, new_keys, size;
 };
-constexpr Case kCases[] = {{1, 0, 1, 1},     {1, 1, 0, 128},   {4, 5, 4, 48},    {37, 100, 61, 64}, {130, 97, 130, 16},
-                           {33, 13, 200, 7}, {16, 96, 16, 80}, {5, 3, 250, 256}, {17, 0, 33, 33},   {3, 40, 9, 241}};
+constexpr AttentionCase kAttentionCases[] = {{1, 0, 1, 1},       {1, 1, 0, 128},   {4, 5, 4, 48},    {37, 100, 61, 64},
+                                             {130, 97, 130, 16}, {33, 13, 200, 7}, {16, 96, 16, 80}, {5, 3, 250, 256},
+                                             {17, 0, 33, 33},    {3, 40, 9, 241}};
 
 TEST(AttentionTest, MatchesTheTwinOnEveryInstructionSet) {
-  for (const auto& [queries, old_keys, new_keys, size] : kCases) {
+  for (const AttentionCase& tried : kAttentionCases) {
+    const std::int64_t queries = tried.queries, old_keys = tried.old_keys, new_keys = tried.new_keys, size = tried.size;
     SCOPED_TRACE(testing::Message() << queries << " queries, " << old_keys << " + " << new_keys << " keys of " << size);
     const float scale = 1.5F / std::sqrt(static_cast<float>(size));
     for (const bool with_bias : {false, true}) {
@@ -103,7 +105,8 @@ struct Stored {
 
 // Stored rows are read as the floats they stand for: every bit of the result is the same.
 TEST(AttentionTest, ReadsEveryPrecisionDirectly) {
-  for (const auto& [queries, old_keys, new_keys, size] : kCases) {
+  for (const AttentionCase& tried : kAttentionCases) {
+    const std::int64_t queries = tried.queries, old_keys = tried.old_keys, new_keys = tried.new_keys, size = tried.size;
     if (old_keys == 0 || new_keys == 0) continue;
     for (const KvPrecision history : {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8}) {
       for (const KvPrecision map : {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8}) {

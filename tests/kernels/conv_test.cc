@@ -5,12 +5,12 @@
 namespace scalekv::kernels {
 namespace {
 
-struct Case {
+struct ConvCase {
   std::int64_t height, width, inputs, outputs, kernel;
   ConvGeometry geometry;
 };
 constexpr ConvGeometry kUnpadded{.pad_top = 0, .pad_left = 0, .pad_bottom = 0, .pad_right = 0};
-const Case kCases[] = {
+const ConvCase kConvCases[] = {
     {1, 1, 32, 16, 3, {}},
     {7, 9, 3, 20, 3, {}},
     {8, 6, 64, 64, 3, {}},
@@ -63,7 +63,7 @@ double convolution_twin(const ConvInput& x, const Tensor& weight, const ConvGeom
   return sum;
 }
 
-void check(const Case& tried, bool normalised, bool doubled, bool accumulate) {
+void check_convolution(const ConvCase& tried, bool normalised, bool doubled, bool accumulate) {
   const auto& [height, width, inputs, outputs, kernel, geometry] = tried;
   SCOPED_TRACE(testing::Message() << height << " x " << width << " of " << inputs << " -> " << outputs << ", norm "
                                   << normalised << ", doubled " << doubled << ", accumulate " << accumulate);
@@ -99,24 +99,24 @@ void check(const Case& tried, bool normalised, bool doubled, bool accumulate) {
 }
 
 TEST(ConvTest, MatchesTheTwinAndThreadsChangeNothing) {
-  for (const Case& tried : kCases) {
-    for (const bool accumulate : {false, true}) check(tried, false, false, accumulate);
+  for (const ConvCase& tried : kConvCases) {
+    for (const bool accumulate : {false, true}) check_convolution(tried, false, false, accumulate);
   }
 }
 
 TEST(ConvTest, NormalisesAndDoublesAsItReads) {
-  for (const Case& tried : {kCases[1], kCases[3], kCases[8], kCases[10]}) {
+  for (const ConvCase& tried : {kConvCases[1], kConvCases[3], kConvCases[8], kConvCases[10]}) {
     for (const bool doubled : {false, true}) {
-      check(tried, true, doubled, false);
-      check(tried, !doubled, doubled, true);
+      check_convolution(tried, true, doubled, false);
+      check_convolution(tried, !doubled, doubled, true);
     }
   }
 }
 
 TEST(ConvTest, EveryInstructionSetMatchesTheTwin) {
   for_instruction_sets([] {
-    check(kCases[3], true, false, true);
-    check(kCases[8], false, true, false);
+    check_convolution(kConvCases[3], true, false, true);
+    check_convolution(kConvCases[8], false, true, false);
   });
 }
 

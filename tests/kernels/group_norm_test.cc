@@ -5,7 +5,7 @@
 namespace scalekv::kernels {
 namespace {
 
-constexpr double kEpsilon = 1e-6;
+constexpr double kGroupEpsilon = 1e-6;
 
 // Channel 0's group has a mean that is `shift` away from zero.
 void check(std::int64_t height, std::int64_t width, std::int64_t channels, int groups, float shift) {
@@ -37,7 +37,7 @@ void check(std::int64_t height, std::int64_t width, std::int64_t channels, int g
     for_members([&](double value) { variance += (value - mean) * (value - mean) / count; });
     for (std::int64_t c = g * per_group; c < (g + 1) * per_group; ++c) {
       const auto channel = static_cast<std::size_t>(c);
-      const double factor = static_cast<double>(weight.view<float>()(c)) / std::sqrt(variance + kEpsilon);
+      const double factor = static_cast<double>(weight.view<float>()(c)) / std::sqrt(variance + kGroupEpsilon);
       EXPECT_NEAR(first.center[channel], mean, 1e-6 * (1.0 + std::abs(mean)));
       EXPECT_NEAR(first.factor[channel], factor, 2e-6 * std::abs(factor)) << c;
       EXPECT_EQ(first.offset[channel], bias.view<float>()(c));

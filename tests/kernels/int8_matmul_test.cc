@@ -21,13 +21,14 @@ float int8_twin(View<const float> x, const Int8Weight& weight, std::int64_t m, s
   return static_cast<float>(sum) * (top / limit * weight.scales.view<float>()(n));
 }
 
-struct Case {
+struct Int8Case {
   std::int64_t rows, inputs, outputs;
 };
-constexpr Case kCases[] = {{1, 1, 1}, {3, 17, 33}, {9, 64, 128}, {101, 100, 37}, {5, 1100, 2}, {13, 2500, 50}};
+constexpr Int8Case kInt8Cases[] = {{1, 1, 1}, {3, 17, 33}, {9, 64, 128}, {101, 100, 37}, {5, 1100, 2}, {13, 2500, 50}};
 
 TEST(Int8MatmulTest, MatchesTheTwinOnEveryInstructionSet) {
-  for (const auto& [rows, inputs, outputs] : kCases) {
+  for (const Int8Case& tried : kInt8Cases) {
+    const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
     SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs);
     Ragged x(rows, inputs, 3, 1);
     const Int8Weight weight = quantise_weight(random_tensor({outputs, inputs}, 2), 1, MemoryKind::other);

@@ -9,7 +9,7 @@
 namespace scalekv::kernels {
 namespace {
 
-struct Case {
+struct LinearCase {
   std::int64_t rows, inputs, outputs;
 };
 constexpr WeightType kTypes[] = {WeightType::f32, WeightType::bf16, WeightType::int8};
@@ -25,7 +25,8 @@ constexpr Options kOptions[] = {
     {true, Activation::none, true, false},       {true, Activation::none, true, true},
     {false, Activation::gelu_tanh, true, true},  {true, Activation::silu, false, true},
 };
-constexpr Case kCases[] = {{1, 1, 1}, {3, 17, 33}, {70, 64, 128}, {129, 100, 37}, {5, 700, 2}, {40, 513, 80}};
+constexpr LinearCase kLinearCases[] = {{1, 1, 1},      {3, 17, 33}, {70, 64, 128},
+                                       {129, 100, 37}, {5, 700, 2}, {40, 513, 80}};
 
 // The weight as a layer of `type` multiplies with it.
 Tensor as_held(const Tensor& weight, WeightType type) {
@@ -47,7 +48,8 @@ Tensor as_held(const Tensor& weight, WeightType type) {
 }
 
 TEST(LinearTest, MatchesTheTwinWithEveryOption) {
-  for (const auto& [rows, inputs, outputs] : kCases) {
+  for (const LinearCase& tried : kLinearCases) {
+    const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
     Ragged x(rows, inputs, 3, 1);
     const Tensor weight = random_tensor({outputs, inputs}, 2, 1.0F / std::sqrt(static_cast<float>(inputs)));
     const Tensor bias = random_tensor({outputs}, 3);
@@ -89,7 +91,8 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
 
 TEST(LinearTest, BytesAreAsPredictedAndInTheLedger) {
   for (const WeightType type : kTypes) {
-    for (const auto& [rows, inputs, outputs] : kCases) {
+    for (const LinearCase& tried : kLinearCases) {
+      const std::int64_t inputs = tried.inputs, outputs = tried.outputs;
       for (const bool biased : {false, true}) {
         const std::int64_t before = ledger().current(MemoryKind::weights);
         const std::int64_t others = ledger().current(MemoryKind::other);
@@ -106,7 +109,8 @@ TEST(LinearTest, BytesAreAsPredictedAndInTheLedger) {
 // The last rows of a large product, computed alone and with more or fewer neighbours, on 1, 2 and 3 threads.
 TEST(LinearTest, RowsAndThreadsChangeNothing) {
   constexpr std::int64_t kMost = 300;
-  for (const auto& [inputs, outputs] : {std::pair{64, 192}, {700, 129}, {2048, 64}}) {
+  for (const auto& size : {std::pair{64, 192}, {700, 129}, {2048, 64}}) {
+    const std::int64_t inputs = size.first, outputs = size.second;
     const Tensor weight = random_tensor({outputs, inputs}, 1);
     const Tensor x = random_tensor({kMost, inputs}, 3);
     for (const WeightType type : kTypes) {
@@ -174,7 +178,8 @@ TEST(LinearTest, RefusesSizesThatDoNotFit) {
 
 // Our own product, which oneDNN's stands in for on machines with AVX-512.
 TEST(RowMatmulTest, MatchesTheTwinAndKeepsRowsApart) {
-  for (const auto& [rows, inputs, outputs] : kCases) {
+  for (const LinearCase& tried : kLinearCases) {
+    const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
     SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs);
     Ragged x(rows, inputs, 3, 1);
     const Tensor weight = random_tensor({outputs, inputs}, 2, 1.0F / std::sqrt(static_cast<float>(inputs)));

@@ -5,7 +5,7 @@
 namespace scalekv::kernels {
 namespace {
 
-constexpr double kEpsilon = 1e-6;
+constexpr double kRowEpsilon = 1e-6;
 
 struct Moments {
   double mean, variance, squares;
@@ -36,11 +36,11 @@ TEST(NormsTest, RowsMatchTheTwins) {
       const Moments m = moments_twin({x.view().at(r, 0), x.view().at(r, 0) + channels});
       for (std::int64_t c = 0; c < channels; ++c) {
         const auto value = static_cast<double>(x.view()(r, c));
-        const double normal = (value - m.mean) / std::sqrt(m.variance + kEpsilon);
+        const double normal = (value - m.mean) / std::sqrt(m.variance + kRowEpsilon);
         const auto scale = static_cast<double>(a.view<float>()(c)), shift = static_cast<double>(b.view<float>()(c));
         ASSERT_NEAR(modulated.view()(r, c), normal * (1.0 + scale) + shift, 2e-4) << r << ", " << c;
         ASSERT_NEAR(affine.view()(r, c), normal * scale + shift, 2e-4) << r << ", " << c;
-        ASSERT_NEAR(rms.view()(r, c), value / std::sqrt(m.squares + kEpsilon) * scale, 2e-5) << r << ", " << c;
+        ASSERT_NEAR(rms.view()(r, c), value / std::sqrt(m.squares + kRowEpsilon) * scale, 2e-5) << r << ", " << c;
       }
     }
     EXPECT_TRUE(modulated.gaps_untouched() && affine.gaps_untouched() && rms.gaps_untouched());

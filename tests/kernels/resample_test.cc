@@ -8,7 +8,7 @@ namespace {
 struct Sizes {
   std::int64_t height, width, out_height, out_width;
 };
-constexpr Sizes kSizes[] = {{1, 1, 4, 4}, {2, 3, 6, 5}, {7, 5, 3, 2}, {6, 6, 6, 6}, {13, 9, 64, 20}, {64, 64, 1, 1}};
+constexpr Sizes kResizes[] = {{1, 1, 4, 4}, {2, 3, 6, 5}, {7, 5, 3, 2}, {6, 6, 6, 6}, {13, 9, 64, 20}, {64, 64, 1, 1}};
 
 double linear_position(std::int64_t index, std::int64_t in, std::int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
@@ -16,7 +16,7 @@ double linear_position(std::int64_t index, std::int64_t in, std::int64_t out) {
 }
 
 TEST(ResampleTest, LinearMatchesTheTwin) {
-  for (const auto& [height, width, out_height, out_width] : kSizes) {
+  for (const auto& [height, width, out_height, out_width] : kResizes) {
     const Tensor x = random_tensor({height, width, 5}, 1);
     const View<const float> in = x.view<float>();
     const Tensor before = random_tensor({out_height, out_width, 5}, 2);
@@ -47,7 +47,7 @@ TEST(ResampleTest, LinearMatchesTheTwin) {
 }
 
 TEST(ResampleTest, AreaMatchesTheTwin) {
-  for (const auto& [height, width, out_height, out_width] : kSizes) {
+  for (const auto& [height, width, out_height, out_width] : kResizes) {
     const Tensor x = random_tensor({height, width, 3}, 1);
     Tensor y(DType::f32, {out_height, out_width, 3}, MemoryKind::other);
     resample_area(x.view<float>(), y.view<float>());

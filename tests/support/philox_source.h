@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cmath>
-#include <map>
-#include <memory>
 #include <string>
+#include <utility>
 
-#include "checkpoint/weight_map.h"
 #include "core/philox.h"
+#include "support/memory_source.h"
 
 namespace scalekv::testing {
 
@@ -29,8 +28,10 @@ inline void fill_philox(std::string_view name, float low, float high, float* val
   }
 }
 
-class PhiloxSource final : public checkpoint::TensorSource {
+class PhiloxSource final : public MemorySource {
  public:
+  PhiloxSource() : MemorySource("philox weights") {}
+
   // The range of the values follows from name and shape as in metric_fixtures.py.
   void add(const std::string& name, const Shape& shape) {
     float low = -0.1F, high = 0.1F;
@@ -47,27 +48,13 @@ class PhiloxSource final : public checkpoint::TensorSource {
     }
     Tensor tensor(DType::f32, shape, MemoryKind::other);
     fill_philox(name, low, high, tensor.view<float>().data(), tensor.elements());
-    infos_.push_back({name, DType::f32, shape, tensor.bytes(), path_});
-    tensors_.emplace(name, std::move(tensor));
+    put(name, std::move(tensor));
   }
   void add_convolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t height,
                        std::int64_t width) {
     add(name + ".conv.weight", {out, in, height, width});
     for (const char* part : {".bn.weight", ".bn.bias", ".bn.running_mean", ".bn.running_var"}) add(name + part, {out});
   }
-
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
-    return tensors_.at(info.name).clone(MemoryKind::other);
-  }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
-  const std::filesystem::path& path() const override { return path_; }
-
- private:
-  std::filesystem::path path_ = "philox weights";
-  std::vector<checkpoint::TensorInfo> infos_;
-  std::map<std::string, Tensor> tensors_;
-  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace scalekv::testing

@@ -2,46 +2,30 @@
 #pragma once
 
 #include <cmath>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "checkpoint/weight_map.h"
 #include "core/philox.h"
 #include "infinity/config.h"
+#include "support/memory_source.h"
 
 namespace scalekv::testing {
 
-class RandomSource final : public checkpoint::TensorSource {
+class RandomSource final : public MemorySource {
  public:
+  RandomSource() : MemorySource("random weights") {}
+
   void add(const std::string& name, const Shape& shape, float deviation, float mean = 0.0F) {
     Tensor tensor(DType::f32, shape, MemoryKind::other);
     const View<float> values = tensor.view<float>().reshape({tensor.elements()});
     for (std::int64_t i = 0; i < tensor.elements(); ++i) {
       values(i) = mean + deviation * normal(9, {static_cast<std::uint32_t>(i),
-                                                static_cast<std::uint32_t>(infos_.size()), 0, 0});
+                                                static_cast<std::uint32_t>(tensors().size()), 0, 0});
     }
-    infos_.push_back({name, DType::f32, shape, tensor.bytes(), path_});
-    tensors_.emplace(name, std::move(tensor));
+    put(name, std::move(tensor));
   }
-
-  // Puts `value` in place of an element of a tensor.
-  void spoil(const std::string& name, float value, std::int64_t element = 0) {
-    tensors_.at(name).view<float>().data()[element] = value;
-  }
-
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
-    return tensors_.at(info.name).clone(MemoryKind::other);
-  }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
-  const std::filesystem::path& path() const override { return path_; }
-
- private:
-  std::filesystem::path path_ = "random weights";
-  std::vector<checkpoint::TensorInfo> infos_;
-  std::map<std::string, Tensor> tensors_;
-  std::map<std::string, std::string> metadata_;
 };
 
 inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::InfinityConfig& config) {

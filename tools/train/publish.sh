@@ -13,12 +13,6 @@ calibration=models/shapes-7s.calibration.json
 "$python" tools/train/report.py --model "$model" --run "$run" --out models
 "$python" tools/fixtures/make_fixture.py --model "$model" --out tests/data/embedded.safetensors
 
-# The prompts of the calibration: ten captions of the training world.
-prompts=$(mktemp --suffix .txt)
-trap 'rm -f "$prompts"' EXIT
-PYTHONPATH=tools "$python" -c 'from shapes.usual import sample_usual
-for i in range(10):
-    print(sample_usual(60, i).caption)' > "$prompts"
-rm -f "$calibration"
-"$scalekv" calibrate --model "$model" --prompts "$prompts" -o "$calibration"
+"$scalekv" calibrate --model "$model" --prompts models/calibration-prompts.txt -n 12 --fresh -o "$calibration" \
+  --plot docs/selectivity.svg --plot-heads docs/selectivity-heads.svg
 echo "Build again: model and calibration are part of the program."

@@ -1,0 +1,41 @@
+// Tensors in memory in the place of a file of weights.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/tensor_source.h"
+
+namespace scalekv::testing {
+
+class MemorySource : public checkpoint::TensorSource {
+ public:
+  explicit MemorySource(std::filesystem::path path) : path_(std::move(path)) {}
+
+  void put(const std::string& name, Tensor tensor) {
+    infos_.push_back({name, tensor.dtype(), tensor.shape(), tensor.bytes(), path_});
+    tensors_.emplace(name, std::move(tensor));
+  }
+
+  // Puts `value` in place of an element of a tensor.
+  void spoil(const std::string& name, float value, std::int64_t element = 0) {
+    tensors_.at(name).view<float>().data()[element] = value;
+  }
+
+  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
+  Tensor load(const checkpoint::TensorInfo& info) const override {
+    return tensors_.at(info.name).clone(MemoryKind::other);
+  }
+  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::filesystem::path& path() const override { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  std::vector<checkpoint::TensorInfo> infos_;
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace scalekv::testing
