@@ -68,12 +68,16 @@ std::string read_tokenizer(const TensorSource& source) {
 }
 
 Bundle bundle_of(const std::shared_ptr<const TensorSource>& source) {
-  const auto config = source->metadata().find("config");
+  const auto entry = [&](const char* key) {
+    const auto found = source->metadata().find(key);
+    return found == source->metadata().end() ? std::string() : found->second;
+  };
   return {.transformer = find_transformer(source),
           .vae = find_vae(source),
           .text_encoder = find_text_encoder(source),
           .tokenizer = read_tokenizer(*source),
-          .config_json = config == source->metadata().end() ? "" : config->second,
+          .config_json = entry("config"),
+          .calibration_json = entry("calibration"),
           .description = source->path().string()};
 }
 
@@ -95,6 +99,7 @@ Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> 
 Bundle open_bundle(const BundlePaths& paths) {
   Bundle bundle;
   if (!paths.model.empty()) bundle = bundle_of(open_tensor_source(paths.model));
+  if (!paths.transformer.empty()) bundle.calibration_json.clear();  // another transformer's
   replace_part(bundle.transformer, paths.transformer, "Infinity transformer (word_embed.weight ...)", find_transformer);
   replace_part(bundle.vae, paths.vae, "VAE (decoder.conv_in ...)", find_vae);
   replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)",

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -264,11 +265,12 @@ void convert_model(const Bundle& bundle, const std::filesystem::path& path, cons
     hashes.add(tensor.target.name.substr(0, tensor.target.name.find('.')), tensor.source->file, progress);
   }
   hashes.add_bytes("tokenizer", "spiece.model", bundle.tokenizer);
-  SafetensorsWriter writer(path, targets,
-                           {{"format", "scalekv.model"},
-                            {"format_version", "1"},
-                            {"config", options.config_json},
-                            {"sources", hashes.dump()}});
+  std::map<std::string, std::string> metadata = {{"format", "scalekv.model"},
+                                                 {"format_version", "1"},
+                                                 {"config", options.config_json},
+                                                 {"sources", hashes.dump()}};
+  if (!options.calibration_json.empty()) metadata["calibration"] = options.calibration_json;
+  SafetensorsWriter writer(path, targets, metadata);
   Copier copier(writer, bytes, progress);
   for (const ConvertedTensor& tensor : plan) {
     if (tensor.source != nullptr) copier.copy(tensor);

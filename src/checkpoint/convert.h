@@ -21,6 +21,8 @@ struct ConversionOptions {
   bool encoder = true;
   // The metadata entry `config`.
   std::string config_json = {};
+  // The metadata entry `calibration`; empty: none.
+  std::string calibration_json = {};
 };
 
 // What a tensor of the new file is of its source: the same numbers, or a part of what int8 matrices consist of.

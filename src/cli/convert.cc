@@ -11,6 +11,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/file.h"
+#include "pipeline/model.h"
 
 namespace scalekv::cli {
 namespace {
@@ -77,6 +79,16 @@ nlohmann::json config_of(const ConvertOptions& options, const checkpoint::Bundle
   return config;
 }
 
+// The metadata entry `calibration`: the file beside the model (or the transformer), or what the model itself holds.
+std::string calibration_of(const checkpoint::BundlePaths& sources, const checkpoint::Bundle& bundle) {
+  const std::filesystem::path beside =
+      pipeline::calibration_beside(sources.transformer.empty() ? sources.model : sources.transformer);
+  if (!std::filesystem::exists(beside)) return bundle.calibration_json;
+  std::string text = read_file(beside);
+  static_cast<void>(cache::parse_calibration(text, beside.string()));  // better refused now than whenever it is opened
+  return text;
+}
+
 void convert(const ConvertOptions& options) {
   const bool whole =
       !options.sources.transformer.empty() && !options.sources.vae.empty() && !options.sources.text_encoder.empty();
@@ -90,6 +102,7 @@ void convert(const ConvertOptions& options) {
   const auto plan = checkpoint::plan_conversion(bundle, conversion);
   const nlohmann::json config = config_of(options, bundle);
   conversion.config_json = config.dump();
+  conversion.calibration_json = calibration_of(options.sources, bundle);
   {
     ProgressBar bar("converting", options.quiet);
     std::signal(SIGINT, stop_converting);  // the bar's own way to stop is a pipeline's
@@ -126,6 +139,7 @@ void add_convert_command(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_flag("-q,--quiet", options->quiet, "print nothing but errors");
   command->footer(
+      "A calibration beside the model (NAME.calibration.json) becomes part of the file.\n"
       "Example: scalekv convert --transformer infinity_2b_reg.pth --vae infinity_vae_d32reg.pth \\\n"
       "           --text-encoder flan-t5-xl -o infinity-2b-bf16.safetensors");
   command->callback([options] { convert(*options); });

@@ -60,8 +60,7 @@ std::string calibration_fingerprint(const std::filesystem::path& model, const Op
                                     const std::filesystem::path& calibration) {
   std::filesystem::path path = calibration;
   if (path.empty()) {
-    path = model.empty() ? options.transformer : model;
-    path.replace_extension(".calibration.json");
+    path = calibration_beside(model.empty() ? options.transformer : model);
     if (!std::filesystem::exists(path)) return {};
   }
   checkpoint::Sha256 hash;

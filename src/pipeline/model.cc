@@ -7,13 +7,6 @@
 namespace scalekv::pipeline {
 namespace {
 
-// The calibration of a model file lies beside it.
-std::shared_ptr<const cache::Calibration> find_calibration(std::filesystem::path model) {
-  model.replace_extension(".calibration.json");
-  if (!std::filesystem::exists(model)) return nullptr;
-  return std::make_shared<cache::Calibration>(cache::read_calibration(model));
-}
-
 bool names_files(const std::filesystem::path& file, const OpenOptions& options) {
   return !file.empty() || !options.transformer.empty() || !options.vae.empty() || !options.text_encoder.empty();
 }
@@ -30,9 +23,22 @@ checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOpti
   return random_bundle(find_architecture(options.random_architecture), 0);
 }
 
+std::filesystem::path calibration_beside(std::filesystem::path model) {
+  return model.replace_extension(".calibration.json");
+}
+
 std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
-                                                           const OpenOptions& options) {
-  if (names_files(file, options)) return find_calibration(file.empty() ? options.transformer : file);
+                                                           const OpenOptions& options,
+                                                           const checkpoint::Bundle& bundle) {
+  if (names_files(file, options)) {
+    const std::filesystem::path beside = calibration_beside(file.empty() ? options.transformer : file);
+    if (std::filesystem::exists(beside)) {
+      return std::make_shared<cache::Calibration>(cache::read_calibration(beside));
+    }
+    if (bundle.calibration_json.empty()) return nullptr;
+    return std::make_shared<cache::Calibration>(cache::parse_calibration(
+        bundle.calibration_json, fmt::format("{}: the metadata entry 'calibration'", bundle.description)));
+  }
   if (!options.random_architecture.empty()) return nullptr;
   return std::make_shared<cache::Calibration>(
       cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
@@ -40,8 +46,10 @@ std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
-  auto model = load_model(open_bundle(file, options), options.weights);
-  if (calibrated) model->calibration = open_calibration(file, options);
+  checkpoint::Bundle bundle = open_bundle(file, options);
+  auto calibration = calibrated ? open_calibration(file, options, bundle) : nullptr;
+  auto model = load_model(std::move(bundle), options.weights);
+  model->calibration = std::move(calibration);
   return model;
 }
 

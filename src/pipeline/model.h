@@ -39,12 +39,16 @@ struct Model {
 // given, or random ones. Nothing is loaded yet.
 checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
 
-// What was measured of that model: NAME.calibration.json beside the file, or the embedded one; null where there is
-// none.
-std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
-                                                           const OpenOptions& options);
+// NAME.calibration.json beside a model file NAME.safetensors.
+std::filesystem::path calibration_beside(std::filesystem::path model);
 
-// Opens a model file with the calibration beside it (NAME.calibration.json), published files, the embedded model
+// What was measured of that model: the file beside it, or what its metadata hold, or the embedded one; null where there
+// is none.
+std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
+                                                           const OpenOptions& options,
+                                                           const checkpoint::Bundle& bundle);
+
+// Opens a model file with its calibration, published files, the embedded model
 // or random weights, and sets the number of threads. calibrated: read what was measured of the model, too.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
                                   bool calibrated = true);

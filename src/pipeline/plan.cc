@@ -135,7 +135,7 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
   };
   return {.bundle = bundle,
           .open = open,
-          .calibration = open_calibration(file, open),
+          .calibration = open_calibration(file, open, *bundle),
           .request = request,
           .texts = {.prompt = length(request.prompt), .negative = length(request.negative_prompt)}};
 }

@@ -166,6 +166,12 @@ TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
   EXPECT_EQ(sources["tokenizer"]["spiece.model"], sha256_of("pieces"));
 }
 
+TEST_F(ConvertTest, ACalibrationGoesWithTheModel) {
+  EXPECT_FALSE(converted({})->metadata().contains("calibration"));
+  EXPECT_EQ(converted({.calibration_json = "{\"x\":1}"})->metadata().at("calibration"), "{\"x\":1}");
+  EXPECT_EQ(open_bundle({.model = folder_ / "out.safetensors"}).calibration_json, "{\"x\":1}");
+}
+
 TEST_F(ConvertTest, TheSameSourcesGiveTheSameBytes) {
   converted({});
   const std::string first = read_file(folder_ / "out.safetensors");

@@ -40,14 +40,14 @@ expect 0 '128x128' -- reconstruct one.png -o again.png
 expect 0 '160x128' -- generate "a red circle" --aspect 5:4 --size 0.06M -o wide.png --top-k 1
 expect 0 'kernels' -- --version
 
-# Weights: any type draws; a file of int8 weights draws what rounding at opening draws, and stays int8. With the full
-# cache: a calibration lies beside the embedded model, not beside the converted one.
+# Weights: any type draws; a file of int8 weights draws what rounding at opening draws, and stays int8. The calibration
+# that lies beside the source goes with it: the same layers keep the same tokens.
 expect 0 '"weights": "bf16"' -- generate "a red circle" --seed 3 --weights bf16 --json -o half.png
-expect 0 '"weights": "int8"' -- generate "a red circle" --seed 3 --weights int8 --policy full --json -o rounded.png
+expect 0 '"weights": "int8"' -- generate "a red circle" --seed 3 --weights int8 --json -o rounded.png
 if [ -n "${2:-}" ]; then
   expect 0 'tensors' -- convert --model "$2" --weights int8 -o int8.safetensors
   expect 0 'weight_scale' -- inspect int8.safetensors --check
-  expect 0 '"weights": "int8"' -- generate "a red circle" --seed 3 --model int8.safetensors --policy full --json -o mapped.png
+  expect 0 '"weights": "int8"' -- generate "a red circle" --seed 3 --model int8.safetensors --json -o mapped.png
   cmp -s <(tail -c 2000 mapped.png) <(tail -c 2000 rounded.png) ||
     { echo "FAILED: an int8 file draws another picture"; failed=1; }
   expect 2 'cannot become f32' -- generate "x" --model int8.safetensors --weights f32

@@ -54,6 +54,8 @@ ALL = [1.0] * 7
 SOME = [1.0, 1.0, 1.0, 0.7, 0.5, 0.35, 0.22]
 COARSE = [1.0, 1.0, 1.0]      # the layout is in the first scales, which cost little: more pictures for them
 SCALE_WEIGHT = [2.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]
+# Drawn and encoded before a process's first step, also after an interruption: few pictures would be learnt by heart.
+FIRST_PICTURES = 700
 HELD_OUT = 16                                  # pictures
 
 
@@ -66,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60, help="training time in all")
     parser.add_argument("--falling", type=float, default=0.35,
                         help="share of the time, at the end, in which the rates fall to zero")
-    parser.add_argument("--whole", type=float, default=0.2,
+    parser.add_argument("--whole", type=float, default=0.05,
                         help="share of the time, at the end, with all tokens")
     parser.add_argument("--batch", type=int, default=16, help="pictures a step")
     parser.add_argument("--coarse", type=int, default=16,
@@ -210,7 +212,7 @@ class Trainer:
         args = self.args
         # Each process draws a different world, by its seed.
         pool = Pool(self.vae, args.seed + self.rank, self.step * args.fresh, args.pool)
-        pool.grow(64, self.clock.progress >= args.variety_from)
+        pool.grow(FIRST_PICTURES, self.clock.progress >= args.variety_from)
         held = [sample_usual(args.seed, i, "test") for i in range(HELD_OUT)] if self.rank == 0 else []
         held_out = (encode(self.vae, held), [s.caption for s in held]) if held else None
         self.clock = Clock(self.clock.budget, self.clock.already)     # encoding is not training
