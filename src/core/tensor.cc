@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -63,6 +64,11 @@ Tensor Tensor::clone(MemoryKind kind) const {
   return copy;
 }
 
+Tensor Tensor::share() const {
+  SCALEKV_ASSERT(borrowed());
+  return {dtype_, shape_, data_, owner_};
+}
+
 Tensor Tensor::convert_to_float(MemoryKind kind) const {
   Tensor copy(DType::f32, shape_, kind);
   auto* target = static_cast<float*>(copy.mutable_raw());
@@ -82,6 +88,15 @@ Tensor Tensor::convert_to_float(MemoryKind kind) const {
     default:
       fail("a tensor of {} cannot be read as floating point", dtype_name(dtype_));
   }
+  return copy;
+}
+
+Tensor Tensor::convert_to_bfloat16(MemoryKind kind) const {
+  if (dtype_ == DType::bf16) return clone(kind);
+  const Tensor wide = convert_to_float(MemoryKind::other);
+  Tensor copy(DType::bf16, shape_, kind);
+  const float* source = wide.view<float>().data();
+  std::transform(source, source + elements(), copy.view<BFloat16>().data(), to_bfloat16);
   return copy;
 }
 

@@ -124,6 +124,8 @@ class Tensor {
   std::int64_t elements() const { return shape_.elements(); }
   std::int64_t bytes() const { return elements() * static_cast<std::int64_t>(dtype_size(dtype_)); }
   bool empty() const { return data_ == nullptr; }
+  // Whether the memory is another's, a mapped file's.
+  bool borrowed() const { return !empty() && !writable_; }
   const void* raw() const { return data_; }
   // Only for tensors that own their memory.
   void* mutable_raw();
@@ -146,8 +148,12 @@ class Tensor {
 
   void fill_zero();
   Tensor clone(MemoryKind kind) const;
+  // Another tensor of the same memory, which must be borrowed.
+  Tensor share() const;
   // A float32 copy of a float tensor (f32, f16, bf16, f64). Throws Error for integers.
   Tensor convert_to_float(MemoryKind kind) const;
+  // The same in bfloat16, rounded to nearest, ties to even.
+  Tensor convert_to_bfloat16(MemoryKind kind) const;
 
  private:
   void check_type(DType wanted) const;

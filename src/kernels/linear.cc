@@ -13,7 +13,7 @@ namespace {
 
 class PanelLinear final : public LinearImpl {
  public:
-  PanelLinear(const Tensor& weight, DType dtype, MemoryKind kind) : panels_(pack_panels(weight, dtype, kind)) {}
+  PanelLinear(const Tensor& weight, MemoryKind kind) : panels_(pack_panels(weight, kind)) {}
   std::int64_t weight_bytes() const override { return panels_.bytes(); }
   void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
     row_matmul(x, panels_, epilogue, y);
@@ -21,6 +21,18 @@ class PanelLinear final : public LinearImpl {
 
  private:
   Tensor panels_;
+};
+
+class BFloat16Linear final : public LinearImpl {
+ public:
+  explicit BFloat16Linear(Tensor weight) : weight_(std::move(weight)) {}
+  std::int64_t weight_bytes() const override { return weight_.bytes(); }
+  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
+    bfloat16_matmul(x, weight_.view<const BFloat16>(), epilogue, y);
+  }
+
+ private:
+  Tensor weight_;  // [N, K]
 };
 
 class Int8Linear final : public LinearImpl {
@@ -53,11 +65,10 @@ std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, Wei
     const std::int64_t rotation = outliers ? longest_rotation(weight.shape()[1]) : 1;
     return std::make_unique<Int8Linear>(quantise_weight(weight, rotation, kind));
   }
-  if (type == WeightType::bf16) return std::make_unique<PanelLinear>(weight, DType::bf16, kind);
   if (onednn_keeps_rows_apart(weight.shape()[1], weight.shape()[0])) {
     return make_onednn_linear(weight.convert_to_float(MemoryKind::other), kind);
   }
-  return std::make_unique<PanelLinear>(weight, DType::f32, kind);
+  return std::make_unique<PanelLinear>(weight, kind);
 }
 
 }  // namespace
@@ -86,7 +97,14 @@ std::shared_ptr<Linear::Impl> Linear::make(const Shape& weight, const Tensor& bi
 
 Linear::Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type, bool outliers) {
   const std::shared_ptr<Impl> impl = make(weight.shape(), bias, kind);
-  impl->product = make_impl(weight, kind, type, outliers);
+  if (type != WeightType::bf16) {
+    impl->product = make_impl(weight, kind, type, outliers);
+  } else if (weight.dtype() == DType::bf16 && weight.borrowed()) {
+    impl->borrowed.emplace(kind, weight.bytes());
+    impl->product = std::make_unique<BFloat16Linear>(weight.share());
+  } else {
+    impl->product = std::make_unique<BFloat16Linear>(weight.convert_to_bfloat16(kind));
+  }
   impl_ = impl;
 }
 
@@ -104,9 +122,9 @@ Linear::Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind) {
 std::int64_t Linear::predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type) {
   const std::int64_t bias = biased ? outputs * std::int64_t{sizeof(float)} : 0;
   if (type == WeightType::int8) return bias + outputs * (inputs + std::int64_t{sizeof(float)});
-  if (type == WeightType::bf16) return bias + panel_bytes(inputs, outputs, DType::bf16);
+  if (type == WeightType::bf16) return bias + outputs * inputs * std::int64_t{sizeof(BFloat16)};
   return bias + (onednn_keeps_rows_apart(inputs, outputs) ? onednn_linear_bytes(inputs, outputs)
-                                                          : panel_bytes(inputs, outputs, DType::f32));
+                                                          : panel_bytes(inputs, outputs));
 }
 
 std::int64_t Linear::inputs() const { return impl_->inputs; }

@@ -20,15 +20,16 @@ struct LinearOptions {
   View<const float> gate = {};
 };
 
-// A layer whose weight was laid out once, at construction, the way its kernel likes it. Immutable and thread safe.
-// The result of a row depends neither on the number of rows it is computed with, nor on its place among them, nor on
-// the thread count (so that batches and threads do not change pictures).
+// A layer whose weight was laid out once, at construction, the way its kernel likes it, or is used as it is. Immutable
+// and thread safe. The result of a row depends neither on the number of rows it is computed with, nor on its place
+// among them, nor on the thread count (so that batches and threads do not change pictures).
 class Linear {
  public:
   Linear() = default;
   // weight: [N, K] float32, bfloat16 or float16, held as `type`; bias: [N] of the same types, or an empty tensor.
-  // The layer keeps its own copy, in the ledger under `kind`. `outliers`: inputs have some, so that rounding to int8
-  // rotates them first (Int8Weight::rotation).
+  // The layer keeps its own copy, in the ledger under `kind`; a bfloat16 weight of a mapped file that is to be held as
+  // bf16 is used where it lies (and is in the ledger all the same). `outliers`: inputs have some, so that rounding to
+  // int8 rotates them first (Int8Weight::rotation).
   Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type = WeightType::f32,
          bool outliers = false);
   // The same of a weight that is rounded already, which is used where it lies (and is in the ledger wherever that is).

@@ -22,7 +22,6 @@
 namespace scalekv::kernels {
 constexpr std::size_t kPanel = 16;   // outputs of a panel
 constexpr std::size_t kSlab = 64;    // outputs of a task
-constexpr std::size_t kRows = 96;    // rows of a task
 constexpr std::size_t kDepth = 512;  // inputs whose part of a panel stays in the first-level cache
 
 // Some rows and outputs of y.
@@ -31,6 +30,7 @@ struct Task {
   View<float> y;        // [rows, N]
   std::int64_t first_row, all_rows;
   std::size_t column, width;  // outputs
+  float* sums;                // room for [rows][kSlab]
 };
 }  // namespace scalekv::kernels
 #endif
@@ -46,18 +46,9 @@ constexpr std::size_t kLanes = hn::MaxLanes(Floats());
 constexpr std::size_t kVectors = kPanel / kLanes;
 constexpr std::size_t kTileRows = kVectors == 1 ? 12 : 6;  // enough sums under way to hide a multiply-add's latency
 
-HWY_INLINE Vector load_weights(Floats d, const float* weights) { return hn::Load(d, weights); }
-// bfloat16 is the upper half of a float32.
-HWY_INLINE Vector load_weights(Floats d, const BFloat16* weights) {
-  const hn::Repartition<std::uint32_t, Floats> wide;
-  const hn::Rebind<std::uint16_t, Floats> narrow;
-  const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(weights));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
-}
-
 // sums[row][0..15] += x[row][0..depth-1] * panel, for Rows rows.
-template <std::size_t Rows, typename Weight>
-HWY_INLINE void multiply_tile(const float* HWY_RESTRICT x, std::int64_t stride, const Weight* HWY_RESTRICT panel,
+template <std::size_t Rows>
+HWY_INLINE void multiply_tile(const float* HWY_RESTRICT x, std::int64_t stride, const float* HWY_RESTRICT panel,
                               std::size_t depth, float* HWY_RESTRICT sums) {
   const Floats d;
   Vector tile[Rows][kVectors];
@@ -69,7 +60,7 @@ HWY_INLINE void multiply_tile(const float* HWY_RESTRICT x, std::int64_t stride, 
   for (std::size_t k = 0; k < depth; ++k) {
     Vector weights[kVectors];
     HWY_UNROLL(4)
-    for (std::size_t v = 0; v < kVectors; ++v) weights[v] = load_weights(d, panel + k * kPanel + v * kLanes);
+    for (std::size_t v = 0; v < kVectors; ++v) weights[v] = hn::Load(d, panel + k * kPanel + v * kLanes);
     HWY_UNROLL(12)
     for (std::size_t r = 0; r < Rows; ++r) {
       const Vector value = hn::Set(d, x[static_cast<std::int64_t>(r) * stride + static_cast<std::int64_t>(k)]);
@@ -84,37 +75,102 @@ HWY_INLINE void multiply_tile(const float* HWY_RESTRICT x, std::int64_t stride, 
   }
 }
 
-template <typename Weight>
-void multiply_slab(const Task& task, const Weight* panels, const Epilogue& epilogue, float* sums) {
+// Adds the products with inputs k to k + depth - 1, whose panels are `panel_stride` floats apart.
+void add_products(const Task& task, std::size_t k, std::size_t depth, const float* panels, std::size_t panel_stride) {
   const auto rows = static_cast<std::size_t>(task.x.size(0));
-  const auto inputs = static_cast<std::size_t>(task.x.size(1));
   const std::int64_t stride = task.x.stride(0);
-  const std::size_t count = (task.width + kPanel - 1) / kPanel;
-  panels += task.column * inputs;
-  std::fill_n(sums, rows * kSlab, 0.0F);
-  for (std::size_t k = 0; k < inputs; k += kDepth) {
-    const std::size_t depth = std::min(kDepth, inputs - k);
-    for (std::size_t p = 0; p < count; ++p) {
-      const Weight* panel = panels + (p * inputs + k) * kPanel;
-      float* out = sums + p * kPanel;
-      std::size_t r = 0;
-      for (; r + kTileRows <= rows; r += kTileRows) {
-        multiply_tile<kTileRows>(task.x.at(r, k), stride, panel, depth, out + r * kSlab);
-      }
-      for (; r < rows; ++r) multiply_tile<1>(task.x.at(r, k), stride, panel, depth, out + r * kSlab);
+  for (std::size_t p = 0; p * kPanel < task.width; ++p) {
+    const float* panel = panels + p * panel_stride;
+    float* out = task.sums + p * kPanel;
+    std::size_t r = 0;
+    for (; r + kTileRows <= rows; r += kTileRows) {
+      multiply_tile<kTileRows>(task.x.at(r, k), stride, panel, depth, out + r * kSlab);
     }
-  }
-  for (std::size_t r = 0; r < rows; ++r) {
-    const float* gate = epilogue.gate_of(task.first_row + static_cast<std::int64_t>(r), task.all_rows);
-    finish_row(sums + r * kSlab, task.column, task.width, epilogue, gate, task.y.at(r, task.column));
+    for (; r < rows; ++r) multiply_tile<1>(task.x.at(r, k), stride, panel, depth, out + r * kSlab);
   }
 }
 
-void multiply_floats(const Task& task, const Tensor& panels, const Epilogue& epilogue, float* sums) {
-  multiply_slab(task, panels.view<float>().data(), epilogue, sums);
+void finish(const Task& task, const Epilogue& epilogue) {
+  const auto rows = static_cast<std::size_t>(task.x.size(0));
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float* gate = epilogue.gate_of(task.first_row + static_cast<std::int64_t>(r), task.all_rows);
+    finish_row(task.sums + r * kSlab, task.column, task.width, epilogue, gate, task.y.at(r, task.column));
+  }
 }
-void multiply_bfloats(const Task& task, const Tensor& panels, const Epilogue& epilogue, float* sums) {
-  multiply_slab(task, panels.view<BFloat16>().data(), epilogue, sums);
+
+// Panels [ceil(N / 16)][K][16].
+void multiply_panels(const Task& task, const float* panels, const Epilogue& epilogue) {
+  const auto inputs = static_cast<std::size_t>(task.x.size(1));
+  std::fill_n(task.sums, task.x.size(0) * std::int64_t{kSlab}, 0.0F);
+  for (std::size_t k = 0; k < inputs; k += kDepth) {
+    add_products(task, k, std::min(kDepth, inputs - k), panels + task.column * inputs + k * kPanel, inputs * kPanel);
+  }
+  finish(task, epilogue);
+}
+
+// target[k][j] = weight[j][k] as float32, for 8 outputs j and 8 inputs k; bfloat16 is the upper half of a float32.
+HWY_INLINE void widen_eight(const std::uint16_t* HWY_RESTRICT weight, std::size_t stride, float* HWY_RESTRICT target) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::size_t k = 0; k < 8; ++k) {
+    for (std::size_t j = 0; j < 8; ++j) target[k * kPanel + j] = to_float(BFloat16{weight[j * stride + k]});
+  }
+#else
+  const hn::CappedTag<std::uint16_t, 8> d;
+  const hn::CappedTag<float, 4> floats;
+  hn::Vec<decltype(d)> rows[8], mixed[8];
+  HWY_UNROLL(8)
+  for (std::size_t j = 0; j < 8; ++j) rows[j] = hn::LoadU(d, weight + j * stride);
+  // To interleave the halves of a list is to rotate the bits of an element's index by one; three times transposes.
+  HWY_UNROLL(3)
+  for (int step = 0; step < 3; ++step) {
+    HWY_UNROLL(4)
+    for (std::size_t j = 0; j < 4; ++j) {
+      mixed[2 * j] = hn::InterleaveLower(d, rows[j], rows[j + 4]);
+      mixed[2 * j + 1] = hn::InterleaveUpper(d, rows[j], rows[j + 4]);
+    }
+    HWY_UNROLL(8)
+    for (std::size_t j = 0; j < 8; ++j) rows[j] = mixed[j];
+  }
+  const auto zero = hn::Zero(d);
+  HWY_UNROLL(8)
+  for (std::size_t k = 0; k < 8; ++k) {
+    hn::Store(hn::BitCast(floats, hn::InterleaveLower(d, zero, rows[k])), floats, target + k * kPanel);
+    hn::Store(hn::BitCast(floats, hn::InterleaveUpper(d, zero, rows[k])), floats, target + k * kPanel + 4);
+  }
+#endif
+}
+
+// The task's part of a weight [N, K] from input k on as panels [4][kDepth][16], filled up with zeros.
+void widen_panels(const Task& task, View<const BFloat16> weight, std::size_t k, std::size_t depth, float* panels) {
+  const auto stride = static_cast<std::size_t>(weight.stride(0));
+  for (std::size_t first = 0; first < task.width; first += 8) {
+    const std::size_t present = std::min<std::size_t>(8, task.width - first);
+    const BFloat16* rows = weight.at(task.column + first, k);
+    float* target = panels + first / kPanel * kDepth * kPanel + first % kPanel;
+    std::size_t i = 0;
+    if (present == 8) {
+      for (; i + 8 <= depth; i += 8) {
+        widen_eight(reinterpret_cast<const std::uint16_t*>(rows + i), stride, target + i * kPanel);
+      }
+    }
+    for (; i < depth; ++i) {
+      for (std::size_t j = 0; j < 8; ++j) target[i * kPanel + j] = j < present ? to_float(rows[j * stride + i]) : 0.0F;
+    }
+    if (first + 8 < task.width || (first + 8) % kPanel == 0) continue;
+    for (i = 0; i < depth; ++i) std::fill_n(target + i * kPanel + 8, 8, 0.0F);  // the other half of the last panel
+  }
+}
+
+// Rows [N, K] of a weight as they are in a file. `panels`: room for [4][kDepth][16].
+void multiply_bfloats(const Task& task, View<const BFloat16> weight, const Epilogue& epilogue, float* panels) {
+  const auto inputs = static_cast<std::size_t>(task.x.size(1));
+  std::fill_n(task.sums, task.x.size(0) * std::int64_t{kSlab}, 0.0F);
+  for (std::size_t k = 0; k < inputs; k += kDepth) {
+    const std::size_t depth = std::min(kDepth, inputs - k);
+    widen_panels(task, weight, k, depth, panels);
+    add_products(task, k, depth, panels, kDepth * kPanel);
+  }
+  finish(task, epilogue);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -125,68 +181,71 @@ HWY_AFTER_NAMESPACE();
 namespace scalekv::kernels {
 namespace {
 
-HWY_EXPORT(multiply_floats);
+HWY_EXPORT(multiply_panels);
 HWY_EXPORT(multiply_bfloats);
 
-template <typename Weight, typename Convert>
-void pack(View<const float> weight, Weight* target, const Convert& convert) {
-  constexpr std::int64_t kWidth{kPanel};
-  const std::int64_t outputs = weight.size(0), inputs = weight.size(1);
-  parallel_for_static(ceil_divide(outputs, kWidth), [&](std::int64_t panel) {
-    for (std::int64_t k = 0; k < inputs; ++k) {
-      for (std::int64_t j = 0; j < kWidth; ++j) {
-        const std::int64_t n = panel * kWidth + j;
-        target[(panel * inputs + k) * kWidth + j] = convert(n < outputs ? weight(n, k) : 0.0F);
-      }
-    }
+// Calls multiply(task, scratch) for all tasks of `height` rows; every thread has `scratch_size` floats of its own.
+template <typename Multiply>
+void for_tasks(View<const float> x, View<float> y, std::int64_t height, std::int64_t scratch_size,
+               const Multiply& multiply) {
+  constexpr std::int64_t kWidth{kSlab};
+  const std::int64_t rows = x.size(0), outputs = y.size(1);
+  const std::int64_t row_blocks = ceil_divide(rows, height), slabs = ceil_divide(outputs, kWidth);
+  Tensor scratch(DType::f32, {threads(), height * kWidth + scratch_size}, MemoryKind::other);
+  const View<float> own = scratch.view<float>();
+  parallel_for(row_blocks * slabs, [&](std::int64_t index) {
+    const std::int64_t column = index / row_blocks * kWidth;
+    const std::int64_t row = index % row_blocks * height;
+    const std::int64_t end = std::min(rows, row + height);
+    float* room = own.at(omp_get_thread_num(), 0);
+    multiply({.x = x.slice(0, row, end),
+              .y = y.slice(0, row, end),
+              .first_row = row,
+              .all_rows = rows,
+              .column = static_cast<std::size_t>(column),
+              .width = static_cast<std::size_t>(std::min(kWidth, outputs - column)),
+              .sums = room},
+             room + height * kWidth);
   });
 }
 
 }  // namespace
 
-std::int64_t panel_bytes(std::int64_t inputs, std::int64_t outputs, DType dtype) {
-  return ceil_divide(outputs, kPanel) * inputs * std::int64_t{kPanel} * static_cast<std::int64_t>(dtype_size(dtype));
+std::int64_t panel_bytes(std::int64_t inputs, std::int64_t outputs) {
+  return ceil_divide(outputs, kPanel) * inputs * std::int64_t{kPanel} * std::int64_t{sizeof(float)};
 }
 
-Tensor pack_panels(const Tensor& weight, DType dtype, MemoryKind kind) {
-  SCALEKV_ASSERT(dtype == DType::f32 || dtype == DType::bf16);
+Tensor pack_panels(const Tensor& weight, MemoryKind kind) {
+  constexpr std::int64_t kWidth{kPanel};
   Tensor widened;
   if (weight.dtype() != DType::f32) widened = weight.convert_to_float(MemoryKind::other);
   const View<const float> values = (weight.dtype() == DType::f32 ? weight : std::as_const(widened)).view<float>();
-  const std::int64_t bytes = panel_bytes(values.size(1), values.size(0), dtype);
-  Tensor packed(dtype, {bytes / static_cast<std::int64_t>(dtype_size(dtype))}, kind);
-  if (dtype == DType::f32) {
-    pack(values, packed.view<float>().data(), [](float value) { return value; });
-  } else {
-    pack(values, packed.view<BFloat16>().data(), to_bfloat16);
-  }
+  const std::int64_t outputs = values.size(0), inputs = values.size(1);
+  Tensor packed(DType::f32, {panel_bytes(inputs, outputs) / std::int64_t{sizeof(float)}}, kind);
+  float* target = packed.view<float>().data();
+  parallel_for_static(ceil_divide(outputs, kWidth), [&](std::int64_t panel) {
+    for (std::int64_t k = 0; k < inputs; ++k) {
+      for (std::int64_t j = 0; j < kWidth; ++j) {
+        const std::int64_t n = panel * kWidth + j;
+        target[(panel * inputs + k) * kWidth + j] = n < outputs ? values(n, k) : 0.0F;
+      }
+    }
+  });
   return packed;
 }
 
 void row_matmul(View<const float> x, const Tensor& panels, const Epilogue& epilogue, View<float> y) {
-  constexpr std::int64_t kHeight{kRows}, kWidth{kSlab};
-  const std::int64_t rows = x.size(0);
-  const std::int64_t outputs = y.size(1);
-  const std::int64_t row_blocks = ceil_divide(rows, kHeight);
-  const std::int64_t slabs = ceil_divide(outputs, kWidth);
-  Tensor scratch(DType::f32, {threads(), kHeight * kWidth}, MemoryKind::other);
-  const View<float> sums = scratch.view<float>();
-  parallel_for(row_blocks * slabs, [&](std::int64_t index) {
-    const std::int64_t column = index / row_blocks * kWidth;
-    const std::int64_t row = index % row_blocks * kHeight;
-    const std::int64_t end = std::min(rows, row + kHeight);
-    const Task task{.x = x.slice(0, row, end),
-                    .y = y.slice(0, row, end),
-                    .first_row = row,
-                    .all_rows = rows,
-                    .column = static_cast<std::size_t>(column),
-                    .width = static_cast<std::size_t>(std::min(kWidth, outputs - column))};
-    float* own = sums.at(omp_get_thread_num(), 0);
-    if (panels.dtype() == DType::f32) {
-      HWY_DYNAMIC_DISPATCH(multiply_floats)(task, panels, epilogue, own);
-    } else {
-      HWY_DYNAMIC_DISPATCH(multiply_bfloats)(task, panels, epilogue, own);
-    }
+  constexpr std::int64_t kRows = 96;
+  const float* packed = panels.view<float>().data();
+  for_tasks(x, y, kRows, 0, [&](const Task& task, float*) {
+    HWY_DYNAMIC_DISPATCH(multiply_panels)(task, packed, epilogue);
+  });
+}
+
+void bfloat16_matmul(View<const float> x, View<const BFloat16> weight, const Epilogue& epilogue, View<float> y) {
+  constexpr std::int64_t kRows = 128;  // widening a weight is then little beside multiplying with it
+  for_tasks(x, y, kRows, std::int64_t{kSlab} * std::int64_t{kDepth}, [&](const Task& task, float* room) {
+    HWY_DYNAMIC_DISPATCH(multiply_bfloats)(task, weight, epilogue, room);
   });
 }
 

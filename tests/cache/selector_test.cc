@@ -70,7 +70,7 @@ TEST(Largest, EqualScoresGoToTheLowestIndex) {
 }
 
 // A selector against the definition written out plainly, and its promises for random inputs.
-class SelectorTest : public testing::TestWithParam<bool> {
+class SelectorTest : public ::testing::TestWithParam<bool> {
  protected:
   std::unique_ptr<const Selector> make() const {
     return GetParam() ? make_attention_selector() : make_reference_selector();
@@ -170,7 +170,7 @@ TEST_P(SelectorTest, AgreesWithTheDefinition) {
   EXPECT_EQ(random.select(*selector), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, SelectorTest, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Forms, SelectorTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "attention" : "reference"; });
 
 }  // namespace

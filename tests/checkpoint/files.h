@@ -10,10 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
 #include "core/file.h"
+#include "support/failure.h"
 
 namespace scalekv::checkpoint {
+
+using testing::failure_of;
+using testing::mentions;
 
 // A folder of one test, removed at its end.
 class TemporaryFolder {
@@ -45,17 +48,6 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// The sentence that `action` fails with; "" where it does not fail.
-template <typename Action>
-std::string failure_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 // A .safetensors file of this header and these data.
 inline std::string safetensors_bytes(std::string_view header, std::string_view data) {
   const std::uint64_t length = header.size();
@@ -70,16 +62,6 @@ std::string bytes_of(const std::vector<T>& values) {
   std::string bytes(values.size() * sizeof(T), '\0');
   if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
   return bytes;
-}
-
-// Passes where `text` holds every one of `parts`.
-inline ::testing::AssertionResult mentions(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    if (text.find(part) == std::string::npos) {
-      return ::testing::AssertionFailure() << '"' << text << "\" does not mention \"" << part << '"';
-    }
-  }
-  return ::testing::AssertionSuccess();
 }
 
 }  // namespace scalekv::checkpoint

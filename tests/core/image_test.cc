@@ -12,7 +12,7 @@
 namespace scalekv {
 namespace {
 
-class ImageFiles : public testing::Test {
+class ImageFiles : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() / ("scalekv_image_" + std::to_string(::getpid()));

@@ -9,7 +9,7 @@
 namespace scalekv::dataset {
 namespace {
 
-class PromptFiles : public testing::Test {
+class PromptFiles : public ::testing::Test {
  protected:
   // What reading `content` as a file of that name says.
   std::string why_not(std::string_view name, std::string_view content) {

@@ -43,7 +43,7 @@ TEST(Shards, AreReadStrictly) {
   }
 }
 
-class RunFolders : public testing::Test {
+class RunFolders : public ::testing::Test {
  protected:
   RunFolder made(Shard shard, int rank = 0) const {
     RunFolder folder(folder_ / "out", shard, rank);

@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "checkpoint/files.h"
+#include "support/failure.h"
 #include "support/memory_source.h"
 
 namespace scalekv::infinity {
@@ -41,7 +41,7 @@ std::string failure_of_matrix(const Int8Parts& parts) {
     source->put("fc.weight_rotation", std::move(rotation));
   }
   checkpoint::WeightMap weights(source, "", "transformer");
-  return checkpoint::failure_of([&] { take_matrix(weights, "fc.weight", Tensor(), kInputs, kOutputs); });
+  return testing::failure_of([&] { take_matrix(weights, "fc.weight", Tensor(), kInputs, kOutputs); });
 }
 
 TEST(Int8Weights, SoundOnesAreTaken) {
@@ -54,21 +54,21 @@ TEST(Int8Weights, ScalesAndShapesAreChecked) {
   for (const Int8Parts& parts : {Int8Parts{.codes = {kOutputs, kInputs + 1}}, Int8Parts{.codes = {kInputs, kOutputs}},
                                  Int8Parts{.codes = {kOutputs * kInputs}}, Int8Parts{.codes_type = DType::u8},
                                  Int8Parts{.codes_type = DType::f32}, Int8Parts{.scales = std::nullopt}}) {
-    EXPECT_TRUE(checkpoint::mentions(failure_of_matrix(parts), {"transformer", "bytes.safetensors", "fc.weight"}));
+    EXPECT_TRUE(testing::mentions(failure_of_matrix(parts), {"transformer", "bytes.safetensors", "fc.weight"}));
   }
   for (const Int8Parts& parts : {Int8Parts{.scales = Shape{kOutputs + 1}}, Int8Parts{.scales = Shape{1, kOutputs}},
                                  Int8Parts{.scale = std::numeric_limits<float>::quiet_NaN()},
                                  Int8Parts{.scale = std::numeric_limits<float>::infinity()}}) {
-    EXPECT_TRUE(checkpoint::mentions(failure_of_matrix(parts), {"bytes.safetensors", "fc.weight_scale"}));
+    EXPECT_TRUE(testing::mentions(failure_of_matrix(parts), {"bytes.safetensors", "fc.weight_scale"}));
   }
 }
 
 TEST(Int8Weights, RotationsMustFit) {
   for (const std::int32_t length : {0, -8, 3, 16, 64, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
-    EXPECT_TRUE(checkpoint::mentions(failure_of_matrix({.rotation = length}), {"fc.weight_rotation", "power of two"}))
+    EXPECT_TRUE(testing::mentions(failure_of_matrix({.rotation = length}), {"fc.weight_rotation", "power of two"}))
         << length;
   }
-  EXPECT_TRUE(checkpoint::mentions(failure_of_matrix({.rotation = 8, .rotation_shape = {2}}), {"fc.weight_rotation"}));
+  EXPECT_TRUE(testing::mentions(failure_of_matrix({.rotation = 8, .rotation_shape = {2}}), {"fc.weight_rotation"}));
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ constexpr AttentionCase kAttentionCases[] = {{1, 0, 1, 1},       {1, 1, 0, 128},
 TEST(AttentionTest, MatchesTheTwinOnEveryInstructionSet) {
   for (const AttentionCase& tried : kAttentionCases) {
     const std::int64_t queries = tried.queries, old_keys = tried.old_keys, new_keys = tried.new_keys, size = tried.size;
-    SCOPED_TRACE(testing::Message() << queries << " queries, " << old_keys << " + " << new_keys << " keys of " << size);
+    SCOPED_TRACE(::testing::Message() << queries << " queries, " << old_keys << " + " << new_keys << " keys of "
+                                      << size);
     const float scale = 1.5F / std::sqrt(static_cast<float>(size));
     for (const bool with_bias : {false, true}) {
       for_instruction_sets([&] {

@@ -65,8 +65,8 @@ double convolution_twin(const ConvInput& x, const Tensor& weight, const ConvGeom
 
 void check_convolution(const ConvCase& tried, bool normalised, bool doubled, bool accumulate) {
   const auto& [height, width, inputs, outputs, kernel, geometry] = tried;
-  SCOPED_TRACE(testing::Message() << height << " x " << width << " of " << inputs << " -> " << outputs << ", norm "
-                                  << normalised << ", doubled " << doubled << ", accumulate " << accumulate);
+  SCOPED_TRACE(::testing::Message() << height << " x " << width << " of " << inputs << " -> " << outputs << ", norm "
+                                    << normalised << ", doubled " << doubled << ", accumulate " << accumulate);
   const Tensor map = random_tensor({height, width, inputs}, 1);
   const float deviation = 1.0F / std::sqrt(static_cast<float>(inputs * kernel * kernel));
   const Tensor weight = random_tensor({outputs, inputs, kernel, kernel}, 2, deviation);

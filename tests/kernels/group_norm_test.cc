@@ -9,7 +9,7 @@ constexpr double kGroupEpsilon = 1e-6;
 
 // Channel 0's group has a mean that is `shift` away from zero.
 void check(std::int64_t height, std::int64_t width, std::int64_t channels, int groups, float shift) {
-  SCOPED_TRACE(testing::Message() << height << " x " << width << " x " << channels << ", shift " << shift);
+  SCOPED_TRACE(::testing::Message() << height << " x " << width << " x " << channels << ", shift " << shift);
   Tensor x = random_tensor({height, width, channels}, 1, 2.0F);
   const std::int64_t cells = height * width, per_group = channels / groups;
   const View<float> in = x.view<float>().reshape({cells, channels});

@@ -29,7 +29,7 @@ constexpr Int8Case kInt8Cases[] = {{1, 1, 1}, {3, 17, 33}, {9, 64, 128}, {101, 1
 TEST(Int8MatmulTest, MatchesTheTwinOnEveryInstructionSet) {
   for (const Int8Case& tried : kInt8Cases) {
     const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
-    SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs);
+    SCOPED_TRACE(::testing::Message() << rows << " x " << inputs << " x " << outputs);
     Ragged x(rows, inputs, 3, 1);
     const Int8Weight weight = quantise_weight(random_tensor({outputs, inputs}, 2), 1, MemoryKind::other);
     for_instruction_sets([&] {

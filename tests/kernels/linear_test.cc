@@ -60,8 +60,9 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
       const double step = 5.0 / static_cast<double>(largest_input_code(inputs));
       const double near = type == WeightType::int8 ? 3e-5 + 3.0 * step : 3e-5;
       for (const auto& [biased, activation, accumulate, gated] : kOptions) {
-        SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs << " " << weight_type_name(type)
-                                        << biased << static_cast<int>(activation) << accumulate << gated);
+        SCOPED_TRACE(::testing::Message()
+                     << rows << " x " << inputs << " x " << outputs << " " << weight_type_name(type) << biased
+                     << static_cast<int>(activation) << accumulate << gated);
         const Linear layer(weight, biased ? bias.clone(MemoryKind::other) : Tensor(), MemoryKind::weights, type);
         const Rows expected =
             linear_twin(x.view(), held.view<float>(), biased ? bias.view<float>() : View<const float>());
@@ -131,17 +132,28 @@ TEST(LinearTest, RowsAndThreadsChangeNothing) {
   }
 }
 
-// bfloat16 weights are widened, never the inputs narrowed.
+// bfloat16 weights are widened, never the inputs narrowed; those of a file are used where they lie.
 TEST(LinearTest, Bfloat16WeightsGiveTheBitsOfTheFloatsTheyAre) {
-  const Tensor weight = as_held(random_tensor({70, 200}, 1), WeightType::bf16);
-  const Tensor x = random_tensor({40, 200}, 3);
-  const Tensor panels = pack_panels(weight, DType::f32, MemoryKind::weights);
-  for_instruction_sets([&] {
-    Tensor expected(DType::f32, {40, 70}, MemoryKind::other), y(DType::f32, {40, 70}, MemoryKind::other);
-    row_matmul(x.view<float>(), panels, {}, expected.view<float>());
-    Linear(weight, Tensor(), MemoryKind::weights, WeightType::bf16).run(x.view<float>(), y.view<float>());
-    EXPECT_TRUE(same_bits(y.view<float>(), expected.view<float>()));
-  });
+  for (const LinearCase& tried : kLinearCases) {
+    const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
+    SCOPED_TRACE(::testing::Message() << rows << " x " << inputs << " x " << outputs);
+    const auto held =
+        std::make_shared<const Tensor>(random_tensor({outputs, inputs}, 1).convert_to_bfloat16(MemoryKind::other));
+    const Tensor mapped(DType::bf16, held->shape(), held->raw(), held);
+    const Tensor x = random_tensor({rows, inputs}, 3);
+    const Tensor panels = pack_panels(mapped, MemoryKind::weights);
+    const std::int64_t before = ledger().current(MemoryKind::weights);
+    const Linear layer(mapped, Tensor(), MemoryKind::weights, WeightType::bf16);
+    EXPECT_EQ(ledger().current(MemoryKind::weights) - before, mapped.bytes());
+    EXPECT_EQ(layer.weight_bytes(), mapped.bytes());
+    for_instruction_sets([&] {
+      Tensor expected(DType::f32, {rows, outputs}, MemoryKind::other),
+          y(DType::f32, {rows, outputs}, MemoryKind::other);
+      row_matmul(x.view<float>(), panels, {}, expected.view<float>());
+      layer.run(x.view<float>(), y.view<float>());
+      EXPECT_TRUE(same_bits(y.view<float>(), expected.view<float>()));
+    });
+  }
 }
 
 TEST(LinearTest, OneLayerServesSeveralThreadsAtOnce) {
@@ -180,11 +192,11 @@ TEST(LinearTest, RefusesSizesThatDoNotFit) {
 TEST(RowMatmulTest, MatchesTheTwinAndKeepsRowsApart) {
   for (const LinearCase& tried : kLinearCases) {
     const std::int64_t rows = tried.rows, inputs = tried.inputs, outputs = tried.outputs;
-    SCOPED_TRACE(testing::Message() << rows << " x " << inputs << " x " << outputs);
+    SCOPED_TRACE(::testing::Message() << rows << " x " << inputs << " x " << outputs);
     Ragged x(rows, inputs, 3, 1);
     const Tensor weight = random_tensor({outputs, inputs}, 2, 1.0F / std::sqrt(static_cast<float>(inputs)));
     const Tensor bias = random_tensor({outputs}, 3);
-    const Tensor panels = pack_panels(weight, DType::f32, MemoryKind::weights);
+    const Tensor panels = pack_panels(weight, MemoryKind::weights);
     const Epilogue epilogue{.bias = bias.view<float>().data()};
     const Rows expected = linear_twin(x.view(), weight.view<float>(), bias.view<float>());
     for_instruction_sets([&] {

@@ -77,7 +77,7 @@ TEST(T5Config, AModelWithoutGateIsNamed) {
   }
 }
 
-class T5EncoderTest : public testing::TestWithParam<std::int64_t> {};
+class T5EncoderTest : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
   checkpoint::WeightMap weights = open_weights();
@@ -93,7 +93,7 @@ TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
   EXPECT_LE(relative_error(features.view<float>(), expected.view<float>(), stride), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, testing::Values(1, 2, 17, 64, 130, 200, 512));
+INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, ::testing::Values(1, 2, 17, 64, 130, 200, 512));
 
 TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
   checkpoint::WeightMap weights = open_weights();

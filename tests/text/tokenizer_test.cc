@@ -4,23 +4,15 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/error.h"
+#include "support/failure.h"
 #include "text/fixtures.h"
 #include "text/utf8.h"
 
 namespace scalekv::text {
 namespace {
 
+using testing::failure_of;
 using Ids = std::vector<std::int32_t>;
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::string repeat(const std::string& text, int count) {
   std::string all;
@@ -28,7 +20,7 @@ std::string repeat(const std::string& text, int count) {
   return all;
 }
 
-class TokenizerTest : public testing::Test {
+class TokenizerTest : public ::testing::Test {
  protected:
   Tokenizer tokenizer_{read_fixture("spiece.model")};
 };
@@ -59,14 +51,14 @@ TEST_F(TokenizerTest, SentinelsBeyondTheVocabularyAreText) {
 }
 
 TEST_F(TokenizerTest, InvalidUtf8NamesTheByte) {
-  const std::string message = message_of([&] { static_cast<void>(tokenizer_.encode("abc\xC3")); });
+  const std::string message = failure_of([&] { static_cast<void>(tokenizer_.encode("abc\xC3")); });
   EXPECT_EQ(message, "the prompt is not valid UTF-8 at byte 3");
 }
 
 TEST(TokenizerModel, OtherBytesAreRefused) {
   const std::string model = read_fixture("spiece.model");
   for (const std::string& bytes : {std::string(), std::string("not a model"), model.substr(0, model.size() / 2)}) {
-    EXPECT_NE(message_of([&] { Tokenizer tokenizer(bytes); }).find("download spiece.model again"), std::string::npos);
+    EXPECT_NE(failure_of([&] { Tokenizer tokenizer(bytes); }).find("download spiece.model again"), std::string::npos);
   }
 }
 
@@ -77,7 +69,7 @@ TEST(TokenizerModel, PiecesOfNulAreRefused) {
   const std::size_t at = model.find(piece);
   ASSERT_NE(at, std::string::npos);
   model.replace(at, 3, 3, '\0');
-  EXPECT_NE(message_of([&] { Tokenizer tokenizer(model); }).find("download spiece.model again"), std::string::npos);
+  EXPECT_NE(failure_of([&] { Tokenizer tokenizer(model); }).find("download spiece.model again"), std::string::npos);
 }
 
 TEST(Utf8, FindsTheFirstInvalidByte) {

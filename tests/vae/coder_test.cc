@@ -4,12 +4,15 @@
 #include <cmath>
 
 #include "core/threads.h"
+#include "support/failure.h"
 #include "vae/decoder.h"
 #include "vae/encoder.h"
 #include "vae/small_vae.h"
 
 namespace scalekv::vae {
 namespace {
+
+using testing::failure_of;
 
 constexpr std::int64_t kHeight = 5;
 constexpr std::int64_t kWidth = 3;
@@ -20,15 +23,6 @@ Tensor filled_map(std::int64_t height, std::int64_t width, std::int64_t channels
     map.view<float>().data()[i] = 3.0F * std::sin(static_cast<float>(i));
   }
   return map;
-}
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 void build_decoder(const std::shared_ptr<SmallVae>& vae) {
@@ -46,7 +40,7 @@ TEST(VaeConfig, IsReadOffTheShapes) {
   EXPECT_EQ(config.stride(), 2);
 }
 
-class CoderTest : public testing::Test {
+class CoderTest : public ::testing::Test {
  protected:
   CoderTest() : weights_(SmallVae::open(std::make_shared<SmallVae>())), config_(infer_vae_config(weights_)) {}
 
@@ -111,7 +105,7 @@ TEST_F(CoderTest, BytesArePredicted) {
   const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
   const int thread_count = threads();
   for (const auto& [height, width] : {std::pair{16, 16}, {1, 1}, {5, 3}, {7, 40}, {30, 2}, {90, 70}}) {
-    SCOPED_TRACE(testing::Message() << height << " x " << width);
+    SCOPED_TRACE(::testing::Message() << height << " x " << width);
     set_threads(1 + height % 3);
     const Tensor latent = filled_map(height, width, kCodebook);
     EXPECT_EQ(peak_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
@@ -134,10 +128,10 @@ TEST_F(CoderTest, BytesOfWeightsArePredicted) {
 
 TEST_F(CoderTest, OtherSizesAreRefused) {
   const Tensor latent = filled_map(kHeight, kWidth, kCodebook + 1);
-  EXPECT_EQ(message_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
+  EXPECT_EQ(failure_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
             "the decoder was given a latent map of shape [5, 3, 7], expected [h, w, 6]");
   const Tensor image = filled_map(4, 5, 3);
-  EXPECT_EQ(message_of([&] { static_cast<void>(encoder_.encode(image.view<float>())); }),
+  EXPECT_EQ(failure_of([&] { static_cast<void>(encoder_.encode(image.view<float>())); }),
             "the encoder was given an image of shape [4, 5, 3], expected [H, W, 3] in multiples of 2");
 }
 
@@ -146,14 +140,14 @@ TEST(VaeWeights, AMissingTensorIsNamed) {
                            "decoder.up.1.upsample.conv.conv.weight", "decoder.conv_in.conv.weight"}) {
     const auto vae = std::make_shared<SmallVae>();
     vae->remove(name);
-    EXPECT_NE(message_of([&] { build_decoder(vae); }).find(name), std::string::npos) << name;
+    EXPECT_NE(failure_of([&] { build_decoder(vae); }).find(name), std::string::npos) << name;
   }
 }
 
 TEST(VaeWeights, AWrongShapeIsNamed) {
   const auto vae = std::make_shared<SmallVae>();
   vae->reshape("decoder.mid.block_1.conv2.conv.weight", {48, 47, 3, 3});
-  const std::string message = message_of([&] { build_decoder(vae); });
+  const std::string message = failure_of([&] { build_decoder(vae); });
   EXPECT_NE(message.find("decoder.mid.block_1.conv2.conv.weight"), std::string::npos) << message;
   EXPECT_NE(message.find("[48, 47, 3, 3], expected [48, 48, 3, 3]"), std::string::npos) << message;
 }
@@ -165,14 +159,14 @@ TEST(VaeWeights, ChannelsThatFormNoGroupsAreNamed) {
   vae->reshape("decoder.up.1.block.0.conv1.conv.weight", {40, 40, 3, 3});
   vae->reshape("decoder.conv_in.conv.weight", {40, kCodebook, 3, 3});
   vae->reshape("decoder.conv_in.conv.bias", {40});
-  const std::string message = message_of([&] { build_decoder(vae); });
+  const std::string message = failure_of([&] { build_decoder(vae); });
   EXPECT_NE(message.find("40 channels at decoder.mid.block_1.norm1"), std::string::npos) << message;
 }
 
 TEST(VaeWeights, LevelsThatDoNotFitAreNamed) {
   const auto vae = std::make_shared<SmallVae>();
   vae->reshape("decoder.up.1.block.0.conv1.conv.weight", {49, 48, 3, 3});
-  EXPECT_NE(message_of([&] { build_decoder(vae); }).find("decoder.up.1 has 49 channels"), std::string::npos);
+  EXPECT_NE(failure_of([&] { build_decoder(vae); }).find("decoder.up.1 has 49 channels"), std::string::npos);
 }
 
 }  // namespace
