@@ -32,10 +32,16 @@ void report(const ReportOptions& options) {
   nlohmann::ordered_json json = {{"full", options.full.string()}, {"folders", nlohmann::ordered_json::array()}};
   for (const std::filesystem::path& folder : options.folders) {
     const FolderComparison comparison = compare_folders(options.full, folder, networks, options.common, first);
-    rows.push_back({folder.string(), eval::sample_settings(folder), comparison.means, comparison.fid, comparison.kid,
+    rows.push_back({folder.string(), eval::read_sample_record(folder), comparison.means, comparison.fid, comparison.kid,
                     eval::pick_strip(comparison.pairs, eval::pair_pictures(options.full, folder))});
     nlohmann::ordered_json one = {{"folder", folder.string()}};
-    if (!rows.back().settings.empty()) one["settings"] = rows.back().settings;
+    const eval::SampleRecord& record = rows.back().record;
+    if (!record.settings.empty()) one["settings"] = record.settings;
+    if (record.seconds) {
+      one["seconds"] = *record.seconds;
+      one["kv_bytes_peak"] = *record.kv_bytes_peak;
+      one["kv_bytes_peak_full"] = *record.kv_bytes_peak_full;
+    }
     one.update(comparison_json(comparison, false));
     for (const eval::ReportPair& pair : rows.back().strip) one[pair.rank] = pair.files.name;
     json["folders"].push_back(std::move(one));

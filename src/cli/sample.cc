@@ -148,23 +148,29 @@ class Sampler {
     Request request = request_;
     request.prompt = picture.prompt;
     std::vector<Image> images;
+    distributed::ManifestEntry entry{.file = picture.file,
+                                     .prompt = picture.prompt,
+                                     .seeds = picture.seeds,
+                                     .settings = settings_hash_,
+                                     .sha256 = {}};
     for (const std::uint64_t seed : picture.seeds) {
       request.seed = seed;
-      images.push_back(pipeline_->generate(request, [&](const Progress& progress) {
+      Result result = pipeline_->run(request, [&](const Progress& progress) {
         const double of_image = static_cast<double>(progress.scale) / progress.scales;
         progress_.show((static_cast<double>(images.size()) + of_image) / static_cast<double>(picture.seeds.size()));
         return !ProgressBar::interrupted();
-      }));
+      });
+      images.push_back(std::move(result.images.front()));
+      entry.seconds += result.statistics.seconds;
+      entry.kv_bytes_peak = std::max(entry.kv_bytes_peak, result.statistics.kv_bytes_peak);
+      entry.kv_bytes_peak_full = std::max(entry.kv_bytes_peak_full, result.statistics.kv_bytes_peak_full);
     }
     std::map<std::string, std::string> text = pipeline_->describe(request);
     text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
     const std::vector<std::uint8_t> bytes = encode(picture.file, dataset::as_grid(std::move(images)), text);
     folder_.write(picture.file, std::as_bytes(std::span(bytes)));
-    manifest_->append({.file = picture.file,
-                       .prompt = picture.prompt,
-                       .seeds = picture.seeds,
-                       .settings = settings_hash_,
-                       .sha256 = distributed::sha256_of(bytes)});
+    entry.sha256 = distributed::sha256_of(bytes);
+    manifest_->append(entry);
   }
 
   static std::vector<std::uint8_t> encode(const std::string& file, const Image& image,

@@ -19,7 +19,11 @@ namespace {
 ManifestEntry parse_entry(std::string_view line, const std::string& where) {
   const nlohmann::json json = checkpoint::parse_strict_json(line, where);
   try {
-    return {json.at("file"), json.at("prompt"), json.at("seeds"), json.at("settings"), json.at("sha256")};
+    return {.file = json.at("file"),
+            .prompt = json.at("prompt"),
+            .seeds = json.at("seeds"),
+            .settings = json.at("settings"),
+            .sha256 = json.at("sha256")};
   } catch (const nlohmann::json::exception&) {
     fail("{}: this is not what scalekv sample writes; remove the line, and its picture is drawn again", where);
   }
@@ -30,7 +34,10 @@ std::string to_line(const ManifestEntry& entry) {
                                        {"prompt", entry.prompt},
                                        {"seeds", entry.seeds},
                                        {"settings", entry.settings},
-                                       {"sha256", entry.sha256}};
+                                       {"sha256", entry.sha256},
+                                       {"seconds", entry.seconds},
+                                       {"kv_bytes_peak", entry.kv_bytes_peak},
+                                       {"kv_bytes_peak_full", entry.kv_bytes_peak_full}};
   return json.dump() + "\n";
 }
 

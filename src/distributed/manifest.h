@@ -1,5 +1,6 @@
 // Which pictures of a run are whole: one JSON object a line, appended when its picture has its name.
-//   {"file": "0007.png", "prompt": "...", "seeds": [7], "settings": "<SHA-256>", "sha256": "<of the file>"}
+//   {"file": "0007.png", "prompt": "...", "seeds": [7], "settings": "<SHA-256>", "sha256": "<of the file>",
+//    "seconds": 0.2, "kv_bytes_peak": 1449984, "kv_bytes_peak_full": 7299072}
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,10 @@ struct ManifestEntry {
   std::vector<std::uint64_t> seeds;
   std::string settings;
   std::string sha256;
+  // How it was drawn, for reports.
+  double seconds = 0.0;
+  std::int64_t kv_bytes_peak = 0;       // the largest of its images
+  std::int64_t kv_bytes_peak_full = 0;  // with the full cache
 };
 
 // Every process of a run appends to a file of its own, and all are read together.

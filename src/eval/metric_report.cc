@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "eval/html.h"
@@ -18,7 +17,8 @@ constexpr std::int64_t kPictureSide = 256;
 // The table as texts; the first row is the header.
 std::vector<std::vector<std::string>> table(const std::vector<ReportRow>& rows) {
   const auto any = [&](auto has) { return std::any_of(rows.begin(), rows.end(), has); };
-  const bool settings = any([](const ReportRow& row) { return !row.settings.empty(); });
+  const bool settings = any([](const ReportRow& row) { return !row.record.settings.empty(); });
+  const bool timed = any([](const ReportRow& row) { return row.record.seconds.has_value(); });
   const bool lpips = any([](const ReportRow& row) { return row.means.lpips.has_value(); });
   const bool fid = any([](const ReportRow& row) { return row.fid.has_value(); });
   const bool kid = any([](const ReportRow& row) { return row.kid.has_value(); });
@@ -32,7 +32,17 @@ std::vector<std::vector<std::string>> table(const std::vector<ReportRow>& rows) 
     for (std::size_t i = 0; i < rows.size(); ++i) cells[i + 1].push_back(cell(rows[i]));
   };
   for (const ReportRow& row : rows) cells.push_back({row.folder});
-  add(settings, "settings", [](const ReportRow& row) { return row.settings.empty() ? "-" : row.settings; });
+  add(settings, "settings",
+      [](const ReportRow& row) { return row.record.settings.empty() ? "-" : row.record.settings; });
+  add(timed, "KV peak, KiB", [](const ReportRow& row) {
+    return row.record.kv_bytes_peak ? fmt::format("{}", *row.record.kv_bytes_peak / 1024) : std::string("-");
+  });
+  add(timed, "of full", [](const ReportRow& row) {
+    if (!row.record.kv_bytes_peak) return std::string("-");
+    return fmt::format("{:.1f}%", 100.0 * static_cast<double>(*row.record.kv_bytes_peak) /
+                                      static_cast<double>(*row.record.kv_bytes_peak_full));
+  });
+  add(timed, "s a picture", [&](const ReportRow& row) { return number(row.record.seconds, 2); });
   add(true, "pairs", [](const ReportRow& row) { return fmt::format("{}", row.means.pairs); });
   add(true, "identical", [](const ReportRow& row) { return fmt::format("{}", row.means.identical); });
   add(true, "PSNR, dB", [&](const ReportRow& row) { return number(row.means.psnr, 2); });
@@ -82,25 +92,6 @@ std::vector<ReportPair> pick_strip(const std::vector<PairMetrics>& metrics, cons
   if (order.size() > 2) pick("median", order.size() / 2);
   if (order.size() > 1) pick("worst", order.size() - 1);
   return strip;
-}
-
-std::string sample_settings(const std::filesystem::path& folder) {
-  std::filesystem::path path = folder.has_filename() ? folder : folder.parent_path();
-  path += ".run";
-  path /= "settings.json";
-  if (!std::filesystem::exists(path)) return "";
-  const nlohmann::json json = checkpoint::parse_strict_json(read_file(path), path.string());
-  if (!json.is_object() || !json.contains("settings") || !json["settings"].is_object()) {
-    fail("{} is not what scalekv sample writes; move it away to go on without it", path.string());
-  }
-  std::string text;
-  for (const char* key : {"policy", "budget"}) {
-    const nlohmann::json& settings = json["settings"];
-    if (!settings.contains(key)) continue;
-    const nlohmann::json& value = settings[key];
-    text += (text.empty() ? "" : ", ") + (value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return text;
 }
 
 std::string markdown_report(const std::string& full, const std::vector<ReportRow>& rows,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "eval/folder_metrics.h"
+#include "eval/sample_record.h"
 
 namespace scalekv::eval {
 
@@ -18,7 +19,7 @@ struct ReportPair {
 
 struct ReportRow {
   std::string folder;
-  std::string settings;  // "scalekv, 10%"; empty where nobody wrote them down
+  SampleRecord record;
   MetricMeans means;
   std::optional<double> fid;
   std::optional<double> kid;
@@ -27,10 +28,6 @@ struct ReportRow {
 
 // The best, the median and the worst pair by PSNR; fewer where there are fewer pairs.
 std::vector<ReportPair> pick_strip(const std::vector<PairMetrics>& metrics, const std::vector<PicturePair>& pairs);
-
-// What `scalekv sample` wrote down beside a folder: "policy, budget"; empty where there is no such file.
-// Throws Error where there is one that cannot be understood.
-std::string sample_settings(const std::filesystem::path& folder);
 
 // A table with a column for every metric that some row has; `full` names the folder that all are compared with. Links
 // to pictures are relative to `place`, the folder that the text will lie in.

@@ -15,7 +15,7 @@ namespace {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 ReportRow row(const std::string& folder) {
-  ReportRow row{.folder = folder, .settings = "", .means = {}, .fid = {}, .kid = {}, .strip = {}};
+  ReportRow row{.folder = folder, .record = {}, .means = {}, .fid = {}, .kid = {}, .strip = {}};
   row.means = {4, 1, 22.5, 0.75, std::nullopt};
   return row;
 }
@@ -44,6 +44,11 @@ TEST(MetricReport, ColumnsAreThoseThatWereMeasured) {
   EXPECT_TRUE(has(text, "| folder | pairs | identical | PSNR, dB | SSIM | LPIPS | FID |\n")) << text;
   EXPECT_TRUE(has(text, "| a | 4 | 1 | 22.50 | 0.7500 | - | - |\n")) << text;
   EXPECT_TRUE(has(text, "| b\\|c | 4 | 1 | 22.50 | 0.7500 | 0.1250 | 2.500 |\n")) << text;
+  with.record = {.settings = "scalekv, 10%", .seconds = 1.25, .kv_bytes_peak = 2048, .kv_bytes_peak_full = 8192};
+  const std::string sampled = markdown_report("full", {row("a"), with}, "");
+  EXPECT_TRUE(has(sampled, "| folder | settings | KV peak, KiB | of full | s a picture | pairs |")) << sampled;
+  EXPECT_TRUE(has(sampled, "| a | - | - | - | - | 4 |")) << sampled;
+  EXPECT_TRUE(has(sampled, "| b\\|c | scalekv, 10% | 2 | 25.0% | 1.25 | 4 |")) << sampled;
 }
 
 TEST(MetricReport, PageHoldsItsPictures) {
@@ -59,19 +64,34 @@ TEST(MetricReport, PageHoldsItsPictures) {
   EXPECT_THROW(html_report("full", {hostile}), Error);
 }
 
-TEST(MetricReport, SettingsComeFromBesideTheFolder) {
+TEST(SampleRecord, ComesFromBesideTheFolder) {
   const std::filesystem::path root =
       std::filesystem::temp_directory_path() / fmt::format("scalekv-report-{}", ::getpid());
   std::filesystem::create_directories(root / "b.run");
-  EXPECT_EQ(sample_settings(root / "b"), "") << "no file yet";
+  const auto record = [&] { return read_sample_record(root / "b"); };
+  EXPECT_EQ(record().settings, "") << "no file yet";
   const auto settings = root / "b.run/settings.json";
   write_file(settings, R"({"format": "scalekv.sample", "settings": {"budget": "0.1", "policy": "h2o"}})");
-  EXPECT_EQ(sample_settings(root / "b"), "h2o, 0.1");
-  EXPECT_EQ(sample_settings(root / "b/"), "h2o, 0.1");
+  EXPECT_EQ(record().settings, "h2o, 0.1");
+  EXPECT_FALSE(record().seconds);
+  EXPECT_EQ(read_sample_record(root / "b/").settings, "h2o, 0.1");
+
+  const auto manifest = root / "b.run/manifest-0-of-1-rank-0.jsonl";
+  write_file(manifest,
+             "{\"file\": \"0.png\"}\n"
+             "{\"seconds\": 1, \"kv_bytes_peak\": 10, \"kv_bytes_peak_full\": 80}\n"
+             "{\"seconds\": 2, \"kv_bytes_peak\": 20, \"kv_bytes_peak_full\": 90}\n{\"seconds\": 9");
+  EXPECT_EQ(record().seconds, 1.5);
+  EXPECT_EQ(record().kv_bytes_peak, 20);
+  EXPECT_EQ(record().kv_bytes_peak_full, 90);
+  write_file(manifest, "{\"seconds\": \"long\"}\n");
+  EXPECT_THROW(static_cast<void>(record()), Error);
+  std::filesystem::remove(manifest);
+
   write_file(settings, "[]");
-  EXPECT_THROW(static_cast<void>(sample_settings(root / "b")), Error);
+  EXPECT_THROW(static_cast<void>(record()), Error);
   write_file(settings, "{");
-  EXPECT_THROW(static_cast<void>(sample_settings(root / "b")), Error);
+  EXPECT_THROW(static_cast<void>(record()), Error);
   std::filesystem::remove_all(root);
 }
 
