@@ -45,6 +45,9 @@ class Evaluation {
     Request request = options_.request.parsed();
     ModelOptions model = options_.model;
     model.open.keep_text_encoder = true;  // a list of prompts
+    for (const eval::ShapesCaption& caption : captions_) {  // the longest one wants most memory
+      if (caption.prompt.size() > request.prompt.size()) request.prompt = caption.prompt;
+    }
     Pipeline pipeline = model.open_pipeline(request);
     if (!options_.out.empty()) {
       std::error_code failed;
