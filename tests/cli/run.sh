@@ -74,7 +74,7 @@ expect 2 'no amount of memory' -- plan --memory-limit much
 expect 2 'no amount of memory' -- plan --memory-limit 0
 expect 2 'exclude each other' -- plan --arch layer12 --model some.safetensors
 expect 2 'give both' -- generate "x" --arch layer12
-expect 1 'GB are available; it would fit with' -- generate "x" --images 16 --batch 16 --policy full --memory-limit 140M
+expect 1 'GB are available; it would fit with' -- generate "x" --images 16 --batch 16 --policy full --memory-limit 100M
 expect 1 'are available' -- generate "x" --memory-limit 1000
 expect 1 'are available' -- generate "x" --arch infinity-8b --random --memory-limit 1G
 [ -e scalekv.png ] && { echo "FAILED: a refused request left scalekv.png"; failed=1; }
