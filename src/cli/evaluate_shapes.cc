@@ -44,7 +44,7 @@ class Evaluation {
   void judge_model() {
     Request request = options_.request.parsed();
     ModelOptions model = options_.model;
-    model.open.keep_text_encoder = true;  // a list of prompts
+    model.open.keep_text_encoder = true;                    // a list of prompts
     for (const eval::ShapesCaption& caption : captions_) {  // the longest one wants most memory
       if (caption.prompt.size() > request.prompt.size()) request.prompt = caption.prompt;
     }
