@@ -77,6 +77,8 @@ expect 2 'give both' -- generate "x" --arch layer12
 expect 1 'GB are available; it would fit with' -- generate "x" --images 16 --batch 16 --policy full --memory-limit 100M
 expect 1 'are available' -- generate "x" --memory-limit 1000
 expect 1 'are available' -- generate "x" --arch infinity-8b --random --memory-limit 1G
+echo '{"prompt":"a red circle","category":"single","objects":[{"shape":"circle","colour":"red","count":1,"size":null}],"relation":null,"background":null,"unseen":false}' >captions.jsonl
+expect 0 '"single"' -- evaluate-shapes --captions captions.jsonl --json -q
 [ -e scalekv.png ] && { echo "FAILED: a refused request left scalekv.png"; failed=1; }
 rm -f scalekv.png
 expect 0 'kv_bytes_peak' -- plan --json --batch 1 --prompt-tokens 5
