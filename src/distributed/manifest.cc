@@ -12,6 +12,7 @@
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/whole_lines.h"
 
 namespace scalekv::distributed {
 namespace {
@@ -55,11 +56,9 @@ Manifest::Manifest(const std::filesystem::path& record) {
     const std::string name = file.path().filename().string();
     if (!name.starts_with("manifest-") || !name.ends_with(".jsonl")) continue;
     const std::string content = read_file(file.path());
-    std::string_view rest = content;
-    for (int number = 1; rest.find('\n') != std::string_view::npos; ++number) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(line.size() + 1);
-      ManifestEntry entry = parse_entry(line, fmt::format("{}, line {}", file.path().string(), number));
+    int number = 0;
+    for (const std::string_view line : whole_lines(content)) {
+      ManifestEntry entry = parse_entry(line, fmt::format("{}, line {}", file.path().string(), ++number));
       std::string key = entry.file;
       entries_.emplace(std::move(key), std::move(entry));
     }

@@ -6,6 +6,7 @@
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/whole_lines.h"
 
 namespace scalekv::eval {
 namespace {
@@ -30,8 +31,7 @@ class Totals {
  public:
   void read(const std::filesystem::path& manifest) {
     const std::string content = read_file(manifest);
-    for (std::size_t begin = 0, end = 0; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      const std::string_view line = std::string_view(content).substr(begin, end - begin);
+    for (const std::string_view line : whole_lines(content)) {
       add(checkpoint::parse_strict_json(line, manifest.string()), manifest);
     }
   }

@@ -12,8 +12,7 @@ kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string&
                               std::int64_t outputs) {
   kernels::Int8Weight weight{
       .codes = weights.take_typed(name, {outputs, inputs}, DType::i8),
-      .scales = weights.take_float(name + "_scale", {outputs}, MemoryKind::other).clone(MemoryKind::weights),
-      .borrowed = true};
+      .scales = weights.take_float(name + "_scale", {outputs}, MemoryKind::other).clone(MemoryKind::weights)};
   const std::string rotation = name + "_rotation";
   if (!weights.has(rotation)) return weight;
   weight.rotation = weights.take_typed(rotation, {1}, DType::i32).view<const std::int32_t>()(0);

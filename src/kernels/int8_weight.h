@@ -14,7 +14,6 @@ struct Int8Weight {
   // Where over 1, inputs and the rows of W are multiplied with a Walsh-Hadamard matrix before they are rounded: both as
   // [K / (4 rotation)][rotation][4], along the middle. Products stay what they were, outliers of the inputs are spread.
   std::int64_t rotation = 1;
-  bool borrowed = false;  // the codes lie in a mapped file and are not in the ledger yet
 };
 
 // The longest rotation that a row of this many inputs allows: a power of two, 1 where there is none.

@@ -114,7 +114,7 @@ Linear::Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind) {
     fail("{} scales and a rotation of {} for a weight of {}", weight.scales.elements(), weight.rotation,
          weight.codes.shape().to_string());
   }
-  if (weight.borrowed) impl->borrowed.emplace(kind, weight.codes.bytes());
+  if (weight.codes.borrowed()) impl->borrowed.emplace(kind, weight.codes.bytes());
   impl->product = std::make_unique<Int8Linear>(std::move(weight));
   impl_ = impl;
 }
