@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "core/threads.h"
 
@@ -84,7 +85,7 @@ GroupNormTerms group_norm_terms(View<const float> x, int groups, View<const floa
   SCALEKV_ASSERT(weight.elements() == channels && bias.elements() == channels);
 
   // Tasks do not depend on the threads and are merged in order.
-  const std::int64_t tasks = (cells + kTask - 1) / kTask;
+  const std::int64_t tasks = ceil_divide(cells, kTask);
   std::vector<Moments> partial(static_cast<std::size_t>(tasks * groups));
   parallel_for(tasks, [&](std::int64_t task) {
     RunReader reader(channels, channels / groups);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "core/philox.h"
 #include "core/threads.h"
@@ -50,7 +51,7 @@ class RandomTensors final : public checkpoint::TensorSource {
     Tensor tensor(DType::bf16, info.shape, MemoryKind::weights);
     const View<BFloat16> values = tensor.view<BFloat16>().reshape({tensor.elements()});
     constexpr std::int64_t kPerBlock = 8;
-    parallel_for_static((values.elements() + kPerBlock - 1) / kPerBlock, [&](std::int64_t block) {
+    parallel_for_static(ceil_divide(values.elements(), kPerBlock), [&](std::int64_t block) {
       const PhiloxCounter words =
           philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
                       static_cast<std::uint32_t>(index), 0},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 
 namespace scalekv::vae {
@@ -16,7 +17,7 @@ void convolve_in_place(const Conv2d& conv, Maps& maps) {
   const std::int64_t inputs = conv.input_channels(), outputs = conv.output_channels();
   maps.recast(std::max(inputs, outputs));
   float* memory = maps.current().data();
-  const std::int64_t bands = (height + kBandRows - 1) / kBandRows;
+  const std::int64_t bands = ceil_divide(height, kBandRows);
   const std::int64_t band_bytes = std::min(kBandRows, height) * width * outputs * 4;
   if (maps.band().size() < band_bytes) maps.band().resize(band_bytes);
   auto* band = reinterpret_cast<float*>(maps.band().data());

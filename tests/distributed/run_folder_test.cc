@@ -5,23 +5,14 @@
 #include <optional>
 
 #include "checkpoint/files.h"
-#include "core/error.h"
 #include "distributed/manifest.h"
 #include "distributed/work_queue.h"
+#include "support/failure.h"
 
 namespace scalekv::distributed {
 namespace {
 
-// What `action` throws as an Error, or nothing.
-template <typename Action>
-std::string thrown(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
+using testing::failure_of;
 
 bool says(const std::string& sentence, std::string_view part) { return sentence.find(part) != std::string::npos; }
 
@@ -59,7 +50,7 @@ TEST_F(RunFolders, PicturesAreWholeOrNotThere) {
   folder.write("a/b.png", as_bytes("picture"));
   EXPECT_EQ(read_file(folder_ / "out/a/b.png"), "picture");
   std::filesystem::create_directory(folder_ / "out/c.png");
-  EXPECT_TRUE(says(thrown([&] { folder.write("c.png", as_bytes("x")); }), "c.png cannot be written"));
+  EXPECT_TRUE(says(failure_of([&] { folder.write("c.png", as_bytes("x")); }), "c.png cannot be written"));
   // Nothing but pictures in the one folder, nothing half-written in the other.
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / "out"), {}), 2);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / "out.run"), {}), 0);
@@ -74,20 +65,20 @@ TEST_F(RunFolders, TheNameMayEndInASlash) {
 TEST_F(RunFolders, FilesOfNobodysRunAreLeftAlone) {
   std::filesystem::create_directory(folder_ / "out");
   folder_.write("out/holiday.png", "x");
-  EXPECT_TRUE(says(thrown([&] { made({}); }), "is not empty"));
+  EXPECT_TRUE(says(failure_of([&] { made({}); }), "is not empty"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out.run"));
   folder_.write("file", "x");
-  EXPECT_TRUE(says(thrown([&] { RunFolder(folder_ / "file", {}, 0).make(); }), "cannot be made"));
+  EXPECT_TRUE(says(failure_of([&] { RunFolder(folder_ / "file", {}, 0).make(); }), "cannot be made"));
 }
 
 TEST_F(RunFolders, ShardsOfOneRunWorkTogetherAndNobodyElse) {
   const RunFolder first = made({0, 2});
   std::optional<std::vector<FileLock>> locks = first.lock();
-  EXPECT_TRUE(says(thrown([&] { static_cast<void>(first.lock()); }), "another run of shard 0/2"));
+  EXPECT_TRUE(says(failure_of([&] { static_cast<void>(first.lock()); }), "another run of shard 0/2"));
   {
     const auto second = made({1, 2}).lock();
-    EXPECT_TRUE(says(thrown([&] { static_cast<void>(made({0, 1}).lock()); }), "of 2 shards instead of 1"));
-    EXPECT_TRUE(says(thrown([&] { static_cast<void>(made({2, 3}).lock()); }), "of 2 shards instead of 3"));
+    EXPECT_TRUE(says(failure_of([&] { static_cast<void>(made({0, 1}).lock()); }), "of 2 shards instead of 1"));
+    EXPECT_TRUE(says(failure_of([&] { static_cast<void>(made({2, 3}).lock()); }), "of 2 shards instead of 3"));
   }
   locks.reset();
   EXPECT_NO_THROW(static_cast<void>(made({0, 1}).lock()));
@@ -97,12 +88,14 @@ TEST_F(RunFolders, SettingsMayNotBeMixed) {
   const RunFolder folder = made({});
   const std::string hash = folder.agree({{"policy", "full"}, {"cfg", "3"}});
   EXPECT_EQ(made({1, 2}).agree({{"cfg", "3"}, {"policy", "full"}}), hash);
-  const std::string sentence = thrown([&] { folder.agree({{"policy", "scalekv"}, {"budget", "10%"}, {"cfg", "3"}}); });
+  const std::string sentence = failure_of([&] {
+    folder.agree({{"policy", "scalekv"}, {"budget", "10%"}, {"cfg", "3"}});
+  });
   EXPECT_TRUE(says(sentence, "budget was nothing and is 10%; policy was full and is scalekv")) << sentence;
   write_file(folder_ / "out.run/settings.json", "{\"format\": ");
-  EXPECT_TRUE(says(thrown([&] { folder.agree({}); }), "settings.json is not valid JSON"));
+  EXPECT_TRUE(says(failure_of([&] { folder.agree({}); }), "settings.json is not valid JSON"));
   write_file(folder_ / "out.run/settings.json", "{\"format\": \"scalekv.sample\", \"settings\": [1]}");
-  EXPECT_TRUE(says(thrown([&] { folder.agree({}); }), "not what scalekv sample writes"));
+  EXPECT_TRUE(says(failure_of([&] { folder.agree({}); }), "not what scalekv sample writes"));
 }
 
 class Manifests : public RunFolders {
@@ -143,9 +136,9 @@ TEST_F(Manifests, TellWhatIsMissingOrDamaged) {
 TEST_F(Manifests, OtherPromptsAreRefused) {
   draw(made({}), 0, "zero");
   pictures_[0].prompt = "another";
-  EXPECT_TRUE(says(thrown([&] { missing(); }), "0.png was drawn from another prompt or seed (\"a\")"));
+  EXPECT_TRUE(says(failure_of([&] { missing(); }), "0.png was drawn from another prompt or seed (\"a\")"));
   pictures_[0] = {"0.png", "a", {5}};
-  EXPECT_TRUE(says(thrown([&] { missing(); }), "another prompt or seed"));
+  EXPECT_TRUE(says(failure_of([&] { missing(); }), "another prompt or seed"));
 }
 
 TEST_F(Manifests, ACutLineIsForgottenAndADamagedOneNamed) {
@@ -157,9 +150,9 @@ TEST_F(Manifests, ACutLineIsForgottenAndADamagedOneNamed) {
   draw(folder, 1, "one");  // cuts it off first
   EXPECT_EQ(missing(), Numbers{2});
   write_file(folder.manifest(), line + "{\"file\": 7}\n");
-  EXPECT_TRUE(says(thrown([&] { missing(); }), "line 2"));
+  EXPECT_TRUE(says(failure_of([&] { missing(); }), "line 2"));
   write_file(folder.manifest(), "rubbish\n");
-  EXPECT_TRUE(says(thrown([&] { missing(); }), "line 1 is not valid JSON"));
+  EXPECT_TRUE(says(failure_of([&] { missing(); }), "line 1 is not valid JSON"));
 }
 
 TEST(Queue, HandsOutEachJobOnce) {
