@@ -37,7 +37,7 @@ test:
 sanitize:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
-	@cmake --build --preset asan
+	@cmake --build --preset asan --target unit_tests
 	@ctest --preset asan -j2 -LE 'slow|golden' --quiet && echo "sanitizers: no findings" || \
 	  { ctest --preset asan -LE 'slow|golden' --rerun-failed; exit 1; }
 

@@ -47,5 +47,6 @@ function(scalekv_room_test name)
     target_compile_definitions(test_${name} PRIVATE
       SCALEKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" SCALEKV_BINARY_DIR="${PROJECT_BINARY_DIR}")
     gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
+    add_dependencies(unit_tests test_${name})
   endif()
 endfunction()

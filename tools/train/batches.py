@@ -23,9 +23,9 @@ SOFTNESS = 0.04
 
 @torch.no_grad()
 def encode(vae: Vae, samples: list[Sample]) -> Tensor:
-    """Latents of rendered scenes.  # [N, d, 16, 16]"""
+    """Latents of rendered scenes, a few pictures at a time.  # [N, d, 16, 16]"""
     pictures = torch.from_numpy(np.stack([render(s.scene) for s in samples]))
-    return vae.encode(to_model_range(pictures))
+    return torch.cat([vae.encode(to_model_range(part)) for part in pictures.split(16)])
 
 
 class Pool:
@@ -38,6 +38,8 @@ class Pool:
         self.place = 0
 
     def grow(self, count: int, variety: bool) -> None:
+        if count <= 0:
+            return
         samples = [sample_usual(self.seed, self.next + i, "train", variety) for i in range(count)]
         self.next += count
         for latent, item in zip(encode(self.vae, samples), samples):

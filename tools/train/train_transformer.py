@@ -52,10 +52,10 @@ PROMPTS = (
 ALL = [1.0] * 7
 # Share of each scale's tokens that is trained on.
 SOME = [1.0, 1.0, 1.0, 0.7, 0.5, 0.35, 0.22]
-COARSE = [1.0, 1.0, 1.0]      # the layout is in the first scales, which cost little: more pictures for them
+# The layout is in the first scales, which cost little and decide most: many more pictures for them.
+COARSE = [1.0, 1.0, 1.0]
 SCALE_WEIGHT = [2.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]
-# Drawn and encoded before a process's first step, also after an interruption: few pictures would be learnt by heart.
-FIRST_PICTURES = 700
+COARSE_PART = 32              # pictures of them computed at once
 HELD_OUT = 16                                  # pictures
 
 
@@ -73,9 +73,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16, help="pictures a step")
     parser.add_argument("--coarse", type=int, default=16,
                         help="more pictures a step, of which the first three scales are trained on")
+    parser.add_argument("--coarse-weight", type=float, default=0.2,
+                        help="weight of their loss, where the other pictures' loss has 1")
     parser.add_argument("--part", type=int, default=4, help="pictures computed at once")
     parser.add_argument("--fresh", type=int, default=4, help="new pictures a step")
-    parser.add_argument("--pool", type=int, default=8000, help="newest pictures to draw from")
+    parser.add_argument("--pool", type=int, default=8000, help="newest pictures a process draws from")
+    parser.add_argument("--first", type=int, default=3000,
+                        help="pictures a process encodes before its first step: few would be learnt by heart")
     parser.add_argument("--variety-from", type=float, default=0.4,
                         help="share of the time after which objects stand in more places")
     parser.add_argument("--rate", type=float, default=1e-3, help="AdamW's rate")
@@ -182,8 +186,12 @@ class Trainer:
             losses = self.part_losses(pool, rng, generator, args.part, shares)
             ((losses * self.scale_weight).sum() * (args.part / share)).backward()
             total += losses.detach() * (args.part / share)
-        coarse = self.part_losses(pool, rng, generator, args.coarse // args.processes, COARSE)
-        (coarse * self.scale_weight[:len(COARSE)]).sum().backward()
+        weight = self.scale_weight[:len(COARSE)] / self.scale_weight[:len(COARSE)].sum()
+        share = args.coarse // args.processes
+        for first in range(0, share, COARSE_PART):
+            part = min(COARSE_PART, share - first)
+            losses = self.part_losses(pool, rng, generator, part, COARSE)
+            ((losses * weight).sum() * (args.coarse_weight * part / share)).backward()
         self.average_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         rate = trapezoid_rate(progress, self.step, warmup_steps=40, falling=args.falling)
@@ -208,11 +216,19 @@ class Trainer:
         save_grid(to_bytes(self.vae.decode(drawn)).numpy(), self.args.out / "samples.png", 8)
         return [round(float(x), 4) for x in losses]
 
+    def fill(self, pool: Pool) -> None:
+        """The first pictures; encoding them takes minutes, so an interrupted run finds them on disk."""
+        kept = self.args.out / f"pictures-{self.rank}.pt"
+        if kept.exists():
+            pool.latents, pool.captions = torch.load(kept, weights_only=False)
+        pool.grow(self.args.first - len(pool.latents), self.clock.progress >= self.args.variety_from)
+        save_atomically((pool.latents, pool.captions), kept)
+
     def run(self) -> None:
         args = self.args
         # Each process draws a different world, by its seed.
         pool = Pool(self.vae, args.seed + self.rank, self.step * args.fresh, args.pool)
-        pool.grow(FIRST_PICTURES, self.clock.progress >= args.variety_from)
+        self.fill(pool)
         held = [sample_usual(args.seed, i, "test") for i in range(HELD_OUT)] if self.rank == 0 else []
         held_out = (encode(self.vae, held), [s.caption for s in held]) if held else None
         self.clock = Clock(self.clock.budget, self.clock.already)     # encoding is not training
