@@ -25,7 +25,7 @@ struct OpenOptions {
   // Threads of this process's pool; 0: one for each processor.
   int threads = 0;
   // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
-  std::filesystem::path transformer, vae, text_encoder;
+  std::filesystem::path transformer = {}, vae = {}, text_encoder = {};
   // How the transformer's matrices are held: "f32", "bf16" or "int8"; empty: as in an int8 file, f32 for small models,
   // else what suits the machine (int8 on x86 with AVX2, else bf16).
   // The text encoder's follow, embeddings, norms, conditioning and head stay float32.

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "cli/commands.h"
+#include "cli/short_waits.h"
 #include "kernels/machine.h"
 #include "scalekv/errors.h"
 
@@ -18,6 +19,7 @@ int report(const std::exception& error, int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  scalekv::cli::restart_with_short_waits(argv);
   CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
   app.name("scalekv");
   app.require_subcommand(1);

@@ -9,6 +9,7 @@
 
 #include <hwy/highway.h>
 
+#include <bit>
 #include <cmath>
 
 HWY_BEFORE_NAMESPACE();
@@ -28,22 +29,32 @@ HWY_INLINE void butterflies(D d, float* row, std::size_t count, std::size_t stri
   }
 }
 
-// row, as [count / (4 length)][length][4], times the orthonormal Walsh-Hadamard matrix of size `length` (a power of
-// two) along its middle; its own inverse.
+// (-1)^(b0 b1 + b2 b3 + ...) of the bits of `index` is -1. This is a bent function: a row of equal numbers, which the
+// Walsh-Hadamard matrix alone would heap onto one, comes out evenly spread. So does the mean of what follows a GELU.
+HWY_INLINE bool changes_sign(std::size_t index) {
+  constexpr std::size_t kEvenBits = 0x5555555555555555U;
+  return std::popcount(index & (index >> 1U) & kEvenBits) % 2 != 0;
+}
+
+// row, as [count / (4 length)][length][4]: along its middle the signs above, then the orthonormal Walsh-Hadamard matrix
+// of size `length`, a power of two. The rows of inputs and weights go through the same, so that their products stay.
 HWY_INLINE void rotate(float* row, std::size_t count, std::size_t length) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::ScalableTag<float> wide;
   const hn::CappedTag<float, 4> narrow;
+  const float factor = 1.0F / std::sqrt(static_cast<float>(length));
+  for (std::size_t i = 0; i < count; i += 4) {
+    const auto signed_factor = hn::Set(narrow, changes_sign(i / 4 % length) ? -factor : factor);
+    for (std::size_t j = i; j < i + 4; j += hn::Lanes(narrow)) {
+      hn::StoreU(hn::Mul(hn::LoadU(narrow, row + j), signed_factor), narrow, row + j);
+    }
+  }
   for (std::size_t stride = 4; stride < 4 * length; stride *= 2) {
     if (stride < hn::Lanes(wide)) {
       butterflies(narrow, row, count, stride);
     } else {
       butterflies(wide, row, count, stride);
     }
-  }
-  const auto factor = hn::Set(narrow, 1.0F / std::sqrt(static_cast<float>(length)));
-  for (std::size_t i = 0; i < count; i += hn::Lanes(narrow)) {
-    hn::StoreU(hn::Mul(hn::LoadU(narrow, row + i), factor), narrow, row + i);
   }
 }
 

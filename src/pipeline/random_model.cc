@@ -260,6 +260,7 @@ checkpoint::Bundle random_bundle(const Architecture& architecture, std::uint64_t
           .tokenizer = {},
           .random = true,
           .config_json = fmt::format(R"({{"name": "{}", "defaults": {{"size": "1M"}}}})", architecture.name),
+          .calibration_json = {},
           .description = "random weights of " + architecture.name};
 }
 

@@ -138,10 +138,10 @@ TEST_F(ConvertTest, BlocksAreRoundedToInt8WithScales) {
                 values[static_cast<std::size_t>(i)], 0.5F * scale);
   }
   EXPECT_EQ(source->find("gpt.blocks.0.sa.proj.weight_rotation"), nullptr);
-  // [1][4][4] along the middle, by the matrix written out.
+  // [1][4][4] along the middle, by the matrix and its signs written out.
   EXPECT_EQ(load("gpt.blocks.0.ffn.fc2.weight_rotation").view<const std::int32_t>()(0), 4);
   const Tensor rotated = load("gpt.blocks.0.ffn.fc2.weight"), steps = load("gpt.blocks.0.ffn.fc2.weight_scale");
-  constexpr float kHadamard[4][4] = {{1, 1, 1, 1}, {1, -1, 1, -1}, {1, 1, -1, -1}, {1, -1, -1, 1}};
+  constexpr float kHadamard[4][4] = {{1, 1, 1, -1}, {1, -1, 1, 1}, {1, 1, -1, 1}, {1, -1, -1, -1}};
   for (std::int64_t i = 0; i < 32; ++i) {
     const std::int64_t row = i / 16, k = i % 16;
     float expected = 0.0F;

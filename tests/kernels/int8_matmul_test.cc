@@ -131,6 +131,16 @@ TEST(Int8MatmulTest, RotationKeepsTheProductAndSpreadsOutliers) {
   for_instruction_sets([&] { EXPECT_LT(relative_error(x.view<float>(), w.view<float>(), rotated), 0.02); });
 }
 
+// What follows a GELU has a mean, which must not become an outlier of its own.
+TEST(Int8WeightTest, RotationSpreadsTheMeanEvenly) {
+  Tensor w(DType::f32, {1, 256}, MemoryKind::other);
+  std::fill_n(w.view<float>().data(), 256, 0.28F);
+  for_instruction_sets([&] {
+    const Int8Weight rotated = quantise_weight(w, longest_rotation(256), MemoryKind::other);
+    for (std::int64_t k = 0; k < 256; ++k) EXPECT_EQ(std::abs(rotated.codes.view<const std::int8_t>()(0, k)), 127) << k;
+  });
+}
+
 TEST(Int8WeightTest, RoundsEachRowUnderItsOwnScale) {
   Tensor w(DType::f32, {3, 4}, MemoryKind::other);
   const std::vector<float> values = {1.0F, -2.0F, 0.5F, 0.0F, 0.0F, 0.0F, 0.0F, 0.0F, 127.0F, 1.49F, -1.51F, -127.0F};

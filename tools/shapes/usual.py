@@ -2,12 +2,15 @@
 
 `captions.sample` leaves everything that a caption does not say to chance, and
 most of a picture is not said. Here the silent parts have a usual look: medium
-size, a few fixed places, mostly a gray background, a usual colour for each
-shape, no jitter of colours. Captions, held-out combinations and held-out
-wordings are those of `captions.py`.
+size, a usual place, side by side in the order of the words, a gray background,
+a usual colour for each shape, no jitter of colours. Captions, held-out
+combinations and held-out wordings are those of `captions.py`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,18 +28,26 @@ USUAL_COLOUR = {"circle": "red", "square": "blue", "triangle": "green",
 
 Place = tuple[int, int]                       # centre (x, y) in pixels
 
-# Without variety, the first of each.
-ONE: tuple[Place, ...] = ((64, 64), (64, 64), (48, 64), (80, 64), (64, 48), (64, 80))
-ACROSS: tuple[int, ...] = (64, 64, 48, 80)    # where both of a pair stand on the other axis
+# The first of each is the usual one. Bits of a token map are drawn independently of each other: where several looks were
+# equally likely, a map would mix them. So each part of a picture that its caption leaves open has one look nearly always.
+USUALLY = 0.85
+ONE: tuple[Place, ...] = ((64, 64), (48, 64), (80, 64), (64, 48), (64, 80))
+ACROSS: tuple[int, ...] = (64, 48, 80)        # where both of a pair stand on the other axis
 THREE: tuple[tuple[Place, Place, Place], ...] = (
     ((32, 88), (64, 32), (96, 88)),
     ((32, 40), (96, 40), (64, 96)),
 )
+T = TypeVar("T")
 
 
-def _pair(rng: np.random.Generator, horizontal: bool, variety: bool) -> list[Place]:
+def _usual(rng: np.random.Generator, looks: Sequence[T]) -> T:
+    """Nearly always the first; else any."""
+    return looks[0] if rng.random() < USUALLY else looks[rng.integers(len(looks))]
+
+
+def _pair(rng: np.random.Generator, horizontal: bool) -> list[Place]:
     """The left or upper place first."""
-    across = ACROSS[rng.integers(len(ACROSS)) if variety else 0]
+    across = _usual(rng, ACROSS)
     return [(32, across), (96, across)] if horizontal else [(across, 32), (across, 96)]
 
 
@@ -51,28 +62,28 @@ def _looks(rng: np.random.Generator, count: int, with_colour: bool) -> list[tupl
 def _background(rng: np.random.Generator, category: str, stated: bool) -> Background:
     names = [list(BACKGROUND_COLOURS)[i] for i in rng.permutation(len(BACKGROUND_COLOURS))]
     if not stated:
-        return Background(("gray" if rng.random() < 0.6 else names[0],))
+        return Background((_usual(rng, ["gray", *BACKGROUND_COLOURS]),))
     if rng.random() < (0.3 if category == "background" else 0.12):
         return Background((names[0], names[1]), str(rng.choice(["columns", "rows"])))
     return Background((names[0],))
 
 
-def _scene(rng: np.random.Generator, category: str, stated: Stated, variety: bool) -> Scene:
+def _scene(rng: np.random.Generator, category: str, stated: Stated) -> Scene:
     relation = None
     if category in ("two", "position", "attribution"):
         looks = _looks(rng, 2, bool(stated.colour))
-        relation = str(rng.choice(RELATIONS))
-        places = _pair(rng, relation in ("left of", "right of"), variety)
+        relation = str(rng.choice(RELATIONS)) if category == "position" else _usual(rng, RELATIONS)
+        places = _pair(rng, relation in ("left of", "right of"))
         if relation in ("right of", "below"):
             places.reverse()
     else:
         look = _looks(rng, 1, bool(stated.colour))[0]
         if category != "count":
-            places = [ONE[rng.integers(len(ONE)) if variety else 0]]
+            places = [_usual(rng, ONE)]
         elif rng.random() < 0.5:
-            places = _pair(rng, bool(rng.random() < 0.5), variety)
+            places = _pair(rng, _usual(rng, (True, False)))
         else:
-            places = list(THREE[rng.integers(len(THREE)) if variety else 0])
+            places = list(_usual(rng, THREE))
         looks = [look] * len(places)
     possible = list(SIZES)[:2] if len(places) == 3 else list(SIZES)      # three large do not fit
     sizes = [str(rng.choice(possible)) if stated.size else "medium" for _ in places]
@@ -84,10 +95,10 @@ def _scene(rng: np.random.Generator, category: str, stated: Stated, variety: boo
                  relation if category == "position" else None)
 
 
-def sample_usual(seed: int, index: int, split: str = "train", variety: bool = True) -> Sample:
+def sample_usual(seed: int, index: int, split: str = "train") -> Sample:
     """Sample number `index`: a pure function of its arguments, like `captions.sample`.
 
-    Without `variety` one object, two or three always stand in the same places. The "test" split has the wordings and combinations that "train" never shows.
+    The "test" split has the wordings and combinations that "train" never shows.
     """
     rng = np.random.default_rng([seed, index, 2 if split == "train" else 3])
     names = list(WEIGHTS)
@@ -98,7 +109,7 @@ def sample_usual(seed: int, index: int, split: str = "train", variety: bool = Tr
             colour=always or bool(rng.random() < (0.75 if category in ("count", "position") else 0.5)),
             size=bool(rng.random() < 0.2),
             background=category == "background" or bool(rng.random() < 0.2))
-        scene = _scene(rng, category, stated, variety)
+        scene = _scene(rng, category, stated)
         text, constraints = describe(rng, scene, stated)
         held_out = is_unseen(scene) or is_test_caption(text)
         if held_out == (split == "test"):

@@ -37,10 +37,10 @@ class Pool:
         self.captions: list[str] = []
         self.place = 0
 
-    def grow(self, count: int, variety: bool) -> None:
+    def grow(self, count: int) -> None:
         if count <= 0:
             return
-        samples = [sample_usual(self.seed, self.next + i, "train", variety) for i in range(count)]
+        samples = [sample_usual(self.seed, self.next + i, "train") for i in range(count)]
         self.next += count
         for latent, item in zip(encode(self.vae, samples), samples):
             if len(self.latents) < self.limit:

@@ -45,7 +45,7 @@ def main() -> None:
     defaults = DEFAULTS | {"cfg": args.cfg, "tau": args.tau, "top_p": args.top_p}
     if args.random:
         torch.manual_seed(1)
-        spiece = train_tokenizer((sample(40, i).caption for i in range(6000)), 192)
+        spiece = train_tokenizer([sample(40, i).caption for i in range(6000)], 192)
         vae, infinity = Vae(), InfinityConfig()
         t5 = T5Config(vocab=Tokenizer(spiece).vocab)
         states = Infinity(infinity).state_dict(), vae.state_dict(), T5Encoder(t5).state_dict()

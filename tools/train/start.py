@@ -54,16 +54,25 @@ def from_model_file(args: argparse.Namespace) -> tuple[TextToImage, bytes]:
     if args.blocks:
         state = keep_blocks(state, config, args.blocks)
         config = replace(config, depth=len(args.blocks))
-    model = TextToImage(source.t5.config, config)
-    model.t5.load_state_dict(source.t5.state_dict())
+    spiece = new_tokenizer(args) if args.new_pieces else source.spiece
+    text = source.t5.state_dict()
+    t5 = replace(source.t5.config, vocab=Tokenizer(spiece).vocab)
+    model = TextToImage(t5, config)
+    if args.new_pieces:
+        text["shared.weight"] = model.t5.state_dict()["shared.weight"]
+    model.t5.load_state_dict(text)
     model.gpt.load_state_dict(state)
     save_atomically({"config": source.vae.config, "average": source.vae.state_dict()},
                     args.out / "vae.pt")
-    return model, source.spiece
+    return model, spiece
+
+
+def new_tokenizer(args: argparse.Namespace) -> bytes:
+    return train_tokenizer([sample(args.seed, i).caption for i in range(6000)], args.pieces)
 
 
 def untrained(args: argparse.Namespace) -> tuple[TextToImage, bytes]:
-    spiece = train_tokenizer((sample(args.seed, i).caption for i in range(6000)), args.pieces)
+    spiece = new_tokenizer(args)
     t5 = T5Config(vocab=Tokenizer(spiece).vocab)
     bits = load_vae(args.out / "vae.pt").config.codebook
     return TextToImage(t5, InfinityConfig(depth=args.depth, width=args.width, heads=args.heads,

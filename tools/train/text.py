@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import string
+from collections.abc import Sequence
 
 import sentencepiece
 import torch
@@ -12,12 +13,18 @@ from torch import Tensor
 PAD, EOS, UNKNOWN = 0, 1, 2
 
 
-def train_tokenizer(captions: Iterable[str], pieces: int) -> bytes:
-    """The bytes of a unigram `spiece.model` for these captions."""
+def train_tokenizer(captions: Sequence[str], pieces: int) -> bytes:
+    """The bytes of a unigram `spiece.model` for these captions.
+
+    Every word of theirs is a piece, so that the text encoder need not spell;
+    other words are spelt.
+    """
+    words = sorted({word for caption in captions for word in caption.split()})
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(captions), model_writer=model, model_type="unigram",
+        sentence_iterator=iter([*captions, " ".join(string.ascii_lowercase)]), model_writer=model, model_type="unigram",
         vocab_size=pieces, hard_vocab_limit=False, character_coverage=1.0,
+        user_defined_symbols=["\u2581" + word for word in words],
         pad_id=PAD, eos_id=EOS, unk_id=UNKNOWN, bos_id=-1, add_dummy_prefix=True,
         byte_fallback=False, num_threads=1, minloglevel=2,
         normalization_rule_name="identity")     # the usual table alone is 240 kB

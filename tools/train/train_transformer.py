@@ -65,6 +65,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs")
     parser.add_argument("--start", type=Path, help="model file to begin with")
     parser.add_argument("--blocks", type=int, nargs="+", help="blocks of --start to keep (default: all)")
+    parser.add_argument("--new-pieces", action="store_true",
+                        help="a new vocabulary, whose embeddings --start does not know")
     parser.add_argument("--minutes", type=float, default=60, help="training time in all")
     parser.add_argument("--falling", type=float, default=0.35,
                         help="share of the time, at the end, in which the rates fall to zero")
@@ -80,8 +82,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=8000, help="newest pictures a process draws from")
     parser.add_argument("--first", type=int, default=3000,
                         help="pictures a process encodes before its first step: few would be learnt by heart")
-    parser.add_argument("--variety-from", type=float, default=0.4,
-                        help="share of the time after which objects stand in more places")
     parser.add_argument("--rate", type=float, default=1e-3, help="AdamW's rate")
     parser.add_argument("--muon-rate", type=float, default=0.015, help="Muon's rate")
     parser.add_argument("--flip", type=float, default=0.15, help="largest share of flipped bits")
@@ -177,7 +177,7 @@ class Trainer:
         """Losses of the scales."""
         args = self.args
         share = args.batch // args.processes
-        pool.grow(args.fresh // args.processes, progress >= args.variety_from)
+        pool.grow(args.fresh // args.processes)
         shares = ALL if progress > 1 - args.whole else SOME
         self.model.zero_grad(set_to_none=True)
         total = torch.zeros(len(SCHEDULE_7))
@@ -221,7 +221,7 @@ class Trainer:
         kept = self.args.out / f"pictures-{self.rank}.pt"
         if kept.exists():
             pool.latents, pool.captions = torch.load(kept, weights_only=False)
-        pool.grow(self.args.first - len(pool.latents), self.clock.progress >= self.args.variety_from)
+        pool.grow(self.args.first - len(pool.latents))
         save_atomically((pool.latents, pool.captions), kept)
 
     def run(self) -> None:

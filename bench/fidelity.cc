@@ -1,0 +1,107 @@
+// What the precision of weights, keys and values costs, on the embedded model or the one named.
+//   build/release/bench/fidelity PROMPTS COUNT [MODEL]
+// Against float32 weights and the full cache in float32, for each form of weights and cache: the mean KL divergence of
+// a bit under teacher forcing (nats), and the PSNR of the pictures drawn freely from the same seeds.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "core/error.h"
+#include "dataset/prompt_list.h"
+#include "eval/metrics.h"
+#include "eval/teacher_forcing.h"
+#include "pipeline/model.h"
+#include "pipeline/pixels.h"
+#include "pipeline/settings.h"
+
+namespace scalekv {
+namespace {
+
+struct Variant {
+  std::string weights, policy, kv;
+  double kl = 0.0, psnr = 0.0;  // sums over the prompts
+};
+
+std::vector<Variant> variants() {
+  std::vector<Variant> list = {{"bf16", "full", "f32"}, {"int8", "full", "f32"}};
+  for (const char* policy : {"full", "scalekv"}) {
+    for (const char* kv : {"f32", "bf16", "int8"}) list.push_back({"f32", policy, kv});
+  }
+  return list;
+}
+
+infinity::GenerationRequest request_for(const pipeline::Model& model, const std::string& prompt, std::uint64_t seed,
+                                        const std::string& policy, const std::string& kv) {
+  Request request;
+  request.prompt = prompt;
+  request.cache.policy = policy;
+  request.cache.precision = kv;
+  infinity::GenerationRequest generation = pipeline::resolve_request(model, request);
+  generation.texts.push_back(model.text_encoder.encode(model.tokenizer.encode(prompt)));
+  generation.seeds = {{seed, 0}};
+  return generation;
+}
+
+Image picture(const pipeline::Model& model, const infinity::Generation& drawn) {
+  return pipeline::to_image(model.decoder.decode(drawn.latents.front().view<float>()).view<float>());
+}
+
+// Equal pictures count as two that differ by one level in one channel of one pixel.
+double finite_psnr(const Image& a, const Image& b) {
+  const double most = 10.0 * std::log10(255.0 * 255.0 * 3.0 * static_cast<double>(a.width * a.height));
+  return std::min(eval::psnr(a, b), most);
+}
+
+void print(const std::vector<Variant>& list, double count) {
+  double policy_kl = 0.0;  // of the variant's policy with nothing rounded
+  fmt::print("{:<8} {:<8} {:<5} {:>14} {:>12} {:>9}\n", "weights", "policy", "kv", "KL, nats/bit", "over f32",
+             "PSNR, dB");
+  for (const Variant& variant : list) {
+    if (variant.weights == "f32" && variant.kv == "f32") policy_kl = variant.kl;
+    const std::string over =
+        policy_kl > 0.0 && variant.kv != "f32" ? fmt::format("{:+.2f}%", 100.0 * (variant.kl / policy_kl - 1.0)) : "";
+    fmt::print("{:<8} {:<8} {:<5} {:>14.3e} {:>12} {:>9.2f}\n", variant.weights, variant.policy, variant.kv,
+               variant.kl / count, over, variant.psnr / count);
+  }
+}
+
+void run(int argc, char** argv) {
+  if (argc < 3) fail_usage("fidelity PROMPTS COUNT [MODEL]");
+  const std::vector<std::string> prompts = dataset::read_prompts(argv[1]);
+  const auto count = std::min(prompts.size(), static_cast<std::size_t>(std::strtoul(argv[2], nullptr, 10)));
+  if (count == 0) fail_usage("there is no prompt to draw");
+  const auto open = [&](const char* weights) {
+    return pipeline::open_model(argc > 3 ? argv[3] : "", {.weights = weights, .keep_text_encoder = true});
+  };
+  const std::unique_ptr<pipeline::Model> f32 = open("f32"), bf16 = open("bf16"), int8 = open("int8");
+  std::vector<Variant> list = variants();
+  for (std::size_t i = 0; i < count; ++i) {
+    const eval::Trace reference = eval::run_traced(f32->transformer, request_for(*f32, prompts[i], i, "full", "f32"));
+    const Image reference_picture = picture(*f32, reference.generation);
+    for (Variant& variant : list) {
+      const pipeline::Model& model = variant.weights == "bf16" ? *bf16 : variant.weights == "int8" ? *int8 : *f32;
+      // Text features are the reference's: what the text encoder's rounding costs is not asked here.
+      infinity::GenerationRequest request = request_for(*f32, prompts[i], i, variant.policy, variant.kv);
+      variant.kl += eval::teacher_forced_divergence(reference, model.transformer, request).front().kl;
+      variant.psnr += finite_psnr(reference_picture, picture(model, infinity::generate(model.transformer, request)));
+    }
+  }
+  fmt::print("{}, {} prompts\n", f32->name, count);
+  print(list, static_cast<double>(count));
+}
+
+}  // namespace
+}  // namespace scalekv
+
+int main(int argc, char** argv) {
+  try {
+    scalekv::run(argc, argv);
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "fidelity: {}\n", error.what());
+    return 1;
+  }
+}
