@@ -24,7 +24,7 @@ from reference.vae import Vae                                  # noqa: E402
 from shapes.captions import sample                             # noqa: E402
 from train.text import Tokenizer, train_tokenizer              # noqa: E402
 
-DEFAULTS = {"size": "0.06M", "cfg": 3, "tau": 0.5, "top_p": 0.97, "cache_policy": "scalekv"}
+DEFAULTS = {"size": "0.06M", "cfg": 1.5, "tau": 0.5, "top_p": 0.97, "cache_policy": "scalekv"}
 SIZE_LIMIT = 16_000_000    # bytes the repository is willing to carry
 
 

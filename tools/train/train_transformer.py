@@ -72,10 +72,10 @@ def parse_arguments() -> argparse.Namespace:
                         help="share of the time, at the end, in which the rates fall to zero")
     parser.add_argument("--whole", type=float, default=0.05,
                         help="share of the time, at the end, with all tokens")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step")
-    parser.add_argument("--coarse", type=int, default=16,
+    parser.add_argument("--batch", type=int, default=8, help="pictures a step")
+    parser.add_argument("--coarse", type=int, default=128,
                         help="more pictures a step, of which the first three scales are trained on")
-    parser.add_argument("--coarse-weight", type=float, default=0.2,
+    parser.add_argument("--coarse-weight", type=float, default=1.0,
                         help="weight of their loss, where the other pictures' loss has 1")
     parser.add_argument("--part", type=int, default=4, help="pictures computed at once")
     parser.add_argument("--fresh", type=int, default=4, help="new pictures a step")
@@ -212,7 +212,7 @@ class Trainer:
         losses = self.losses(model, batch, captions, None)
         ids, text_mask = self.tokenizer.batch(PROMPTS)
         drawn, _ = generate(model.gpt, model.t5(ids, text_mask), text_mask, SCHEDULE_7,
-                            sampler(1, 0.97, SCHEDULE_7), cfg=3.0, tau=0.5)
+                            sampler(1, 0.97, SCHEDULE_7), cfg=1.5, tau=0.5)
         save_grid(to_bytes(self.vae.decode(drawn)).numpy(), self.args.out / "samples.png", 8)
         return [round(float(x), 4) for x in losses]
 
