@@ -11,9 +11,9 @@ namespace scalekv::kernels {
 struct Int8Weight {
   Tensor codes;   // [N, K] i8
   Tensor scales;  // [N] f32
-  // Where over 1, inputs and the rows of W change some signs and are multiplied with a Walsh-Hadamard matrix before they
-  // are rounded: both as [K / (4 rotation)][rotation][4], along the middle (docs/FORMATS.md). Products stay what they
-  // were, outliers of the inputs and their mean are spread (as QuaRot does, arXiv 2404.00456, with random signs).
+  // Where over 1, inputs and the rows of W change some signs and are multiplied with a Walsh-Hadamard matrix before
+  // they are rounded: both as [K / (4 rotation)][rotation][4], along the middle (docs/FORMATS.md). Products stay what
+  // they were, outliers of the inputs and their mean are spread (as QuaRot does, arXiv 2404.00456, with random signs).
   std::int64_t rotation = 1;
 };
 
