@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "checkpoint/weight_map.h"

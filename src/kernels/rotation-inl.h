@@ -44,7 +44,7 @@ HWY_INLINE void rotate(float* row, std::size_t count, std::size_t length) {
   const hn::CappedTag<float, 4> narrow;
   const float factor = 1.0F / std::sqrt(static_cast<float>(length));
   for (std::size_t i = 0; i < count; i += 4) {
-    const auto signed_factor = hn::Set(narrow, changes_sign(i / 4 % length) ? -factor : factor);
+    const auto signed_factor = hn::Set(narrow, changes_sign((i / 4) & (length - 1)) ? -factor : factor);
     for (std::size_t j = i; j < i + 4; j += hn::Lanes(narrow)) {
       hn::StoreU(hn::Mul(hn::LoadU(narrow, row + j), signed_factor), narrow, row + j);
     }
