@@ -19,8 +19,8 @@ from .world import (BACKGROUND_COLOURS, OBJECT_COLOURS, SHAPES, SIZES, Backgroun
                     SceneObject)
 
 # Share of each category in training.
-WEIGHTS = {"single": 0.10, "two": 0.14, "count": 0.16, "colour": 0.16,
-           "position": 0.18, "attribution": 0.16, "background": 0.10}
+WEIGHTS = {"single": 0.14, "two": 0.14, "count": 0.14, "colour": 0.14,
+           "position": 0.16, "attribution": 0.14, "background": 0.14}
 
 # The colour of a shape whose caption names none.
 USUAL_COLOUR = {"circle": "red", "square": "blue", "triangle": "green",

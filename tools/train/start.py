@@ -16,6 +16,7 @@ from reference.t5 import T5Config, T5Encoder
 from reference.vae import Vae
 from shapes.captions import sample
 from train.common import save_atomically
+from train.reading import learn_to_read
 from train.text import Tokenizer, train_tokenizer
 
 
@@ -54,14 +55,14 @@ def from_model_file(args: argparse.Namespace) -> tuple[TextToImage, bytes]:
     if args.blocks:
         state = keep_blocks(state, config, args.blocks)
         config = replace(config, depth=len(args.blocks))
-    spiece = new_tokenizer(args) if args.new_pieces else source.spiece
-    text = source.t5.state_dict()
-    t5 = replace(source.t5.config, vocab=Tokenizer(spiece).vocab)
-    model = TextToImage(t5, config)
-    if args.new_pieces:
-        text["shared.weight"] = model.t5.state_dict()["shared.weight"]
-    model.t5.load_state_dict(text)
-    model.gpt.load_state_dict(state)
+    spiece = new_tokenizer(args) if args.new_text else source.spiece
+    model = TextToImage(replace(source.t5.config, vocab=Tokenizer(spiece).vocab), config)
+    if args.new_text:        # what reads the features begins anew with them
+        state = {k: v for k, v in state.items() if not k.startswith(("text_", "cfg_uncond"))}
+        learn_to_read(model.t5, Tokenizer(spiece), args.seed)
+    else:
+        model.t5.load_state_dict(source.t5.state_dict())
+    model.gpt.load_state_dict(model.gpt.state_dict() | state)
     save_atomically({"config": source.vae.config, "average": source.vae.state_dict()},
                     args.out / "vae.pt")
     return model, spiece
@@ -75,8 +76,10 @@ def untrained(args: argparse.Namespace) -> tuple[TextToImage, bytes]:
     spiece = new_tokenizer(args)
     t5 = T5Config(vocab=Tokenizer(spiece).vocab)
     bits = load_vae(args.out / "vae.pt").config.codebook
-    return TextToImage(t5, InfinityConfig(depth=args.depth, width=args.width, heads=args.heads,
-                                          text_width=t5.width, bits=bits)), spiece
+    model = TextToImage(t5, InfinityConfig(depth=args.depth, width=args.width, heads=args.heads,
+                                           text_width=t5.width, bits=bits))
+    learn_to_read(model.t5, Tokenizer(spiece), args.seed)
+    return model, spiece
 
 
 def begin(args: argparse.Namespace) -> None:

@@ -37,6 +37,7 @@ from train.batches import Batch, Pool, encode, make_batch                    # n
 from train.common import (AveragedWeights, Clock, append_log, save_atomically,   # noqa: E402
                           save_grid, trapezoid_rate)
 from train.muon import Muon, is_hidden_matrix                                # noqa: E402
+from train.reading import Reading                                            # noqa: E402
 from train.start import TextToImage, begin, load_vae                         # noqa: E402
 from train.text import Tokenizer                                             # noqa: E402
 
@@ -56,6 +57,7 @@ SOME = [1.0, 1.0, 1.0, 0.7, 0.5, 0.35, 0.22]
 COARSE = [1.0, 1.0, 1.0]
 SCALE_WEIGHT = [2.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0]
 COARSE_PART = 32              # pictures of them computed at once
+READ = 64                     # captions a step and process that the text encoder is asked about
 HELD_OUT = 16                                  # pictures
 
 
@@ -65,8 +67,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and logs")
     parser.add_argument("--start", type=Path, help="model file to begin with")
     parser.add_argument("--blocks", type=int, nargs="+", help="blocks of --start to keep (default: all)")
-    parser.add_argument("--new-pieces", action="store_true",
-                        help="a new vocabulary, whose embeddings --start does not know")
+    parser.add_argument("--new-text", action="store_true",
+                        help="a new vocabulary and text encoder instead of --start's")
     parser.add_argument("--minutes", type=float, default=60, help="training time in all")
     parser.add_argument("--falling", type=float, default=0.35,
                         help="share of the time, at the end, in which the rates fall to zero")
@@ -77,6 +79,8 @@ def parse_arguments() -> argparse.Namespace:
                         help="more pictures a step, of which the first three scales are trained on")
     parser.add_argument("--coarse-weight", type=float, default=1.0,
                         help="weight of their loss, where the other pictures' loss has 1")
+    parser.add_argument("--reading-weight", type=float, default=0.1,
+                        help="weight of the text encoder's lesson, see reading.py")
     parser.add_argument("--part", type=int, default=4, help="pictures computed at once")
     parser.add_argument("--fresh", type=int, default=4, help="new pictures a step")
     parser.add_argument("--pool", type=int, default=8000, help="newest pictures a process draws from")
@@ -107,15 +111,19 @@ class Trainer:
         self.model = TextToImage(saved["t5_config"], saved["config"])
         self.model.load_state_dict(saved["model"])
         self.average = AveragedWeights(self.model, args.average)
+        self.reading = Reading(saved["t5_config"].width, self.tokenizer, args.seed + 1000 + rank)
         self.muon = Muon(self.model)
         self.adam = torch.optim.AdamW(
-            [p for k, p in self.model.named_parameters() if not is_hidden_matrix(k, p)],
+            [*(p for k, p in self.model.named_parameters() if not is_hidden_matrix(k, p)),
+             *self.reading.parameters()],
             lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0)
         if saved["average"] is not None:
             self.average.shadow = saved["average"]
             self.muon.load_state_dict(saved["muon"])
             self.adam.load_state_dict(saved["adam"])
+            self.reading.load_state_dict(saved["reading"])
         self.step = saved["step"]
+        self.reading.next = self.step * READ
         self.clock = Clock(args.minutes * 60, saved["elapsed"])
         self.rope = rope_table(SCHEDULE_7, SQUARE_1M[-1], saved["config"].head_size)
         self.scale_weight = torch.tensor(SCALE_WEIGHT) / sum(SCALE_WEIGHT)
@@ -124,19 +132,20 @@ class Trainer:
         if self.rank == 0:
             save_atomically({
                 "model": self.model.state_dict(), "average": self.average.shadow,
-                "muon": self.muon.state_dict(), "adam": self.adam.state_dict(),
+                "muon": self.muon.state_dict(), "adam": self.adam.state_dict(), "reading": self.reading.state_dict(),
                 "tokenizer": self.tokenizer.model, "t5_config": self.model.t5.config,
                 "config": self.model.gpt.config, "step": self.step,
                 "elapsed": self.clock.elapsed, "settings": vars(self.args)}, self.checkpoint)
 
     def average_gradients(self) -> None:
         """The mean over all processes, in one message."""
-        for p in self.model.parameters():
+        parameters = [*self.model.parameters(), *self.reading.parameters()]
+        for p in parameters:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
         if self.args.processes == 1:
             return
-        gradients = [p.grad for p in self.model.parameters()]
+        gradients = [p.grad for p in parameters]
         flat = torch.cat([g.flatten() for g in gradients])
         distributed.all_reduce(flat)
         flat /= self.args.processes
@@ -174,12 +183,13 @@ class Trainer:
 
     def train_step(self, pool: Pool, rng: np.random.Generator, generator: torch.Generator,
                    progress: float) -> list[float]:
-        """Losses of the scales."""
+        """Losses of the scales, and of reading."""
         args = self.args
         share = args.batch // args.processes
         pool.grow(args.fresh // args.processes)
         shares = ALL if progress > 1 - args.whole else SOME
         self.model.zero_grad(set_to_none=True)
+        self.reading.zero_grad(set_to_none=True)
         total = torch.zeros(len(SCHEDULE_7))
         # Small parts keep the activations of a layer in the processor's cache.
         for _ in range(0, share, args.part):
@@ -192,6 +202,8 @@ class Trainer:
             part = min(COARSE_PART, share - first)
             losses = self.part_losses(pool, rng, generator, part, COARSE)
             ((losses * weight).sum() * (args.coarse_weight * part / share)).backward()
+        reading = self.reading(self.model.t5, READ)
+        (reading * args.reading_weight).backward()
         self.average_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         rate = trapezoid_rate(progress, self.step, warmup_steps=40, falling=args.falling)
@@ -200,7 +212,7 @@ class Trainer:
         self.muon.step(rate * args.muon_rate)
         self.average.update(self.model, self.step)
         self.step += 1
-        return total.tolist()
+        return [*total.tolist(), reading.item()]
 
     @torch.no_grad()
     def evaluate(self, held_out: tuple[Tensor, list[str]]) -> list[float]:
@@ -243,11 +255,12 @@ class Trainer:
                 continue
             if self.clock.elapsed >= next_report:
                 next_report = self.clock.elapsed + 30
-                by_scale = np.mean(recent, axis=0)
+                *by_scale, reading = np.mean(recent, axis=0)
                 append_log(log, {"seconds": round(self.clock.elapsed), "step": self.step,
                                  "whole": progress > 1 - args.whole,
-                                 "loss": round(float(by_scale @ self.scale_weight.numpy()), 4),
-                                 "by_scale": [round(float(x), 4) for x in by_scale]})
+                                 "loss": round(float(np.dot(by_scale, self.scale_weight.numpy())), 4),
+                                 "by_scale": [round(float(x), 4) for x in by_scale],
+                                 "reading": round(float(reading), 4)})
                 recent.clear()
             if self.clock.elapsed >= next_save:
                 next_save = self.clock.elapsed + 120
