@@ -107,7 +107,7 @@ def sample_usual(seed: int, index: int, split: str = "train") -> Sample:
         always = category in ("colour", "attribution", "background")
         stated = Stated(
             colour=always or bool(rng.random() < (0.75 if category in ("count", "position") else 0.5)),
-            size=bool(rng.random() < 0.2),
+            size=bool(rng.random() < 0.35),
             background=category == "background" or bool(rng.random() < 0.2))
         scene = _scene(rng, category, stated)
         text, constraints = describe(rng, scene, stated)
