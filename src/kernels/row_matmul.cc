@@ -3,7 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <utility>
+#include <functional>
 
 #include "core/ceil_divide.h"
 #include "core/threads.h"
@@ -215,22 +215,37 @@ std::int64_t panel_bytes(std::int64_t inputs, std::int64_t outputs) {
   return ceil_divide(outputs, kPanel) * inputs * std::int64_t{kPanel} * std::int64_t{sizeof(float)};
 }
 
-Tensor pack_panels(const Tensor& weight, MemoryKind kind) {
+namespace {
+
+// `widen` makes a float of an element.
+template <typename T, typename Widen>
+void fill_panels(View<const T> weight, float* target, const Widen& widen) {
   constexpr std::int64_t kWidth{kPanel};
-  Tensor widened;
-  if (weight.dtype() != DType::f32) widened = weight.convert_to_float(MemoryKind::other);
-  const View<const float> values = (weight.dtype() == DType::f32 ? weight : std::as_const(widened)).view<float>();
-  const std::int64_t outputs = values.size(0), inputs = values.size(1);
-  Tensor packed(DType::f32, {panel_bytes(inputs, outputs) / std::int64_t{sizeof(float)}}, kind);
-  float* target = packed.view<float>().data();
+  const std::int64_t outputs = weight.size(0), inputs = weight.size(1);
   parallel_for_static(ceil_divide(outputs, kWidth), [&](std::int64_t panel) {
     for (std::int64_t k = 0; k < inputs; ++k) {
       for (std::int64_t j = 0; j < kWidth; ++j) {
         const std::int64_t n = panel * kWidth + j;
-        target[(panel * inputs + k) * kWidth + j] = n < outputs ? values(n, k) : 0.0F;
+        target[(panel * inputs + k) * kWidth + j] = n < outputs ? widen(weight(n, k)) : 0.0F;
       }
     }
   });
+}
+
+}  // namespace
+
+Tensor pack_panels(const Tensor& weight, MemoryKind kind) {
+  const std::int64_t bytes = panel_bytes(weight.shape()[1], weight.shape()[0]);
+  Tensor packed(DType::f32, {bytes / std::int64_t{sizeof(float)}}, kind);
+  float* target = packed.view<float>().data();
+  if (weight.dtype() == DType::f32) {
+    fill_panels(weight.view<float>(), target, std::identity());
+  } else if (weight.dtype() == DType::bf16) {  // widened on the way, without a float copy of the matrix
+    fill_panels(weight.view<BFloat16>(), target, [](BFloat16 value) { return to_float(value); });
+  } else {
+    const Tensor widened = weight.convert_to_float(MemoryKind::other);
+    fill_panels(widened.view<float>(), target, std::identity());
+  }
   return packed;
 }
 

@@ -1,10 +1,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "infinity/latent.h"
 #include "pipeline/pixels.h"
 #include "pipeline/plan.h"
@@ -14,18 +14,6 @@
 
 namespace scalekv {
 namespace {
-
-class Stopwatch {
- public:
-  // Seconds since the last lap (or the start).
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 // The same text features for every image of a batch.
 std::vector<Tensor> repeat(const Tensor& features, std::int64_t count) {
