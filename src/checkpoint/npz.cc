@@ -19,10 +19,14 @@ constexpr std::string_view kNumpyMark = "\x93NUMPY";
 constexpr std::string_view kSuffix = ".npy";
 constexpr std::uint64_t kMaxArray = std::uint64_t{4} << 30;
 constexpr std::uint64_t kMaxArrayHeader = 65536;
+constexpr std::uint64_t kMaxExpansion = 1032;  // deflate's: 258 bytes in two bits
 
 // The bytes of an entry that zlib compressed.
 std::string inflate(const ZipEntry& entry, const std::string& where) {
   if (entry.size > kMaxArray) fail("{} announces {} bytes, expected at most {}", where, entry.size, kMaxArray);
+  if (entry.size / kMaxExpansion > entry.bytes.size()) {
+    fail("{} announces {} bytes, more than {} compressed ones can hold", where, entry.size, entry.bytes.size());
+  }
   std::string bytes(static_cast<std::size_t>(entry.size), '\0');
   z_stream stream{};
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(entry.bytes.data()));  // zlib only reads it

@@ -68,8 +68,14 @@ TEST(Npz, HostileFilesAreNamed) {
         npy(kTwo, std::string(14, '\0') + "\xf0\x7f")}) {
     EXPECT_NE(failure_of_array(array), "") << array;
   }
-  EXPECT_NE(failure_of_npz(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 1000}})), "");
-  EXPECT_NE(failure_of_npz(zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = 0xfffffff0U}})), "");
+  const auto compressed = [](std::uint32_t size) {
+    std::string bytes = zip_bytes({{.name = "mu.npy", .data = "xyz", .method = 8, .size = size}});
+    bytes.replace(22, 4, le(size));  // before the data, too
+    return failure_of_npz(bytes);
+  };
+  EXPECT_NE(compressed(1000).find("compressed data that are damaged"), std::string::npos);
+  EXPECT_NE(compressed(0x7e000000U).find("more than 3 compressed ones can hold"), std::string::npos);
+  EXPECT_NE(compressed(0xfffffff0U), "");
 }
 
 }  // namespace
