@@ -2,9 +2,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
-#include <utility>
+
+#include "core/stopwatch.h"
 
 namespace scalekv {
 
@@ -15,14 +15,11 @@ inline constexpr std::size_t kStages = 5;
 // Work that follows one after the other: lap() charges the time since the lap before it.
 class StageClock {
  public:
-  void lap(Stage stage) {
-    const auto now = std::chrono::steady_clock::now();
-    seconds_[static_cast<std::size_t>(stage)] += std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
+  void lap(Stage stage) { seconds_[static_cast<std::size_t>(stage)] += watch_.lap(); }
   double seconds(Stage stage) const { return seconds_[static_cast<std::size_t>(stage)]; }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  Stopwatch watch_;
   std::array<double, kStages> seconds_{};
 };
 

@@ -1,7 +1,6 @@
 #include "eval/evaluation.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -10,6 +9,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/ledger.h"
+#include "core/stopwatch.h"
 #include "dataset/prompt_list.h"
 #include "eval/metrics.h"
 #include "eval/token_map.h"
@@ -110,9 +110,9 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
     const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
     ledger().reset_peaks();
     const std::int64_t before = ledger().current(MemoryKind::kv);
-    const auto start = std::chrono::steady_clock::now();
+    Stopwatch watch;
     const infinity::Generation generation = infinity::generate(model_.transformer, request);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const double seconds = watch.lap();
     // Two ways to the same bytes: what the plan foretold and what the ledger saw.
     SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before ==
                    peak_bytes(cache::KeepPlan(geometry, request.policy.budget), request));
@@ -123,7 +123,7 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
                   .ssim = ssim(full_image, image),
                   .divergence = teacher_forced_divergence(reference, model_.transformer, request).front(),
                   .right = std::nullopt,
-                  .seconds = seconds.count()};
+                  .seconds = seconds};
     if (!prompts_.captions.empty()) sample.right = find_fault(prompts_.captions[prompt], find_objects(image)).empty();
     done(std::move(sample), image);
   }

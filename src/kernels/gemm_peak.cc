@@ -1,9 +1,9 @@
 #include "kernels/gemm_peak.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 
+#include "core/stopwatch.h"
 #include "kernels/linear.h"
 #include "kernels/onednn.h"
 
@@ -24,10 +24,10 @@ Tensor filled(const Shape& shape) {
 double best_rate(const std::function<void()>& product) {
   product();  // buffers and primitives are made
   double least = 1e30;
+  Stopwatch watch;
   for (int i = 0; i < kRepetitions; ++i) {
-    const auto start = std::chrono::steady_clock::now();
     product();
-    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    least = std::min(least, watch.lap());
   }
   return 2.0 * kRows * kInputs * kOutputs / least / 1e9;
 }

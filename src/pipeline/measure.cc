@@ -2,21 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <fstream>
 #include <utility>
 
 #include "core/philox.h"
+#include "core/stopwatch.h"
 #include "infinity/latent.h"
 #include "infinity/predict.h"
 #include "pipeline/settings.h"
 
 namespace scalekv::pipeline {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // VmHWM, the largest resident size, begins anew where the kernel allows it (Linux, with write access to clear_refs).
 void reset_rss_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
@@ -85,9 +81,9 @@ Measurement measure(const Model& model, const ModelSizes& sizes, const Request& 
     constexpr std::int32_t kSomeToken = 1;  // </s>, which every vocabulary has
     const std::vector<std::int32_t> ids(static_cast<std::size_t>(options.prompt_tokens), kSomeToken);
     model.text_encoder.load();
-    const auto start = Clock::now();
+    Stopwatch watch;
     features = model.text_encoder.encode(ids);
-    result.seconds_text = since(start);
+    result.seconds_text = watch.lap();
     model.text_encoder.release();
     result.components.push_back({"text encoder", -1, text_work(sizes, options.prompt_tokens), result.seconds_text});
   }
@@ -110,18 +106,18 @@ Measurement measure(const Model& model, const ModelSizes& sizes, const Request& 
     }
     return true;
   };
-  const auto start = Clock::now();
+  Stopwatch watch;
   infinity::Generation drawn = infinity::generate(model.transformer, generation, hooks);
-  result.seconds_transformer = since(start);
+  result.seconds_transformer = watch.lap();
   result.kv_bytes_peak = ledger().peak(MemoryKind::kv);
 
   if (options.decode) {
-    const auto decoding = Clock::now();
+    watch.lap();
     for (Tensor& latent : drawn.latents) {
       model.decoder.decode(latent.view<float>());
       latent = Tensor();
     }
-    result.seconds_decode = since(decoding);
+    result.seconds_decode = watch.lap();
     const Work one = decoder_work(sizes.vae, infinity::latent_size(sizes.transformer, scales.back()));
     const auto count = static_cast<double>(images);
     result.components.push_back({"VAE", -1, {count * one.operations, count * one.bytes}, result.seconds_decode});

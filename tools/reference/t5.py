@@ -150,7 +150,7 @@ class T5Encoder(nn.Module):
     def _look_both_ways(self) -> None:
         """Heads begin with a direction: the word before, all before, all after, the word after.
 
-        From random biases a short training did not learn the order of words.
+        Hours of training from random biases left an encoder that was blind to the order of words.
         """
         bias = self.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
         after = self.config.buckets // 2 + 1

@@ -126,6 +126,10 @@ def _pick_background(rng: np.random.Generator, category: str) -> Background:
     return Background((names[order[0]],))
 
 
+def plural(words: str) -> str:
+    return words + ("es" if words.endswith("s") else "s")
+
+
 def _article(words: str) -> str:
     return ("an " if words[0] in "aeiou" else "a ") + words
 
@@ -204,8 +208,7 @@ def describe(rng: np.random.Generator, scene: Scene, stated: Stated = Stated()
         "size": o.size if with_size and o.size != "medium" else None,
     } for o in listed]
     if scene.category == "count":
-        text = f"{COUNT_WORDS[len(scene.objects)]} {_phrase(first, with_size, with_colour)}s"
-        text = text.replace("crosss", "crosses")
+        text = f"{COUNT_WORDS[len(scene.objects)]} {plural(_phrase(first, with_size, with_colour))}"
     elif len(scene.objects) == 1:
         text = _article(_phrase(first, with_size, with_colour))
     else:

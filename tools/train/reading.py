@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference.t5 import T5Encoder
-from shapes.captions import Sample
+from shapes.captions import Sample, plural
 from shapes.usual import sample_usual
 from shapes.world import BACKGROUND_COLOURS, OBJECT_COLOURS, PICTURE_SIZE, SHAPES, SIZES
 from train.muon import Muon, is_hidden_matrix
@@ -52,7 +52,7 @@ class Reading(nn.Module):
         self.tokenizer, self.seed, self.next = tokenizer, seed, 0
         self.objects = nn.Linear(width, sum(OBJECT_CLASSES))
         self.ground = nn.Linear(width, sum(GROUND_CLASSES))
-        self.shape_ids = self.ids_of([*SHAPES, *(s + ("es" if s == "cross" else "s") for s in SHAPES)])
+        self.shape_ids = self.ids_of([*SHAPES, *map(plural, SHAPES)])
         self.ground_ids = self.ids_of(["background"])
 
     def ids_of(self, words: list[str]) -> Tensor:

@@ -58,11 +58,12 @@ def from_model_file(args: argparse.Namespace) -> tuple[TextToImage, bytes]:
     spiece = new_tokenizer(args) if args.new_text else source.spiece
     model = TextToImage(replace(source.t5.config, vocab=Tokenizer(spiece).vocab), config)
     if args.new_text:        # what reads the features begins anew with them
-        state = {k: v for k, v in state.items() if not k.startswith(("text_", "cfg_uncond"))}
+        fresh = model.gpt.state_dict()
+        state = {k: fresh[k] if k.startswith(("text_", "cfg_uncond")) else v for k, v in state.items()}
         learn_to_read(model.t5, Tokenizer(spiece), args.seed)
     else:
         model.t5.load_state_dict(source.t5.state_dict())
-    model.gpt.load_state_dict(model.gpt.state_dict() | state)
+    model.gpt.load_state_dict(state)
     save_atomically({"config": source.vae.config, "average": source.vae.state_dict()},
                     args.out / "vae.pt")
     return model, spiece
