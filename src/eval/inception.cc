@@ -192,7 +192,9 @@ void Inception::features(View<const float> picture, View<float> features, const 
   SCALEKV_ASSERT(picture.shape() == (Shape{kSide, kSide, 3}) && picture.contiguous());
   SCALEKV_ASSERT(features.shape() == Shape{kFeatures});
   Tensor map(DType::f32, picture.shape(), MemoryKind::activations);
-  for (std::int64_t i = 0; i < map.elements(); ++i) map.view<float>().data()[i] = (picture.data()[i] - 128.0F) / 128.0F;
+  const std::int64_t count = picture.elements();
+  std::transform(picture.data(), picture.data() + count, map.view<float>().data(),
+                 [](float value) { return (value - 128.0F) / 128.0F; });
   for (const Block& block : blocks_) {
     std::vector<Tensor> parts;
     for (const Branch& branch : block.branches) {
@@ -204,7 +206,10 @@ void Inception::features(View<const float> picture, View<float> features, const 
   const View<const float> last = std::as_const(map).view<float>();  // [8, 8, 2048]
   const std::int64_t places = last.size(0) * last.size(1);
   std::vector<double> sums(kFeatures, 0.0);
-  for (std::int64_t i = 0; i < last.elements(); ++i) sums[static_cast<std::size_t>(i % kFeatures)] += last.data()[i];
+  for (std::int64_t place = 0; place < places; ++place) {
+    for (std::int64_t k = 0; k < kFeatures; ++k)
+      sums[static_cast<std::size_t>(k)] += last.data()[place * kFeatures + k];
+  }
   for (std::int64_t k = 0; k < kFeatures; ++k)
     features(k) = static_cast<float>(sums[static_cast<std::size_t>(k)] / static_cast<double>(places));
 }

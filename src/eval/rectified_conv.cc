@@ -26,11 +26,11 @@ Tensor channels_last(const Tensor& weight) {
 
 RectifiedConv::RectifiedConv(const Tensor& weight, const Tensor& bias, const kernels::ConvGeometry& geometry)
     : height_(weight.shape()[2]), width_(weight.shape()[3]), geometry_(geometry) {
-  if (height_ == width_) {
+  if (height_ == width_ && (height_ > 1 || geometry.stride > 1)) {
     square_ = kernels::Conv2d(weight, bias, geometry, MemoryKind::weights);
   } else {
     SCALEKV_ASSERT(geometry.stride == 1);
-    long_ = kernels::Linear(channels_last(weight), bias, MemoryKind::weights);
+    product_ = kernels::Linear(channels_last(weight), bias, MemoryKind::weights);
   }
 }
 
@@ -51,7 +51,7 @@ Tensor RectifiedConv::gather(View<const float> x, std::int64_t height, std::int6
 
 Tensor RectifiedConv::run(View<const float> x) const {
   Tensor y;
-  if (long_.empty()) {
+  if (product_.empty()) {
     y = Tensor(DType::f32,
                {square_.output_height(x.size(0)), square_.output_width(x.size(1)), square_.output_channels()},
                MemoryKind::activations);
@@ -60,12 +60,14 @@ Tensor RectifiedConv::run(View<const float> x) const {
   } else {
     const std::int64_t height = x.size(0) + geometry_.pad_top + geometry_.pad_bottom - height_ + 1;
     const std::int64_t width = x.size(1) + geometry_.pad_left + geometry_.pad_right - width_ + 1;
-    y = Tensor(DType::f32, {height, width, long_.outputs()}, MemoryKind::activations);
-    const Tensor cells = gather(x, height, width);
-    long_.run(cells.view<float>(), y.view<float>().reshape({height * width, long_.outputs()}));
+    y = Tensor(DType::f32, {height, width, product_.outputs()}, MemoryKind::activations);
+    const Tensor gathered = height_ * width_ > 1 ? gather(x, height, width) : Tensor();
+    const View<const float> cells = gathered.empty() ? x.reshape({height * width, x.size(2)}) : gathered.view<float>();
+    product_.run(cells, y.view<float>().reshape({height * width, product_.outputs()}));
   }
   float* values = y.view<float>().data();
-  for (std::int64_t i = 0; i < y.elements(); ++i) values[i] = std::max(values[i], 0.0F);
+  const std::int64_t count = y.elements();
+  for (std::int64_t i = 0; i < count; ++i) values[i] = std::max(values[i], 0.0F);
   return y;
 }
 

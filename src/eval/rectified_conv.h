@@ -15,13 +15,15 @@ class RectifiedConv {
   Tensor run(View<const float> x) const;
 
  private:
-  // The cells under a long kernel at every place: [H' W', h w I].
+  // The cells under the kernel at every place: [H' W', h w I].
   Tensor gather(View<const float> x, std::int64_t height, std::int64_t width) const;
 
   std::int64_t height_, width_;  // of the kernel
   kernels::ConvGeometry geometry_;
   kernels::Conv2d square_;
-  kernels::Linear long_;  // the same, on gathered cells, for the kernels that Conv2d does not take
+  // The same on gathered cells: for the kernels that Conv2d does not take, and for 1x1, where nothing is to be gathered
+  // and a product over the whole map reads the weights once instead of once a row.
+  kernels::Linear product_;
 };
 
 }  // namespace scalekv::eval
