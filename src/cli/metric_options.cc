@@ -9,13 +9,10 @@
 #include "core/threads.h"
 
 namespace scalekv::cli {
-namespace {
 
-nlohmann::ordered_json number(double value) {
+nlohmann::ordered_json json_number(double value) {
   return std::isinf(value) ? nlohmann::ordered_json("inf") : nlohmann::ordered_json(value);
 }
-
-}  // namespace
 
 void MetricsCommandOptions::add_to(CLI::App& command) {
   command
@@ -74,14 +71,14 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
 nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture) {
   nlohmann::ordered_json json = {{"pairs", comparison.means.pairs},
                                  {"identical", comparison.means.identical},
-                                 {"psnr", number(comparison.means.psnr)},
+                                 {"psnr", json_number(comparison.means.psnr)},
                                  {"ssim", comparison.means.ssim}};
   if (comparison.means.lpips) json["lpips"] = *comparison.means.lpips;
   if (comparison.fid) json["fid"] = *comparison.fid;
   if (comparison.kid) json["kid"] = *comparison.kid;
   if (!per_picture) return json;
   for (const eval::PairMetrics& pair : comparison.pairs) {
-    nlohmann::ordered_json one = {{"name", pair.name}, {"psnr", number(pair.psnr)}, {"ssim", pair.ssim}};
+    nlohmann::ordered_json one = {{"name", pair.name}, {"psnr", json_number(pair.psnr)}, {"ssim", pair.ssim}};
     if (pair.lpips) one["lpips"] = *pair.lpips;
     json["pictures"].push_back(std::move(one));
   }

@@ -40,6 +40,9 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
                                  const eval::MetricNetworks& networks, const MetricsCommandOptions& options,
                                  std::optional<eval::FolderFeatures>& first);
 
+// Infinity as "inf", which JSON has no number for.
+nlohmann::ordered_json json_number(double value);
+
 // {"pairs": 64, "identical": 0, "psnr": 22.6, ...}; infinite numbers as "inf", what was not measured is left out.
 nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture);
 

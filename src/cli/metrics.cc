@@ -39,7 +39,10 @@ void print_row(const char* name, double value, const char* remark) {
 void print_comparison(const FolderComparison& comparison) {
   const eval::MetricMeans& means = comparison.means;
   fmt::print("{} pairs, {} of them identical\n", means.pairs, means.identical);
-  print_row("PSNR", means.psnr, means.identical == 0 ? " dB" : " dB (of the pairs that differ)");
+  print_row("PSNR", means.psnr,
+            means.identical == 0             ? " dB"
+            : means.identical == means.pairs ? " dB (no pair differs)"
+                                             : " dB (of the pairs that differ)");
   print_row("SSIM", means.ssim, "");
   if (means.lpips) print_row("LPIPS", *means.lpips, "");
   if (comparison.fid) print_row("FID", *comparison.fid, "");

@@ -43,7 +43,12 @@ void report(const ReportOptions& options) {
       one["kv_bytes_peak_full"] = *record.kv_bytes_peak_full;
     }
     one.update(comparison_json(comparison, false));
-    for (const eval::ReportPair& pair : rows.back().strip) one[pair.rank] = pair.files.name;
+    for (const eval::ReportPair& pair : rows.back().strip) {
+      one[pair.rank] = {{"name", pair.files.name},
+                        {"psnr", json_number(pair.psnr)},
+                        {"full", pair.files.a.string()},
+                        {"compressed", pair.files.b.string()}};
+    }
     json["folders"].push_back(std::move(one));
   }
   const std::string full = options.full.string();

@@ -23,6 +23,20 @@ constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{512} << 20;
 bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); }
 bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xff\xd8\xff"); }
 
+// Whether the last chunk, IEND, is there whole: libpng is content as soon as it has the pixels. A chunk is the length
+// of its data in 4 bytes, its name in 4, the data, and a check sum in 4.
+bool ends_whole(std::string_view png) {
+  constexpr std::size_t kSignature = 8, kAround = 12;
+  for (std::size_t begin = kSignature; png.size() - begin >= kAround;) {
+    std::size_t length = 0;
+    for (const char byte : png.substr(begin, 4)) length = length << 8 | static_cast<unsigned char>(byte);
+    if (length > png.size() - begin - kAround) return false;
+    if (png.substr(begin + 4, 4) == "IEND") return true;
+    begin += kAround + length;
+  }
+  return false;
+}
+
 // Makes room for the pixels. Throws Error where there are too many.
 void set_size(Image& image, std::int64_t width, std::int64_t height, const std::string& path) {
   if (width < 1 || height < 1 || width > kMaxImagePixels / height) {
@@ -34,6 +48,7 @@ void set_size(Image& image, std::int64_t width, std::int64_t height, const std::
 }
 
 Image decode_png(const std::string& bytes, const std::string& path) {
+  if (!ends_whole(bytes)) fail("{} is a damaged PNG file: its end is missing", path);
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   if (png_image_begin_read_from_memory(&header, bytes.data(), bytes.size()) == 0) {

@@ -110,7 +110,8 @@ double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b) 
     const double difference = a.mean[i] - b.mean[i];
     distance += difference * difference + a.covariance[i * size + i] + b.covariance[i * size + i];
   }
-  return distance - 2.0 * trace_of_root(a.covariance, b.covariance, size);
+  distance -= 2.0 * trace_of_root(a.covariance, b.covariance, size);
+  return distance < 0.0 ? 0.0 : distance;  // where the Gaussians are the same, rounding leaves either sign
 }
 
 }  // namespace scalekv::eval

@@ -53,14 +53,22 @@ std::vector<std::vector<std::string>> table(const std::vector<ReportRow>& rows) 
   return cells;
 }
 
-// Text that neither ends a table's cell nor begins markup.
-std::string markdown_escape(const std::string& text) {
+std::string escape(const std::string& text, std::string_view special) {
   std::string escaped;
   for (const char c : text) {
-    if (std::string_view("|\\`*_[]<>#").find(c) != std::string_view::npos) escaped.push_back('\\');
+    if (special.find(c) != std::string_view::npos) escaped.push_back('\\');
     escaped.push_back(c);
   }
   return escaped;
+}
+
+// Text that neither ends a table's cell nor begins markup.
+std::string markdown_escape(const std::string& text) { return escape(text, "|\\`*_[]<>#"); }
+
+// A picture in Markdown; `place` is the folder that the text will lie in.
+std::string markdown_picture(const char* title, const std::filesystem::path& path, const std::filesystem::path& place) {
+  const std::string address = std::filesystem::proximate(path, place.empty() ? "." : place).generic_string();
+  return fmt::format("![{}](<{}>)", title, escape(address, "\\<>"));
 }
 
 std::string strip_html(const ReportPair& pair) {
@@ -96,9 +104,6 @@ std::vector<ReportPair> pick_strip(const std::vector<PairMetrics>& metrics, cons
 
 std::string markdown_report(const std::string& full, const std::vector<ReportRow>& rows,
                             const std::filesystem::path& place) {
-  const auto link = [&](const std::filesystem::path& path) {
-    return std::filesystem::proximate(path, place.empty() ? "." : place).generic_string();
-  };
   std::string text = fmt::format("# Pictures compared with {}\n\n", markdown_escape(full));
   const std::vector<std::vector<std::string>> cells = table(rows);
   for (std::size_t row = 0; row < cells.size(); ++row) {
@@ -111,8 +116,9 @@ std::string markdown_report(const std::string& full, const std::vector<ReportRow
   for (const ReportRow& row : rows) {
     text += fmt::format("\n## {}\n\n", markdown_escape(row.folder));
     for (const ReportPair& pair : row.strip) {
-      text += fmt::format("- {}: {}, {:.2f} dB: [full cache](<{}>), [compressed](<{}>)\n", pair.rank,
-                          markdown_escape(pair.files.name), pair.psnr, link(pair.files.a), link(pair.files.b));
+      text += fmt::format("{}: {}, {:.2f} dB\n\n{} {}\n\n", pair.rank, markdown_escape(pair.files.name), pair.psnr,
+                          markdown_picture("full cache", pair.files.a, place),
+                          markdown_picture("compressed", pair.files.b, place));
     }
   }
   return text;

@@ -29,8 +29,8 @@ struct ReportRow {
 // The best, the median and the worst pair by PSNR; fewer where there are fewer pairs.
 std::vector<ReportPair> pick_strip(const std::vector<PairMetrics>& metrics, const std::vector<PicturePair>& pairs);
 
-// A table with a column for every metric that some row has; `full` names the folder that all are compared with. Links
-// to pictures are relative to `place`, the folder that the text will lie in.
+// A table with a column for every metric that some row has; `full` names the folder that all are compared with. The
+// addresses of pictures are relative to `place`, the folder that the text will lie in.
 std::string markdown_report(const std::string& full, const std::vector<ReportRow>& rows,
                             const std::filesystem::path& place);
 // One page that needs no other file. Throws Error where a picture cannot be read.

@@ -1,31 +1,6 @@
 #!/usr/bin/env bash
 # Runs the command line on good and bad input. Usage: run.sh path/to/scalekv [model file that is built in]
-set -uo pipefail
-scalekv=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-
-# expect CODE PATTERN -- ARGUMENTS: exit code, and a pattern in the one line on standard error.
-expect() {
-  local code=$1 pattern=$2
-  shift 3
-  "$scalekv" "$@" >stdout 2>stderr </dev/null
-  local got=$?
-  if [ $got -ne "$code" ]; then
-    echo "FAILED: exit $got instead of $code: scalekv $* $(head -c 300 stderr)"
-    failed=1
-  elif ! grep -qE -- "$pattern" stderr stdout; then
-    echo "FAILED: no '$pattern' from: scalekv $* $(head -c 300 stderr)"
-    failed=1
-  elif [ "$code" -ne 0 ] && ls ./*.part* >/dev/null 2>&1; then
-    echo "FAILED: half a file is left by: scalekv $*"
-    failed=1
-  else
-    echo "ok: $code $(head -c 120 stderr | head -n 1)"
-  fi
-}
+source "$(dirname "$0")/expect.sh"
 
 # One seed, one picture: threads, batch and number of images change no byte.
 expect 0 '128x128' -- generate "a red circle" --seed 3 --threads 1 -o one.png

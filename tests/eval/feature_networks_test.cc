@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,13 +10,15 @@
 #include "checkpoint/tensor_source.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/threads.h"
 #include "eval/feature_statistics.h"
+#include "eval/folder_metrics.h"
 #include "eval/inception.h"
 #include "eval/kernel_distance.h"
 #include "eval/lpips.h"
 #include "eval/metrics.h"
 #include "eval/resize.h"
-#include "support/philox_source.h"
+#include "support/random_networks.h"
 
 // Expected values: tests/data/metrics, written by tools/fixtures/metric_fixtures.py, which states versions and
 // tolerance.
@@ -46,38 +50,25 @@ Image formula_picture(std::int64_t height, std::int64_t width) {
   return image;
 }
 
-// Random weights under the published names, in their published shapes.
-std::shared_ptr<testing::PhiloxSource> random_network(const char* network) {
-  const nlohmann::json shapes = nlohmann::json::parse(read_file(kData / "metrics/shapes.json"));
-  auto source = std::make_shared<testing::PhiloxSource>();
-  for (const auto& [name, sizes] : shapes.at(network).items()) {
-    const std::vector<std::int64_t> shape = sizes;
-    if (!name.starts_with("classifier.")) source->add(name, Shape(shape));
-  }
-  return source;
-}
-
-const Inception& random_inception() {
-  static const Inception network = [] {
-    checkpoint::WeightMap weights(random_network("inception"), "", "Inception");
-    return Inception(weights);
+// LPIPS and Inception.
+const MetricNetworks& random_networks() {
+  static const MetricNetworks networks = [] {
+    MetricNetworks made;
+    const auto lpips = testing::random_network(kData, "alexnet");
+    testing::add_random_heads(*lpips);
+    checkpoint::WeightMap alexnet(lpips, "", "AlexNet"), heads(lpips, "", "LPIPS");
+    made.lpips.emplace(alexnet, heads);
+    checkpoint::WeightMap inception(testing::random_network(kData, "inception"), "", "Inception");
+    made.inception.emplace(inception);
+    return made;
   }();
-  return network;
-}
-
-std::shared_ptr<testing::PhiloxSource> random_heads() {
-  auto source = std::make_shared<testing::PhiloxSource>();
-  int index = 0;
-  for (const std::int64_t channels : {64, 192, 384, 256, 256}) {
-    source->add(fmt::format("lin{}.model.1.weight", index++), {1, channels, 1, 1});
-  }
-  return source;
+  return networks;
 }
 
 std::vector<float> features_of(const Image& image) {
   std::vector<float> features(Inception::kFeatures);
   const Tensor input = inception_input(image);
-  random_inception().features(input.view<float>(), View<float>(features.data(), {Inception::kFeatures}));
+  random_networks().inception->features(input.view<float>(), View<float>(features.data(), {Inception::kFeatures}));
   return features;
 }
 
@@ -94,9 +85,7 @@ FeatureStatistics statistics_of(const std::vector<float>& values, std::size_t si
 }
 
 TEST(FeatureNetworks, PairsAgreeWithTorchmetricsAndLpips) {
-  checkpoint::WeightMap network(random_network("alexnet"), "", "AlexNet");
-  checkpoint::WeightMap heads(random_heads(), "", "LPIPS");
-  const Lpips lpips(network, heads);
+  const Lpips& lpips = *random_networks().lpips;
   for (std::size_t i = 0; i < expected().at("pairs").size(); ++i) {
     const Image a = shape_picture(expected()["pairs"][i][0]);
     const Image b = shape_picture(expected()["pairs"][i][1]);
@@ -150,23 +139,64 @@ TEST(FeatureNetworks, InceptionAgreesWithPytorchFid) {
   }
 }
 
-TEST(FeatureNetworks, FoldersAgreeWithCleanFid) {
-  FeatureAccumulator accumulators[2];
-  FeatureList lists[2] = {{Inception::kFeatures, {}}, {Inception::kFeatures, {}}};
-  for (int side = 0; side < 2; ++side) {
-    for (int i = 0; i < 6; ++i) {
-      const std::vector<float> features = features_of(shape_picture(18 * side + i));
-      accumulators[side].add(features);
-      lists[side].values.insert(lists[side].values.end(), features.begin(), features.end());
+// Folders of the shapes whose numbers are given, as 0.png, 1.png ...
+class Folders : public ::testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  std::filesystem::path folder(const char* name, const std::vector<int>& shapes) const {
+    std::filesystem::create_directories(root_ / name);
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      std::filesystem::copy_file(kData / fmt::format("shapes/{:02}.png", shapes[i]),
+                                 root_ / name / fmt::format("{}.png", i));
     }
+    return root_ / name;
   }
-  const FeatureStatistics a = accumulators[0].statistics();
-  const FeatureStatistics b = accumulators[1].statistics();
+
+  std::filesystem::path root_ = std::filesystem::temp_directory_path() /
+                                fmt::format("scalekv-networks-{}-{}", ::getpid(),
+                                            ::testing::UnitTest::GetInstance()->current_test_info()->name());
+};
+
+TEST_F(Folders, AgreeWithCleanFid) {
+  const auto left = folder("a", {0, 1, 2, 3, 4, 5}), right = folder("b", {18, 19, 20, 21, 22, 23});
+  FolderFeatures a, b;
+  const std::vector<PairMetrics> pairs =
+      compare_pairs(pair_pictures(left, right), random_networks(), {.kid = true}, &a, &b, {});
   const double fid = expected()["folders"]["fid"];
   const double kid = expected()["folders"]["kid"];
-  EXPECT_NEAR(frechet_distance(a, b), fid, 1e-3 * fid);
-  EXPECT_NEAR(kernel_distance(lists[0], lists[1]), kid, 1e-4 * kid);
-  EXPECT_NEAR(frechet_distance(a, a), 0.0, 1e-6);
+  EXPECT_NEAR(frechet_distance(a.accumulator.statistics(), b.accumulator.statistics()), fid, 1e-3 * fid);
+  EXPECT_NEAR(kernel_distance(a.list, b.list), kid, 1e-4 * kid);
+  EXPECT_LE(frechet_distance(a.accumulator.statistics(), a.accumulator.statistics()), 1e-6);
+  EXPECT_EQ(pairs[3].psnr, psnr(shape_picture(3), shape_picture(21)));
+
+  // Pictures by themselves give the same, whatever the threads.
+  const auto few = list_pictures(folder("few", {0, 1}));
+  const int before = threads();
+  set_threads(before == 1 ? 3 : 1);
+  const std::vector<float> values = measure_folder(few, *random_networks().inception, true, {}).list.values;
+  set_threads(before);
+  ASSERT_EQ(values.size(), 2 * std::size_t{Inception::kFeatures});
+  EXPECT_TRUE(std::equal(values.begin(), values.end(), a.list.values.begin()));
+}
+
+TEST_F(Folders, MeansAgreeWithTorchmetricsAndLpips) {
+  std::vector<int> left, right;
+  double psnr = 0.0, ssim = 0.0, lpips = 0.0;
+  const std::size_t count = expected().at("pairs").size();
+  for (std::size_t i = 0; i < count; ++i) {
+    left.push_back(expected()["pairs"][i][0]);
+    right.push_back(expected()["pairs"][i][1]);
+    psnr += expected()["psnr"][i].get<double>() / static_cast<double>(count);
+    ssim += expected()["ssim"][i].get<double>() / static_cast<double>(count);
+    lpips += expected()["lpips"][i].get<double>() / static_cast<double>(count);
+  }
+  const MetricMeans means = mean_metrics(
+      compare_pairs(pair_pictures(folder("a", left), folder("b", right)), random_networks(), {}, nullptr, nullptr, {}));
+  EXPECT_NEAR(means.psnr, psnr, 1e-5);
+  EXPECT_NEAR(means.ssim, ssim, 1e-5);
+  ASSERT_TRUE(means.lpips);
+  EXPECT_NEAR(*means.lpips, lpips, 1e-4 * lpips);
 }
 
 TEST(FeatureStatistics, AgreeWithCleanFid) {
@@ -189,12 +219,12 @@ TEST(FeatureNetworks, AnotherNetworkIsRefusedByName) {
     }
     return "";
   };
-  EXPECT_NE(failure(random_network("alexnet")).find("Conv2d_1a_3x3.conv.weight"), std::string::npos);
-  auto more = random_network("inception");
+  EXPECT_NE(failure(testing::random_network(kData, "alexnet")).find("Conv2d_1a_3x3.conv.weight"), std::string::npos);
+  auto more = testing::random_network(kData, "inception");
   more->add("AuxLogits.conv0.conv.weight", {128, 768, 1, 1});
   EXPECT_NE(failure(more).find("AuxLogits.conv0.conv.weight"), std::string::npos);
-  checkpoint::WeightMap network(random_network("alexnet"), "", "AlexNet");
-  checkpoint::WeightMap heads(random_network("alexnet"), "", "LPIPS");
+  checkpoint::WeightMap network(testing::random_network(kData, "alexnet"), "", "AlexNet");
+  checkpoint::WeightMap heads(testing::random_network(kData, "alexnet"), "", "LPIPS");
   EXPECT_THROW(Lpips(network, heads), Error);
 }
 

@@ -51,6 +51,15 @@ TEST(MetricReport, ColumnsAreThoseThatWereMeasured) {
   EXPECT_TRUE(has(sampled, "| b\\|c | scalekv, 10% | 2 | 25.0% | 1.25 | 4 |")) << sampled;
 }
 
+TEST(MetricReport, MarkdownShowsPicturesFromWhereItLies) {
+  ReportRow with = row("b");
+  with.strip.push_back({"best", {"0_0", "out/a/0_0.png", "out/b/<0>.png"}, 13.8});
+  const std::string text = markdown_report("full", {with}, "out");
+  EXPECT_TRUE(has(text, "best: 0\\_0, 13.80 dB\n\n![full cache](<a/0_0.png>) ![compressed](<b/\\<0\\>.png>)\n"))
+      << text;
+  EXPECT_TRUE(has(markdown_report("full", {with}, ""), "![full cache](<out/a/0_0.png>)"));
+}
+
 TEST(MetricReport, PageHoldsItsPictures) {
   const std::filesystem::path shapes = std::filesystem::path(SCALEKV_SOURCE_DIR) / "tests/data/shapes";
   ReportRow hostile = row("<script>");
