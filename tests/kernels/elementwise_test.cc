@@ -9,7 +9,8 @@ namespace {
 constexpr std::int64_t kRows = 5;
 
 TEST(ElementwiseTest, ActivationsMatchTheTwins) {
-  for (const std::int64_t columns : {1, 7, 16, 67, 300}) {
+  constexpr std::int64_t kColumns[] = {1, 7, 16, 67, 300};
+  for (const std::int64_t columns : with_drawn(kColumns, 4, [](Sizes& size) { return size(1, 500); })) {
     for_instruction_sets([&] {
       Ragged x(kRows, columns, 3, 1, 4.0F), up(kRows, columns, 1, 2);
       Ragged gelu(kRows, columns, 3, 1, 4.0F), gated(kRows, columns, 3, 1, 4.0F), swish(kRows, columns, 4, 3);
@@ -61,7 +62,10 @@ TEST(ElementwiseTest, SumsMatchTheTwins) {
 }
 
 TEST(QueryKeyTest, MatchesTheTwin) {
-  for (const auto& [rows, heads, size] : {std::tuple{1, 1, 2}, {9, 3, 48}, {5, 2, 128}, {4, 2, 34}}) {
+  using Case = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+  constexpr Case kCases[] = {{1, 1, 2}, {9, 3, 48}, {5, 2, 128}, {4, 2, 34}};
+  const auto drawn = [](Sizes& sizes) { return Case{sizes(1, 12), sizes(1, 5), 2 * sizes(1, 80)}; };
+  for (const auto& [rows, heads, size] : with_drawn(kCases, 5, drawn)) {
     SCOPED_TRACE(size);
     Tensor qkv = random_tensor({rows, 3, heads, size}, 1);
     const Tensor before = qkv.clone(MemoryKind::other);

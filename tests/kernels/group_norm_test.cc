@@ -51,6 +51,11 @@ TEST(GroupNormTest, MatchesTheTwinAndThreadsChangeNothing) {
   check(3, 4, 6, 2, 0.0F);
   check(1, 2, 32, 32, 5.0F);
   check(33, 65, 48, 24, 1000.0F);
+  Sizes size;
+  for (int i = 0; i < 4; ++i) {
+    const std::int64_t groups = size(1, 32);
+    check(size(1, 40), size(1, 40), groups * size(1, 5), static_cast<int>(groups), 3.0F);
+  }
 }
 
 // One cell of one channel a group deviates by nothing.

@@ -5,10 +5,16 @@
 namespace scalekv::kernels {
 namespace {
 
-struct Sizes {
+struct Resize {
   std::int64_t height, width, out_height, out_width;
 };
-constexpr Sizes kResizes[] = {{1, 1, 4, 4}, {2, 3, 6, 5}, {7, 5, 3, 2}, {6, 6, 6, 6}, {13, 9, 64, 20}, {64, 64, 1, 1}};
+constexpr Resize kResizes[] = {{1, 1, 4, 4}, {2, 3, 6, 5}, {7, 5, 3, 2}, {6, 6, 6, 6}, {13, 9, 64, 20}, {64, 64, 1, 1}};
+
+std::vector<Resize> resizes() {
+  return with_drawn(kResizes, 6, [](Sizes& size) {
+    return Resize{size(1, 30), size(1, 30), size(1, 40), size(1, 40)};
+  });
+}
 
 double linear_position(std::int64_t index, std::int64_t in, std::int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
@@ -16,7 +22,7 @@ double linear_position(std::int64_t index, std::int64_t in, std::int64_t out) {
 }
 
 TEST(ResampleTest, LinearMatchesTheTwin) {
-  for (const auto& [height, width, out_height, out_width] : kResizes) {
+  for (const auto& [height, width, out_height, out_width] : resizes()) {
     const Tensor x = random_tensor({height, width, 5}, 1);
     const View<const float> in = x.view<float>();
     const Tensor before = random_tensor({out_height, out_width, 5}, 2);
@@ -47,7 +53,7 @@ TEST(ResampleTest, LinearMatchesTheTwin) {
 }
 
 TEST(ResampleTest, AreaMatchesTheTwin) {
-  for (const auto& [height, width, out_height, out_width] : kResizes) {
+  for (const auto& [height, width, out_height, out_width] : resizes()) {
     const Tensor x = random_tensor({height, width, 3}, 1);
     Tensor y(DType::f32, {out_height, out_width, 3}, MemoryKind::other);
     resample_area(x.view<float>(), y.view<float>());
@@ -72,13 +78,24 @@ TEST(ResampleTest, AreaMatchesTheTwin) {
   }
 }
 
-TEST(ResampleTest, ShufflesAreInverse) {
-  const Tensor x = random_tensor({6, 4, 3}, 1);
-  Tensor folded(DType::f32, {3, 2, 12}, MemoryKind::other), back(DType::f32, {6, 4, 3}, MemoryKind::other);
-  pixel_unshuffle_2x(x.view<float>(), folded.view<float>());
-  pixel_shuffle_2x(folded.view<float>(), back.view<float>());
-  EXPECT_EQ(std::memcmp(back.raw(), x.raw(), static_cast<std::size_t>(x.bytes())), 0);
-  EXPECT_EQ(folded.view<float>()(2, 1, 2 * 4 + 1 * 2 + 0), x.view<float>()(5, 2, 2));
+TEST(ResampleTest, ShufflesMatchTheTwinAndAreInverse) {
+  Sizes size;
+  for (int tried = 0; tried < 5; ++tried) {
+    const std::int64_t height = size(1, 9), width = size(1, 9), channels = size(1, 20);
+    const Tensor x = random_tensor({2 * height, 2 * width, channels}, 1);
+    Tensor folded(DType::f32, {height, width, 4 * channels}, MemoryKind::other);
+    pixel_unshuffle_2x(x.view<float>(), folded.view<float>());
+    // Channel 4 k + 2 i + j of a cell is channel k of the pixel at row i, column j under it.
+    for (std::int64_t r = 0; r < 2 * height; ++r) {
+      for (std::int64_t c = 0; c < 2 * width; ++c) {
+        for (std::int64_t k = 0; k < channels; ++k)
+          ASSERT_EQ(folded.view<float>()(r / 2, c / 2, 4 * k + 2 * (r % 2) + c % 2), x.view<float>()(r, c, k));
+      }
+    }
+    Tensor back(DType::f32, x.shape(), MemoryKind::other);
+    pixel_shuffle_2x(folded.view<float>(), back.view<float>());
+    EXPECT_EQ(std::memcmp(back.raw(), x.raw(), static_cast<std::size_t>(x.bytes())), 0);
+  }
 }
 
 }  // namespace

@@ -56,6 +56,26 @@ class Ragged {
   std::vector<float> storage_;
 };
 
+// Draws sizes that nobody chose; always the same ones, so that a failure comes again.
+class Sizes {
+ public:
+  std::int64_t operator()(std::int64_t least, std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>(least, most)(generator_);
+  }
+
+ private:
+  std::mt19937 generator_{20};
+};
+
+// The cases that were chosen, and `count` more from draw(Sizes&).
+template <typename Case, std::size_t kChosen, typename Draw>
+std::vector<Case> with_drawn(const Case (&chosen)[kChosen], int count, const Draw& draw) {
+  std::vector<Case> cases(chosen, chosen + kChosen);
+  Sizes size;
+  for (int i = 0; i < count; ++i) cases.push_back(draw(size));
+  return cases;
+}
+
 inline Tensor random_tensor(const Shape& shape, unsigned seed, float deviation = 1.0F) {
   std::mt19937 generator(seed);
   std::normal_distribution<float> normal(0.0F, deviation);
