@@ -28,8 +28,9 @@ expect() {
 
 same() { diff -r "$1" "$2" >/dev/null || fault "$2 is not $1: $(diff -rq "$1" "$2" | head -n 3)"; }
 
-# Waits until a folder holds some pictures, or the process is gone.
-await() { while [ "$(find "$1" -name '*.png' 2>/dev/null | wc -l)" -lt "$2" ] && kill -0 "$3" 2>/dev/null; do sleep 0.02; done; }
+# await FOLDER PICTURES PROCESS: waits until the folder holds so many, or the process is gone.
+await() { while [ "$(drawn "$1")" -lt "$2" ] && kill -0 "$3" 2>/dev/null; do sleep 0.02; done; }
+drawn() { find "$1" -name '*.png' 2>/dev/null | wc -l; }
 
 colours=(red blue green yellow purple orange black white)
 {
@@ -129,15 +130,49 @@ if [ -n "$mpirun" ]; then
   expect 0 'drawn in .* by 2 processes' "${pair[@]}" --out ranks
   same one ranks
   [ "$(wc -l <ranks.run/manifest-0-of-1-rank-1.jsonl)" -gt 0 ] || fault "rank 1 did nothing"
+  # rank NUMBER: its process, among those that mpirun ($!) started.
+  rank() {
+    for process in $(pgrep -P $!); do
+      grep -qz "^OMPI_COMM_WORLD_RANK=$1\$" "/proc/$process/environ" && echo "$process"
+    done
+  }
   "${pair[@]}" --out dead -q 2>/dev/null &
   await dead 2 $!
-  # Which of the two is which rank does not matter; mpirun stops the other.
-  pkill -KILL -P $! -n -x "$(basename "$scalekv")" || fault "no rank to kill"
+  kill -KILL "$(rank 1)" || fault "no rank to kill"  # mpirun stops the other
   wait $! && fault "a killed rank is no failure"
-  left=$(find dead -name '*.png' | wc -l)
-  [ "$left" -lt "$pictures" ] || fault "the rank was killed too late"
+  [ "$(drawn dead)" -lt "$pictures" ] || fault "the rank was killed too late"
   expect 0 'drawn' "${pair[@]}" --out dead
   same one dead
+
+  # A rank that stands still keeps the one picture it is at; the other draws the rest, and says how far the whole is.
+  "${pair[@]}" --out slow 2>progress &
+  await slow 1 $!
+  still=$(rank 1)
+  kill -STOP "$still" || fault "no rank to stop"
+  mine=$(cat slow.run/manifest-*-rank-1.jsonl 2>/dev/null | wc -l)
+  for ((i = 0; i < 600; i++)); do
+    grep -qE "^sample: [0-9]+ of $pictures pictures" progress && [ "$(drawn slow)" -ge $((pictures - 1)) ] && break
+    sleep 0.1
+  done
+  [ "$(drawn slow)" -ge $((pictures - 1)) ] || fault "a rank that stands still holds up $((pictures - $(drawn slow))) pictures"
+  grep -qE "^sample: [0-9]+ of $pictures pictures" progress || fault "rank 0 does not say how far the whole is"
+  kill -CONT "$still"
+  wait $! || fault "a rank that stood still is no failure"
+  [ "$(wc -l <slow.run/manifest-0-of-1-rank-0.jsonl)" -ge $((pictures - 1 - mine)) ] || fault "rank 0 did not draw the rest"
+  same one slow
+  # Signals: to a rank, which tells the others, and to mpirun, which stops them all. Nothing half-written stays.
+  for target in rank mpirun; do
+    "${pair[@]}" --out "$target" -q 2>/dev/null &
+    await "$target" 1 $!
+    if [ $target = rank ]; then kill -TERM "$(rank 1)"; else kill -TERM $!; fi
+    wait $!
+    code=$?
+    [ $target = rank ] && [ $code -ne 130 ] && fault "SIGTERM to a rank does not give exit code 130"
+    [ $code -eq 0 ] && fault "SIGTERM to mpirun is no failure"
+    ls "$target".run/part-* >/dev/null 2>&1 && fault "SIGTERM to $target leaves half a picture"
+    expect 0 'drawn' "${pair[@]}" --out "$target"
+    same one "$target"
+  done
   expect 1 'rank 1: .*missing.safetensors' "$mpirun" -n 1 "${sample[@]}" --out broken : -n 1 "${sample[@]}" --out broken --model missing.safetensors
   expect 1 'policy was' "${pair[@]}" --out one --policy full
   expect 0 'drawn' "${pair[@]}" --out broken
