@@ -117,6 +117,11 @@ std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, 
   return rows;
 }
 
+int drafter_count(int layers) {
+  constexpr int kLayersPerDrafter = 13;
+  return std::max(1, layers / kLayersPerDrafter);
+}
+
 std::map<int, std::vector<int>> default_drafters(int layers) {
   if (layers == 32) return {{1, {0, 23}}, {13, {0}}};
   if (layers == 40) return {{1, {0, 1, 2}}};

@@ -66,6 +66,10 @@ std::int64_t mean_tokens(double share, const CacheGeometry& geometry);
 std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, std::int64_t mean,
                                                  const std::map<int, std::vector<int>>& drafters);
 
+// Drafters among so many layers where a calibration names them: one in 13, as in the published tables (2 of 32, 3 of
+// 40), and at least one.
+int drafter_count(int layers);
+
 // The drafter layers to assume: those published for 2B (32 layers) and 8B (40 layers); for any other depth the first
 // layer of every 16, which is where the published models have most of theirs, until a calibration says better.
 std::map<int, std::vector<int>> default_drafters(int layers);

@@ -257,6 +257,13 @@ std::string to_published_json(const BudgetFile& file) {
   const auto heads = static_cast<std::size_t>(file.geometry.heads);
   for (const auto& [number, row] : file.capacities) {
     const std::set<std::int64_t> values(row.begin(), row.end());
+    if (*values.begin() < kPublishedWindow) {
+      fail(
+          "scale {} has a capacity of {} tokens, and the published selector fails below its window of {}; take a "
+          "larger "
+          "budget, or leave out --published",
+          number, *values.begin(), kPublishedWindow);
+    }
     if (values.size() > 2) fail("scale {} has {} different capacities, the published shape two", number, values.size());
     nlohmann::ordered_json mine = {{"Max", *values.rbegin()}, {"Min", *values.begin()}};
     for (std::size_t i = 0; i < row.size(); i += heads) {

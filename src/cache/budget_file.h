@@ -29,7 +29,8 @@ BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry,
 
 std::string to_json(const BudgetFile& file);
 // The shape of the files in the ScaleKV repository: {"Scale 9": {"Max": 920, "Min": 632, "Block 0": 1, ...}, ...}.
-// Throws Error where an allocation has more than two capacities in a row or differs between heads.
+// Throws Error where an allocation has more than two capacities in a row, differs between heads, or has a capacity
+// below 16, which the published selector cannot serve.
 std::string to_published_json(const BudgetFile& file);
 
 // Reads either shape. layers, heads: of the model that it is for. Throws Error with one sentence on anything that

@@ -87,4 +87,14 @@ KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vec
   return bytes;
 }
 
+double paper_kv_mebibytes(const KeepPlan& plan) {
+  constexpr std::int64_t kSequences = 16, kKeyAndValueBytes = 4 + 2;
+  const CacheGeometry& geometry = plan.geometry();
+  std::int64_t tokens = 0;  // x layers x heads
+  for (int layer = 0; layer < geometry.layers; ++layer) {
+    for (int head = 0; head < geometry.heads; ++head) tokens += plan.before(geometry.scale_count() - 1, layer, head);
+  }
+  return static_cast<double>(tokens * geometry.head_size * kKeyAndValueBytes * kSequences) / (1024.0 * 1024.0);
+}
+
 }  // namespace scalekv::cache

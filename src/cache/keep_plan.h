@@ -51,4 +51,8 @@ struct KvBytes {
 KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vector<std::int64_t>& group,
                          kernels::KvPrecision precision);
 
+// The paper's figure for a cache (its table 1), in MiB: the history that the last scale finds, keys of 4 bytes and
+// values of 2, as the published code keeps them, of 16 sequences (8 images, guided).
+double paper_kv_mebibytes(const KeepPlan& plan);
+
 }  // namespace scalekv::cache

@@ -12,21 +12,7 @@
 namespace scalekv::cache {
 namespace {
 
-// One drafter in so many layers, as in the published tables (2 of 32, 3 of 40).
-constexpr int kLayersPerDrafter = 13;
-
 Policy make_full(const PolicyRequest&, const CacheGeometry&) { return {"full", Budget(), nullptr}; }
-
-// ScaleKV (arXiv 2505.19602): drafters keep their history, refiners almost none.
-Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
-  const std::int64_t mean = mean_tokens(request.share, geometry);
-  const int drafters = std::max(1, geometry.layers / kLayersPerDrafter);
-  const auto rows = allocate_scale_budget(geometry, mean,
-                                          request.calibration ? find_drafters(request.calibration->statistics, drafters)
-                                                              : default_drafters(geometry.layers));
-  return {"scalekv", make_scale_budget(geometry.layers, geometry.heads, mean, rows),
-          request.selector == "attention" ? make_attention_selector() : make_reference_selector()};
-}
 
 struct Entry {
   std::string_view name;

@@ -30,24 +30,11 @@ class LastWindowSelector final : public Selector {
 
 }  // namespace
 
+std::shared_ptr<const Selector> make_last_window_selector() { return std::make_shared<LastWindowSelector>(); }
+
 Policy make_snapkv(const PolicyRequest& request, const CacheGeometry& geometry) {
   return {request.name, make_uniform_budget(geometry, mean_tokens(request.share, geometry)),
-          std::make_shared<LastWindowSelector>()};
-}
-
-Policy make_pyramidkv(const PolicyRequest& request, const CacheGeometry& geometry) {
-  const std::int64_t mean = mean_tokens(request.share, geometry);
-  std::map<int, std::vector<std::int64_t>> rows;
-  for (int number = 2; number <= geometry.scale_count(); ++number) {
-    const std::int64_t history = geometry.tokens_before(number - 1);
-    if (history <= mean) continue;
-    auto& row = rows[number];
-    for (const std::int64_t capacity : pyramid_row(geometry.layers, mean, history)) {
-      row.insert(row.end(), static_cast<std::size_t>(geometry.heads), capacity);
-    }
-  }
-  return {request.name, Budget(geometry.layers, geometry.heads, mean, std::move(rows)),
-          std::make_shared<LastWindowSelector>()};
+          make_last_window_selector()};
 }
 
 }  // namespace scalekv::cache

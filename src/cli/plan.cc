@@ -46,11 +46,8 @@ Answer answer(const PlanOptions& options) {
   result.plan =
       pipeline::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);
   const cache::CacheGeometry geometry = infinity::cache_geometry(result.sizes.transformer, result.resolved.schedule);
-  const bool full = request.cache.policy == "full";
-  result.paper_kv_mebibytes_full = pipeline::paper_kv_mebibytes(geometry, geometry.history());
-  result.paper_kv_mebibytes =
-      full ? result.paper_kv_mebibytes_full
-           : pipeline::paper_kv_mebibytes(geometry, cache::mean_tokens(request.cache.budget, geometry));
+  result.paper_kv_mebibytes_full = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, cache::Budget()));
+  result.paper_kv_mebibytes = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, result.resolved.policy.budget));
   result.available = pipeline::memory_allowed(open.memory_limit);
   if (result.plan.peak() > result.available) result.fits = pipeline::what_fits(question, result.available);
   return result;

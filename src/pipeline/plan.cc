@@ -121,12 +121,6 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
   return plan;
 }
 
-double paper_kv_mebibytes(const cache::CacheGeometry& geometry, std::int64_t tokens) {
-  constexpr std::int64_t kSequences = 16, kKeyAndValueBytes = 4 + 2;
-  const std::int64_t channels = geometry.layers * geometry.heads * geometry.head_size;
-  return static_cast<double>(tokens * channels * kKeyAndValueBytes * kSequences) / (1024.0 * 1024.0);
-}
-
 PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request) {
   auto bundle = std::make_shared<const checkpoint::Bundle>(open_bundle(file, open));
   const PromptTokenizer tokenizer(bundle->tokenizer, read_sizes(*bundle, open.weights).text.vocabulary);

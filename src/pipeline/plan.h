@@ -41,10 +41,6 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const infinity::GenerationRequest& resolved,
                        const TextLengths& texts, bool keep_text_encoder);
 
-// The paper's figure for a cache (its table 1), in MiB: keys of 4 bytes and values of 2, as the published code keeps
-// them, of 16 sequences (8 images, guided), `tokens` a layer and head.
-double paper_kv_mebibytes(const cache::CacheGeometry& geometry, std::int64_t tokens);
-
 // A request that takes less, and how to ask for it.
 struct Alternative {
   std::string options;  // "--weights int8 --kv int8"

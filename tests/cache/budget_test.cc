@@ -103,22 +103,32 @@ TEST(Budget, RefusesWhatDoesNotFit) {
   EXPECT_THROW(budget.check_fits(geometry_2b()), Error);
 }
 
-// The paper's table counts, per token and layer, keys of 4 bytes and values of 2, for 16 sequences, over the history.
-std::int64_t paper_megabytes(const CacheGeometry& geometry, std::int64_t mean) {
-  const std::int64_t width = geometry.heads * geometry.head_size;
-  return mean * geometry.layers * width * 6 * 16 / (1024 * 1024);
+// MiB, rounded down as in the paper's table. share: of scalekv with the published drafters; 1 is the full cache.
+std::int64_t paper_figure(const CacheGeometry& geometry, double share) {
+  Budget budget;
+  if (share < 1.0) {
+    const std::int64_t mean = mean_tokens(share, geometry);
+    budget = make_scale_budget(geometry.layers, geometry.heads, mean,
+                               allocate_scale_budget(geometry, mean, default_drafters(geometry.layers)));
+  }
+  return static_cast<std::int64_t>(paper_kv_mebibytes(KeepPlan(geometry, budget)));
 }
 
 TEST(PaperAccounting, ReproducesAllEightFigures) {
-  const auto mean = [](double share) { return mean_tokens(share, geometry_2b()); };
-  EXPECT_EQ(paper_megabytes(geometry_2b(), 6425), 38550);
-  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.20)), 7800);
-  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.10)), 3900);
-  EXPECT_EQ(paper_megabytes(geometry_2b(), mean(0.04)), 1590);
-  EXPECT_EQ(paper_megabytes(geometry_8b(), 6425), 84328);
-  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.20)), 17062);
-  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.10)), 8531);
-  EXPECT_EQ(paper_megabytes(geometry_8b(), mean(0.04)), 3478);
+  EXPECT_EQ(paper_figure(geometry_2b(), 1.0), 38550);
+  EXPECT_EQ(paper_figure(geometry_2b(), 0.20), 7800);
+  EXPECT_EQ(paper_figure(geometry_2b(), 0.10), 3900);
+  EXPECT_EQ(paper_figure(geometry_2b(), 0.04), 1590);
+  EXPECT_EQ(paper_figure(geometry_8b(), 1.0), 84328);
+  EXPECT_EQ(paper_figure(geometry_8b(), 0.20), 17062);
+  EXPECT_EQ(paper_figure(geometry_8b(), 0.10), 8531);
+  EXPECT_EQ(paper_figure(geometry_8b(), 0.04), 3478);
+}
+
+TEST(Drafters, AsManyAsPublished) {
+  EXPECT_EQ(drafter_count(32), 2);
+  EXPECT_EQ(drafter_count(40), 3);
+  EXPECT_EQ(drafter_count(6), 1);
 }
 
 TEST(KeepPlan, FollowsThePublishedRule) {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cache/calibrated.h"
+#include "cache/planned.h"
+
 namespace scalekv::cache {
 namespace {
 
@@ -78,6 +81,112 @@ TEST(HeavyHitters, AddUpOverSelections) {
   EXPECT_EQ(made.select(policy, 4, received), (std::vector<std::int32_t>{2, 7, 20, 21}));
   EXPECT_GT(received[2], 1.0F);  // 12 queries, each gives token 2 most of its weight
   EXPECT_NEAR(std::accumulate(received.begin(), received.end(), 0.0F), 112.0F, 1e-3F);
+}
+
+TEST(PyramidKv, ChoosesAsSnapKvWithinItsOwnRows) {
+  const Policy policy = make_pyramidkv({.name = "pyramidkv", .share = 8.0 / 17.0}, kRivalsGeometry);
+  // A mean of 8 tokens: only the last map's history, 17 tokens, exceeds it. Two layers of three heads.
+  EXPECT_EQ(policy.budget.rows(), (std::map<int, std::vector<std::int64_t>>{{4, {15, 15, 15, 1, 1, 1}}}));
+  Case made;
+  made.keys[4] = 9.0F;
+  EXPECT_EQ(made.select(policy, 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
+}
+
+// Statistics of one head at a scale of which only these are known.
+HeadStatistics means_of(const CacheGeometry& geometry, int scale, std::vector<double> received, double dispersion) {
+  received.resize(static_cast<std::size_t>(scale), 0.0);
+  return {.dispersion = dispersion,
+          .received = std::move(received),
+          .lost = std::vector<double>(kept_grid(geometry.tokens_before(scale)).size(), 0.0),
+          .removal = std::vector<double>(removal_regions(geometry, scale), 0.0)};
+}
+
+TEST(HeatKv, DropsTheColdestWholeScalesUntilTheBudgetHolds) {
+  // Maps of 1, 2, 4, 8, 16 and 32 tokens; two heads; a mean of 12 tokens protects the first three maps, 7 tokens.
+  const CacheGeometry geometry{
+      .layers = 1, .heads = 2, .head_size = 1, .scales = {{1, 1}, {1, 2}, {2, 2}, {2, 4}, {4, 4}, {4, 8}}};
+  AttentionStatistics statistics(geometry);
+  // Heat of the map of 8: 0.3 in head 0 (the mean of 0.4 and 0.2) and 0.05 in head 1; of the map of 16: 0.1 and 0.2.
+  // Protected maps are cold, and stay.
+  statistics.set(4, 0, 0, means_of(geometry, 4, {0.0, 0.0, 0.0, 0.4}, 0.0), 1);
+  statistics.set(5, 0, 0, means_of(geometry, 5, {0.0, 0.0, 0.0, 0.2, 0.1}, 0.0), 1);
+  statistics.set(4, 0, 1, means_of(geometry, 4, {0.0, 0.0, 0.0, 0.1}, 0.0), 1);
+  statistics.set(5, 0, 1, means_of(geometry, 5, {0.0, 0.0, 0.0, 0.0, 0.2}, 0.0), 1);
+  const TokenPlan plan = plan_blocks(statistics, geometry, 12);
+  ASSERT_EQ(plan.size(), 2U);  // histories of 15 and 31 tokens
+  const auto first = [](std::size_t tokens, std::size_t history) {
+    std::vector<bool> kept(history, false);
+    std::fill_n(kept.begin(), tokens, true);
+    return kept;
+  };
+  // 30 tokens may be 24: without head 1's map of 8 they are 22.
+  EXPECT_EQ(plan.at(5)[0], first(15, 15));
+  EXPECT_EQ(plan.at(5)[1], first(7, 15));
+  // 62 may be 24: then head 0's map of 16 goes, then head 1's, and head 0's map of 8, the hottest, stays.
+  EXPECT_EQ(plan.at(6)[0], first(15, 31));
+  EXPECT_EQ(plan.at(6)[1], first(7, 31));
+}
+
+TEST(HeatKv, ProtectsFewerMapsWhereTheyAreMoreThanTheBudget) {
+  const CacheGeometry geometry{.layers = 1, .heads = 2, .head_size = 1, .scales = {{1, 1}, {1, 2}, {2, 2}, {2, 4}}};
+  AttentionStatistics statistics(geometry);
+  for (int scale = 1; scale < 4; ++scale) {
+    for (int head = 0; head < 2; ++head) {
+      statistics.set(scale, 0, head, means_of(geometry, scale, {0.0, 0.1, 0.2}, 0.0), 1);
+    }
+  }
+  const TokenPlan plan = plan_blocks(statistics, geometry, 2);
+  // A history of 3: head 0 gives up its map of 2. Of 7: both give up everything but the first token.
+  EXPECT_EQ(
+      plan,
+      (TokenPlan{
+          {3, {{true, false, false}, {true, true, true}}},
+          {4, {{true, false, false, false, false, false, false}, {true, false, false, false, false, false, false}}}}));
+}
+
+// Six heads; those of the larger dispersion (1, 3 and 4) are structural.
+std::shared_ptr<const Calibration> hack_calibration() {
+  auto made = std::make_shared<Calibration>(Calibration{"toy", 1, AttentionStatistics(kRivalsGeometry)});
+  const std::vector<double> dispersion = {0.1, 0.9, 0.2, 0.8, 0.7, 0.3};
+  for (int head = 0; head < 6; ++head) {
+    for (int scale = 1; scale < 4; ++scale) {
+      // Of a token: 0.2 of the first map, 0.1 of the second, 0.05 of the third.
+      const std::vector<double> received = scale == 3 ? std::vector<double>{0.2, 0.4, 0.6} : std::vector<double>{};
+      made->statistics.set(scale, head / 3, head % 3,
+                           means_of(kRivalsGeometry, scale, received, dispersion[static_cast<std::size_t>(head)]), 1);
+    }
+  }
+  return made;
+}
+
+TEST(Hack, StructuralHeadsGetThreeTimesWhatContextualOnesGet) {
+  const Policy policy = make_hack({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
+  EXPECT_EQ(policy.budget.rows(), (std::map<int, std::vector<std::int64_t>>{{4, {4, 12, 4, 12, 12, 4}}}));
+}
+
+TEST(Hack, EachKindOfHeadScoresInItsOwnWay) {
+  const Policy policy = make_hack({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
+  // The third map, 12 tokens, after a whole history of 5.
+  std::vector<float> keys(17, 0.0F);
+  std::vector<float> values(17, 1.0F);
+  keys[7] = 9.0F;
+  values[3] = 4.0F;
+  values[7] = 10.0F;
+  const auto select = [&](int head, std::int64_t capacity) {
+    const SelectionFacts facts{.scale = 2, .head = head, .map = {3, 4}, .history = 5, .capacity = capacity};
+    const auto rows = static_cast<std::int64_t>(policy.selector->observed_queries(facts).size());
+    const std::vector<float> queries(static_cast<std::size_t>(rows), 1.0F);
+    std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
+    const SelectionInput input{.queries = View<const float>(queries.data(), {rows, 1}),
+                               .history = {keys.data(), values.data(), 5, 1},
+                               .map = {keys.data() + 5, values.data() + 5, 12, 1}};
+    policy.selector->select(facts, input, kept);
+    return std::pair(rows, kept);
+  };
+  // Contextual: all 12 queries look at token 7, whose weight the two on either side share; equal ones, lowest first.
+  EXPECT_EQ(select(0, 4), std::pair(std::int64_t{12}, std::vector<std::int32_t>{5, 6, 7, 8}));
+  // Structural, no query: prior times length is 0.05 x 10 for token 7, 0.1 x 4 for token 3, 0.2 for token 0.
+  EXPECT_EQ(select(1, 3), std::pair(std::int64_t{0}, std::vector<std::int32_t>{0, 3, 7}));
 }
 
 }  // namespace

@@ -149,8 +149,8 @@ TEST(Plan, CountsAsThePaperDoes) {
   const auto megabytes = [](const char* name, double share) {
     const ModelSizes sizes = read_sizes(random_bundle(find_architecture(name), 0), "");
     const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
-    const std::int64_t tokens = share == 1.0 ? geometry.history() : cache::mean_tokens(share, geometry);
-    return static_cast<std::int64_t>(paper_kv_mebibytes(geometry, tokens));
+    const cache::Policy policy = cache::make_policy({share == 1.0 ? "full" : "scalekv", share}, geometry);
+    return static_cast<std::int64_t>(cache::paper_kv_mebibytes(cache::KeepPlan(geometry, policy.budget)));
   };
   EXPECT_EQ(megabytes("infinity-2b", 1.0), 38550);
   EXPECT_EQ(megabytes("infinity-2b", 0.2), 7800);

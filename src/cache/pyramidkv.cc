@@ -1,5 +1,6 @@
-// PyramidKV's budget: early layers, which spread their attention, get more than late ones. The published rule: the last
-// layer gets 1/20 of the mean, the first twice the mean less that, and the others lie on the line between.
+// PyramidKV: SnapKV's tokens with a budget of its own. Early layers, which spread their attention, get more than late
+// ones. The published rule: the last layer gets 1/20 of the mean, the first twice the mean less that, and the others
+// lie on the line between.
 #include <algorithm>
 
 #include "cache/rivals.h"
@@ -28,6 +29,20 @@ std::vector<std::int64_t> pyramid_row(int layers, std::int64_t mean, std::int64_
     if (*capacity > 1) --*capacity, ++left;
   }
   return row;
+}
+
+Policy make_pyramidkv(const PolicyRequest& request, const CacheGeometry& geometry) {
+  const std::int64_t mean = mean_tokens(request.share, geometry);
+  std::map<int, std::vector<std::int64_t>> rows;
+  for (int number = 2; number <= geometry.scale_count(); ++number) {
+    const std::int64_t history = geometry.tokens_before(number - 1);
+    if (history <= mean) continue;
+    auto& row = rows[number];
+    for (const std::int64_t capacity : pyramid_row(geometry.layers, mean, history)) {
+      row.insert(row.end(), static_cast<std::size_t>(geometry.heads), capacity);
+    }
+  }
+  return {request.name, Budget(geometry.layers, geometry.heads, mean, std::move(rows)), make_last_window_selector()};
 }
 
 }  // namespace scalekv::cache
