@@ -79,14 +79,17 @@ nlohmann::json config_of(const ConvertOptions& options, const checkpoint::Bundle
   return config;
 }
 
-// The metadata entry `calibration`: the file beside the model (or the transformer), or what the model itself holds.
-std::string calibration_of(const checkpoint::BundlePaths& sources, const checkpoint::Bundle& bundle) {
-  const std::filesystem::path beside =
-      pipeline::calibration_beside(sources.transformer.empty() ? sources.model : sources.transformer);
-  if (!std::filesystem::exists(beside)) return bundle.calibration_json;
-  std::string text = read_file(beside);
-  static_cast<void>(cache::parse_calibration(text, beside.string()));  // better refused now than whenever it is opened
-  return text;
+// The metadata entry `calibration`: the file beside the model (or the transformer), or what the model itself holds,
+// under the model's new name.
+std::string calibration_of(const checkpoint::BundlePaths& sources, const checkpoint::Bundle& bundle,
+                           const std::string& name) {
+  const auto found = pipeline::open_calibration(
+      sources.model, {.transformer = sources.transformer, .vae = sources.vae, .text_encoder = sources.text_encoder},
+      bundle);
+  if (!found) return "";
+  cache::Calibration calibration = *found;
+  calibration.model = name;
+  return cache::to_json(calibration);
 }
 
 void convert(const ConvertOptions& options) {
@@ -102,7 +105,7 @@ void convert(const ConvertOptions& options) {
   const auto plan = checkpoint::plan_conversion(bundle, conversion);
   const nlohmann::json config = config_of(options, bundle);
   conversion.config_json = config.dump();
-  conversion.calibration_json = calibration_of(options.sources, bundle);
+  conversion.calibration_json = calibration_of(options.sources, bundle, config["name"]);
   {
     ProgressBar bar("converting", options.quiet);
     std::signal(SIGINT, stop_converting);  // the bar's own way to stop is a pipeline's

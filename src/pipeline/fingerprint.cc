@@ -58,13 +58,16 @@ std::string model_fingerprint(const std::filesystem::path& model, const OpenOpti
 
 std::string calibration_fingerprint(const std::filesystem::path& model, const OpenOptions& options,
                                     const std::filesystem::path& calibration) {
-  std::filesystem::path path = calibration;
-  if (path.empty()) {
-    path = calibration_beside(model.empty() ? options.transformer : model);
-    if (!std::filesystem::exists(path)) return {};
-  }
   checkpoint::Sha256 hash;
-  add_path(hash, path);
+  const std::filesystem::path path = calibration.empty() ? calibration_beside(model, options.transformer) : calibration;
+  if (path.empty()) {
+    if (!options.random_architecture.empty()) return {};
+    const std::string embedded = embedded_calibration();
+    add_bytes(hash, std::as_bytes(std::span(embedded)));
+  } else {
+    if (!std::filesystem::exists(path) && calibration.empty()) return {};
+    add_path(hash, path);
+  }
   return hash.finish();
 }
 

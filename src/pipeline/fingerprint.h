@@ -13,8 +13,8 @@ namespace scalekv::pipeline {
 // arguments as Pipeline::open. Throws Error naming a file that cannot be read.
 std::string model_fingerprint(const std::filesystem::path& model, const OpenOptions& options);
 
-// The same of the calibration that a policy would use: the one that is named, else the one beside the model; empty
-// where there is none or it is part of the embedded model.
+// The same of the calibration that a policy would use: the one that is named, else the one beside the model or, where
+// no model is named, the embedded one. Empty where there is none or it is part of the model's file.
 std::string calibration_fingerprint(const std::filesystem::path& model, const OpenOptions& options,
                                     const std::filesystem::path& calibration);
 

@@ -1,6 +1,7 @@
 #include "pipeline/model.h"
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/threads.h"
 #include "pipeline/random_model.h"
 
@@ -23,25 +24,37 @@ checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOpti
   return random_bundle(find_architecture(options.random_architecture), 0);
 }
 
-std::filesystem::path calibration_beside(std::filesystem::path model) {
-  return model.replace_extension(".calibration.json");
+std::filesystem::path calibration_beside(const std::filesystem::path& model, const std::filesystem::path& transformer) {
+  std::filesystem::path path = transformer.empty() ? model : transformer;
+  return path.empty() ? path : path.replace_extension(".calibration.json");
+}
+
+void check_model_name(const std::string& made_for, const std::string& model, const std::string& where) {
+  if (!made_for.empty() && made_for != model) {
+    fail("{} is of the model {}, this one is {}; calibrate this model", where, made_for, model);
+  }
 }
 
 std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
                                                            const OpenOptions& options,
                                                            const checkpoint::Bundle& bundle) {
-  if (names_files(file, options)) {
-    const std::filesystem::path beside = calibration_beside(file.empty() ? options.transformer : file);
-    if (std::filesystem::exists(beside)) {
-      return std::make_shared<cache::Calibration>(cache::read_calibration(beside));
-    }
-    if (bundle.calibration_json.empty()) return nullptr;
-    return std::make_shared<cache::Calibration>(cache::parse_calibration(
-        bundle.calibration_json, fmt::format("{}: the metadata entry 'calibration'", bundle.description)));
-  }
   if (!options.random_architecture.empty()) return nullptr;
-  return std::make_shared<cache::Calibration>(
-      cache::parse_calibration(embedded_calibration(), "the embedded calibration"));
+  const std::filesystem::path beside = calibration_beside(file, options.transformer);
+  std::string where = "the embedded calibration";
+  std::string json;
+  if (!names_files(file, options)) {
+    json = embedded_calibration();
+  } else if (!beside.empty() && std::filesystem::exists(beside)) {
+    where = beside.string();
+    json = read_file(beside);
+  } else {
+    where = fmt::format("{}: the metadata entry 'calibration'", bundle.description);
+    json = bundle.calibration_json;
+  }
+  if (json.empty()) return nullptr;
+  auto calibration = std::make_shared<cache::Calibration>(cache::parse_calibration(json, where));
+  check_model_name(calibration->model, read_sizes(bundle, options.weights).name, where);
+  return calibration;
 }
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {

@@ -39,11 +39,15 @@ struct Model {
 // given, or random ones. Nothing is loaded yet.
 checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
 
-// NAME.calibration.json beside a model file NAME.safetensors.
-std::filesystem::path calibration_beside(std::filesystem::path model);
+// NAME.calibration.json beside the file NAME.* that holds the transformer: the one that is named for it, else the
+// model's. Empty where neither is named.
+std::filesystem::path calibration_beside(const std::filesystem::path& model, const std::filesystem::path& transformer);
+
+// Throws Error where a file that was made for one model (`made_for`; empty: it does not say) meets another.
+void check_model_name(const std::string& made_for, const std::string& model, const std::string& where);
 
 // What was measured of that model: the file beside it, or what its metadata hold, or the embedded one; null where there
-// is none.
+// is none. Throws Error where it is of another model.
 std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
                                                            const OpenOptions& options,
                                                            const checkpoint::Bundle& bundle);

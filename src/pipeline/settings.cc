@@ -31,17 +31,10 @@ std::vector<float> per_scale(const std::vector<float>& values, float fallback, s
   return std::vector<float>(scales, values.empty() ? fallback : values.front());
 }
 
-// Files that were made for a model say its name.
-void check_model(const std::string& name, const KnownModel& model, const std::filesystem::path& file) {
-  if (!name.empty() && name != model.name) {
-    fail("{} is of the model {}, this one is {}; calibrate this model", file.string(), name, model.name);
-  }
-}
-
 cache::Policy read_policy(const KnownModel& model, const CacheSettings& settings,
                           const cache::CacheGeometry& geometry) {
   const cache::BudgetFile file = cache::read_budgets(settings.budgets, geometry.layers, geometry.heads);
-  check_model(file.model, model, settings.budgets);
+  check_model_name(file.model, model.name, settings.budgets.string());
   return cache::make_policy(file, geometry, settings.selector);
 }
 
@@ -68,7 +61,7 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector, model.calibration};
   if (!request.cache.calibration.empty()) {
     policy.calibration = std::make_shared<cache::Calibration>(cache::read_calibration(request.cache.calibration));
-    check_model(policy.calibration->model, model, request.cache.calibration);
+    check_model_name(policy.calibration->model, model.name, request.cache.calibration.string());
   }
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
   const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer, resolved.schedule);
