@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cache/json_fields.h"
+#include "checkpoint/sha256.h"
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -68,6 +69,13 @@ CacheGeometry read_geometry(const nlohmann::json& json, const std::string& where
   return geometry;
 }
 
+Settings read_settings(const nlohmann::json& json, const std::string& where) {
+  if (!json.is_object()) fail("{}: \"settings\" is not an object", where);
+  Settings settings;
+  for (const auto& [key, value] : json.items()) settings[key] = json_text(json, key, where + ", \"settings\"");
+  return settings;
+}
+
 // Six digits are far more than the statistics hold, and keep the file small.
 double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
@@ -98,12 +106,26 @@ void Calibration::check_fits(const CacheGeometry& geometry) const {
   }
 }
 
+std::string prompts_sha256(std::span<const std::string> prompts) {
+  checkpoint::Sha256 hash;
+  for (const std::string& prompt : prompts) {
+    const std::uint64_t size = prompt.size();  // so that no two lists run together to the same bytes
+    hash.update(std::as_bytes(std::span(&size, 1)));
+    hash.update(std::as_bytes(std::span(prompt)));
+  }
+  return hash.finish();
+}
+
 std::string to_json(const Calibration& calibration) {
   const AttentionStatistics& statistics = calibration.statistics;
   const CacheGeometry& geometry = statistics.geometry();
   nlohmann::ordered_json json = {{"format", kCalibrationFormat},   {"model", calibration.model},
                                  {"prompts", calibration.prompts}, {"layers", geometry.layers},
                                  {"heads", geometry.heads},        {"head_size", geometry.head_size}};
+  if (!calibration.settings.empty()) {
+    json["settings"] = calibration.settings;
+    json["prompts_sha256"] = calibration.prompts_sha256;
+  }
   const auto index = attention_selectivity(statistics);
   for (int scale = 0; scale < geometry.scale_count(); ++scale) {
     const MapSize& map = geometry.scales[static_cast<std::size_t>(scale)];
@@ -137,6 +159,10 @@ Calibration parse_calibration(const std::string& json, const std::string& where)
   Calibration calibration{.model = json_text(read, "model", where),
                           .prompts = json_integer(read, "prompts", where, 1, kMostCount),
                           .statistics = AttentionStatistics(read_geometry(read, where))};
+  if (read.contains("settings")) {
+    calibration.settings = read_settings(read.at("settings"), where);
+    calibration.prompts_sha256 = json_text(read, "prompts_sha256", where);
+  }
   const nlohmann::json& scales = read.at("scales");
   for (int scale = 0; scale < calibration.statistics.geometry().scale_count(); ++scale) {
     read_scale(scales, scale, where, calibration.statistics);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "cache/attention_statistics.h"
+#include "core/settings.h"
 
 namespace scalekv::cache {
 
@@ -12,10 +14,17 @@ struct Calibration {
   std::string model;         // name of the model
   std::int64_t prompts = 0;  // prompts it was measured on
   AttentionStatistics statistics;
+  // How it was measured, and the SHA-256 of the prompts (prompts_sha256), for whoever goes on measuring. Empty where
+  // the file does not say: it can be used, but nothing can be added to it.
+  Settings settings = {};
+  std::string prompts_sha256 = {};
 
   // Throws Error unless the model has these layers and heads and no more scales than were measured.
   void check_fits(const CacheGeometry& geometry) const;
 };
+
+// Of prompts in their order.
+std::string prompts_sha256(std::span<const std::string> prompts);
 
 std::string to_json(const Calibration& calibration);
 // `where` names the text in errors. Throws Error with what is wrong and at which scale.

@@ -14,6 +14,7 @@ struct CacheGeometry {
   std::int64_t head_size = 0;
   std::vector<MapSize> scales;
 
+  bool operator==(const CacheGeometry&) const = default;
   int scale_count() const { return static_cast<int>(scales.size()); }
   std::int64_t map_tokens(int scale) const { return scales[static_cast<std::size_t>(scale)].tokens(); }
   // Tokens of all scales before `scale` (scale_count() gives all of them).

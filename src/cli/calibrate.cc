@@ -4,11 +4,13 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "cache/budget_file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "dataset/prompt_list.h"
@@ -37,23 +39,32 @@ struct CalibrateOptions {
   }
 };
 
-// Goes on with a calibration of the same model and size that was cut short; starts anew where there is none.
+// Goes on with a calibration that was cut short, of the same prompts with the same settings; starts anew where there is
+// none.
 cache::Calibration open_calibration(const CalibrateOptions& options, const pipeline::Model& model,
-                                    const Request& request) {
+                                    const Request& request, std::span<const std::string> prompts) {
   cache::Calibration fresh = pipeline::empty_calibration(model, request);
+  fresh.settings = run_settings(std::move(fresh.settings), options.model);
   if (options.fresh || !std::filesystem::exists(options.calibration_file())) return fresh;
   cache::Calibration found = cache::read_calibration(options.calibration_file());
-  found.check_fits(fresh.statistics.geometry());
-  if (found.model != fresh.model || found.statistics.geometry().scales != fresh.statistics.geometry().scales) {
-    fail("{} is a calibration of {} at another size or of another model; name another file with -o, or begin --fresh",
-         options.calibration_file().string(), found.model);
+  const auto refuse = [&](const std::string& reason) {
+    fail("{} {}; name another file with -o, or begin --fresh", options.calibration_file().string(), reason);
+  };
+  if (found.settings.empty()) refuse("does not say how it was measured, so nothing can be added to it");
+  const std::string different = differences(found.settings, fresh.settings);
+  if (!different.empty()) refuse(fmt::format("was measured with other settings ({})", different));
+  if (!(found.statistics.geometry() == fresh.statistics.geometry())) refuse("is of a model of other sizes");
+  const auto done = static_cast<std::size_t>(found.prompts);
+  if (done > prompts.size()) refuse(fmt::format("is of {} prompts already, not of {}", done, prompts.size()));
+  if (found.prompts_sha256 != cache::prompts_sha256(prompts.first(done))) {
+    refuse(fmt::format("was measured on other prompts than those of {}", options.prompts.string()));
   }
   return found;
 }
 
 cache::Calibration measure(const CalibrateOptions& options, const pipeline::Model& model, const Request& request,
                            const std::vector<std::string>& prompts) {
-  cache::Calibration calibration = open_calibration(options, model, request);
+  cache::Calibration calibration = open_calibration(options, model, request, prompts);
   ProgressBar bar("calibrate", options.model.quiet);
   const ProgressCallback interrupted = bar.callback();
   pipeline::calibrate(model, request, prompts, calibration, [&] {
@@ -96,18 +107,21 @@ void write_plots(const CalibrateOptions& options, const cache::AttentionStatisti
   }
 }
 
+// Those that `--policy scalekv` takes.
 void print_drafters(const cache::Calibration& calibration, bool as_json) {
-  const auto drafters = cache::find_drafters(calibration.statistics, 1);
+  const int count = cache::drafter_count(calibration.statistics.geometry().layers);
+  const auto drafters = cache::find_drafters(calibration.statistics, count);
   nlohmann::ordered_json report = {{"model", calibration.model}, {"prompts", calibration.prompts}};
   for (const auto& [number, layers] : drafters) report["drafters"][std::to_string(number)] = layers;
   if (as_json) {
     fmt::print("{}\n", report.dump(2));
     return;
   }
-  fmt::print("{} prompts of {}; the layer with the lowest Attention Selectivity Index, by scale:\n",
-             calibration.prompts, calibration.model);
+  const char* plural = count == 1 ? "" : "s";
+  fmt::print("{} prompts of {}; the drafter{}, lowest in Attention Selectivity Index, by scale:\n", calibration.prompts,
+             calibration.model, plural);
   for (const auto& [number, layers] : drafters)
-    fmt::print("  scale {:>2}: layer {}\n", number, fmt::join(layers, ", "));
+    fmt::print("  scale {:>2}: layer{} {}\n", number, plural, fmt::join(layers, ", "));
 }
 
 void calibrate(const CalibrateOptions& options) {
@@ -136,8 +150,8 @@ void add_calibrate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("calibrate", "measure a model's attention and allocate cache budgets from it");
   auto options = std::make_shared<CalibrateOptions>();
   options->request.add_to(*command);
-  for (const char* unused :
-       {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--selector", "--kv", "--calibration"}) {
+  for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--selector", "--kv",
+                             "--calibration", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")

@@ -5,19 +5,21 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "eval/evaluation.h"
 #include "eval/evaluation_log.h"
 #include "eval/evaluation_page.h"
 #include "eval/evaluation_table.h"
+#include "pipeline/description.h"
+#include "pipeline/fingerprint.h"
 
 namespace scalekv::cli {
 namespace {
@@ -71,14 +73,16 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
   return settings;
 }
 
-// One line that says what the evaluation is of.
-std::string heading(const eval::Evaluation& evaluation, const pipeline::Model& model, const Request& request) {
-  const nlohmann::ordered_json json = {{"format", "scalekv-evaluation-1"},
-                                       {"model", model.name},
-                                       {"seed", request.seed},
-                                       {"selector", request.cache.selector},
-                                       {"fingerprint", evaluation.fingerprint()}};
-  return json.dump();
+// What all samples have in common. The pictures of every policy hang on the calibration, too.
+Settings common_settings(const EvaluateOptions& options, const pipeline::Model& model, Request request) {
+  request.prompt = "any";
+  request.cache.policy = "full";
+  Settings settings = run_settings(pipeline::describe_request(model, request), options.model);
+  settings.erase("policy");
+  settings["selector"] = request.cache.selector;
+  settings["calibration_sha256"] =
+      pipeline::calibration_fingerprint(options.model.model, options.model.open, request.cache.calibration);
+  return settings;
 }
 
 // The settings that have every prompt so far, as rows.
@@ -143,7 +147,8 @@ void evaluate(const EvaluateOptions& options) {
   const eval::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
   for (const eval::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
-  eval::EvaluationLog log(options.out / "samples.jsonl", heading(evaluation, *model, request));
+  eval::EvaluationLog log(options.out / "samples.jsonl", common_settings(options, *model, request),
+                          evaluation.prompts().sha256());
   {
     ProgressBar bar("evaluate", options.model.quiet);
     const ProgressCallback interrupted = bar.callback();

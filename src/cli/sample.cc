@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/image.h"
@@ -125,15 +126,12 @@ class Sampler {
   }
 
   // What all pictures of the run have in common, and what may not change between two runs in one folder.
-  distributed::Settings settings() const {
+  Settings settings() const {
     Request request = request_;
     request.prompt = "any";
-    distributed::Settings settings = pipeline_->describe(request);
-    settings.erase("prompt");
-    settings["scalekv"] = SCALEKV_VERSION;
+    Settings settings = run_settings(pipeline_->describe(request), options_.model);
     settings["layout"] = dataset::layout_name(layout_);
     settings["images_per_prompt"] = fmt::format("{}", plan_.images_per_prompt);
-    settings["weights"] = pipeline::model_fingerprint(options_.model.model, options_.model.open);
     if (request.cache.policy != "full") {
       settings["calibration_sha256"] =
           pipeline::calibration_fingerprint(options_.model.model, options_.model.open, request.cache.calibration);

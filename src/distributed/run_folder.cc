@@ -1,7 +1,6 @@
 #include "distributed/run_folder.h"
 
 #include <fcntl.h>
-#include <fmt/ranges.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -41,23 +40,6 @@ Settings read_settings(const std::filesystem::path& path) {
     }
   }
   fail("{} is not what scalekv sample writes; choose another output folder", path.string());
-}
-
-std::string shown(const Settings& settings, const std::string& key) {
-  const auto found = settings.find(key);
-  return found == settings.end() ? "nothing" : found->second;
-}
-
-std::vector<std::string> differences(const Settings& before, const Settings& now) {
-  Settings all = before;
-  all.insert(now.begin(), now.end());
-  std::vector<std::string> different;
-  for (const auto& [key, ignored] : all) {
-    if (shown(before, key) != shown(now, key)) {
-      different.push_back(fmt::format("{} was {} and is {}", key, shown(before, key), shown(now, key)));
-    }
-  }
-  return different;
 }
 
 // Writes the file unless there is one: of several processes that try, one does.
@@ -155,10 +137,10 @@ std::string RunFolder::agree(const Settings& settings) const {
   const std::filesystem::path path = record_ / "settings.json";
   const std::string text = to_json(settings);
   if (!std::filesystem::exists(path)) create_once(path, record_ / ("settings-" + process_), text);
-  const std::vector<std::string> different = differences(read_settings(path), settings);
+  const std::string different = differences(read_settings(path), settings);
   if (!different.empty()) {
     fail("{} holds pictures drawn with other settings ({}); choose another folder or the same settings", out_.string(),
-         fmt::join(different, "; "));
+         different);
   }
   checkpoint::Sha256 hash;
   hash.update(std::as_bytes(std::span(text)));

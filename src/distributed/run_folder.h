@@ -7,16 +7,14 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/settings.h"
 #include "distributed/shard.h"
 
 namespace scalekv::distributed {
-
-using Settings = std::map<std::string, std::string>;
 
 // A file that is locked for as long as this lives, also against processes on other machines where the file system can.
 class FileLock {

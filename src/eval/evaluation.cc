@@ -43,18 +43,6 @@ std::int64_t peak_bytes(const cache::KeepPlan& plan, const infinity::GenerationR
   return cache::predict_kv_bytes(plan, rows, group, request.kv).peak;
 }
 
-// Keys of 4 and values of 2 bytes for 16 sequences, of the history that the last scale finds.
-double paper_megabytes(const cache::KeepPlan& plan) {
-  const cache::CacheGeometry& geometry = plan.geometry();
-  double tokens = 0.0;
-  for (int layer = 0; layer < geometry.layers; ++layer) {
-    for (int head = 0; head < geometry.heads; ++head) {
-      tokens += static_cast<double>(plan.before(geometry.scale_count() - 1, layer, head));
-    }
-  }
-  return tokens * static_cast<double>(geometry.head_size) * 6.0 * 16.0 / (1024.0 * 1024.0);
-}
-
 }  // namespace
 
 EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path) {
@@ -66,6 +54,24 @@ EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path) {
   read.captions = read_shapes_captions(path);
   for (const ShapesCaption& caption : read.captions) read.prompts.push_back(caption.prompt);
   return read;
+}
+
+std::vector<std::string> EvaluationPrompts::sha256() const {
+  std::vector<std::string> hashes;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    std::string text = prompts[i];
+    if (!captions.empty()) {
+      const ShapesCaption& caption = captions[i];
+      for (const AskedObject& object : caption.objects) {
+        text += fmt::format("\n{} {} {}", object.count, object.colour, object.shape);
+      }
+      text += fmt::format("\n{}\n{}", caption.relation, caption.background);
+    }
+    checkpoint::Sha256 hash;
+    hash.update(std::as_bytes(std::span(text)));
+    hashes.push_back(hash.finish());
+  }
+  return hashes;
 }
 
 double finite_psnr(const Image& a, const Image& b) {
@@ -99,7 +105,7 @@ SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   const cache::KeepPlan plan(geometry, request.policy.budget);
   const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), request);
   const std::int64_t peak = peak_bytes(plan, request);
-  return {peak, static_cast<double>(peak) / static_cast<double>(full), paper_megabytes(plan)};
+  return {peak, static_cast<double>(peak) / static_cast<double>(full), cache::paper_kv_mebibytes(plan)};
 }
 
 void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const {
@@ -139,17 +145,6 @@ Image Evaluation::draw_tokens(std::size_t prompt, const PolicySetting& setting) 
   };
   const infinity::Generation generation = infinity::generate(model_.transformer, request, hooks);
   return token_sheet(decode(generation), watch, geometry);
-}
-
-std::string Evaluation::fingerprint() const {
-  const infinity::Generation generation = infinity::generate(model_.transformer, resolve(kFull, 0));
-  checkpoint::Sha256 hash;
-  for (const auto& maps : generation.bits) {
-    for (const Tensor& bits : maps) {
-      hash.update(std::span(static_cast<const std::byte*>(bits.raw()), static_cast<std::size_t>(bits.bytes())));
-    }
-  }
-  return hash.finish();
 }
 
 }  // namespace scalekv::eval

@@ -24,6 +24,9 @@ struct PolicySetting {
 struct EvaluationPrompts {
   std::vector<std::string> prompts;
   std::vector<ShapesCaption> captions;  // empty, or one for each prompt
+
+  // For each prompt the SHA-256 of what its samples depend on: its text, and what the judge expects.
+  std::vector<std::string> sha256() const;
 };
 
 // Captions of the shapes world where the first line has "objects" (tools/README.md), else as dataset::read_prompts.
@@ -64,9 +67,6 @@ class Evaluation {
   void run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const;
   // Which tokens every layer and head holds for the last scale, drawn over the picture (eval/token_map.h).
   Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
-  // SHA-256 over the bits of the first prompt's picture with the full cache: the same where model, request and prompts
-  // are the same.
-  std::string fingerprint() const;
 
  private:
   infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt) const;

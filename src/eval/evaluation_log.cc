@@ -6,14 +6,18 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/whole_lines.h"
 
 namespace scalekv::eval {
 namespace {
 
-std::string to_line(const Sample& sample) {
+constexpr const char* kFormat = "scalekv-evaluation-2";
+
+std::string to_line(const Sample& sample, const std::string& prompt_sha256) {
   nlohmann::ordered_json json = {{"policy", sample.setting.policy},
                                  {"budget", sample.setting.budget},
                                  {"prompt", sample.prompt},
+                                 {"prompt_sha256", prompt_sha256},
                                  {"psnr", sample.psnr},
                                  {"ssim", sample.ssim},
                                  {"kl", sample.divergence.kl},
@@ -26,8 +30,7 @@ std::string to_line(const Sample& sample) {
 }
 
 // Throws nlohmann::json::exception where the line is not what to_line writes.
-Sample from_line(const std::string& line) {
-  const nlohmann::json json = nlohmann::json::parse(line);
+Sample from_json(const nlohmann::json& json) {
   Sample sample;
   sample.setting = {json.at("policy").get<std::string>(), json.at("budget").get<double>()};
   sample.prompt = json.at("prompt").get<std::size_t>();
@@ -42,38 +45,52 @@ Sample from_line(const std::string& line) {
   return sample;
 }
 
+void check_heading(const nlohmann::json& json, const Settings& settings, const std::filesystem::path& path) {
+  if (json.at("format").get<std::string>() != kFormat) {
+    fail("{} is the log of another version of scalekv; name another folder with -o, or begin --fresh", path.string());
+  }
+  const std::string different = differences(json.at("settings").get<Settings>(), settings);
+  if (!different.empty()) {
+    fail("{} is the log of another evaluation ({}); name another folder with -o, or begin --fresh", path.string(),
+         different);
+  }
+}
+
 }  // namespace
 
-EvaluationLog::EvaluationLog(std::filesystem::path path, const std::string& heading) : path_(std::move(path)) {
-  if (!std::filesystem::exists(path_)) {
-    write_file(path_, heading + "\n");
-    return;
-  }
-  std::string text = read_file(path_);
-  const std::size_t whole = text.rfind('\n') + 1;  // 0 where there is no whole line
-  text.resize(whole);
-  std::size_t begin = 0;
-  for (int number = 1; begin < text.size(); ++number) {
-    const std::size_t end = text.find('\n', begin);
-    const std::string line = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (number == 1) {
-      if (line != heading) {
-        fail(
-            "{} is the log of another evaluation (model, weights, prompts or settings differ); name another folder "
-            "with -o",
-            path_.string());
-      }
-      continue;
-    }
-    try {
-      samples_.push_back(from_line(line));
-    } catch (const nlohmann::json::exception&) {
-      fail("{}, line {}, is not a sample of an evaluation; delete the file to begin anew", path_.string(), number);
-    }
-  }
-  if (whole == 0) text = heading + "\n";
+EvaluationLog::EvaluationLog(std::filesystem::path path, const Settings& settings,
+                             std::vector<std::string> prompt_sha256)
+    : path_(std::move(path)), prompt_sha256_(std::move(prompt_sha256)) {
+  std::string text = std::filesystem::exists(path_) ? read_file(path_) : "";
+  text.resize(text.rfind('\n') + 1);  // 0 where there is no whole line
+  if (text.empty()) text = nlohmann::ordered_json({{"format", kFormat}, {"settings", settings}}).dump() + "\n";
+  read(text, settings);
   write_file(path_, text);
+}
+
+void EvaluationLog::read(const std::string& text, const Settings& settings) {
+  int number = 0;
+  for (const std::string_view line : whole_lines(text)) {
+    ++number;
+    try {
+      const nlohmann::json json = nlohmann::json::parse(line);
+      if (number == 1) {
+        check_heading(json, settings, path_);
+        continue;
+      }
+      const Sample sample = from_json(json);
+      const auto& sha256 = json.at("prompt_sha256").get_ref<const std::string&>();
+      if (sample.prompt < prompt_sha256_.size() && prompt_sha256_[sample.prompt] != sha256) {
+        fail(
+            "{} is the log of another evaluation (its prompt number {} is another); name another folder with -o, or "
+            "begin --fresh",
+            path_.string(), sample.prompt + 1);
+      }
+      samples_.push_back(sample);
+    } catch (const nlohmann::json::exception&) {
+      fail("{}, line {}, is not what scalekv evaluate writes; begin --fresh", path_.string(), number);
+    }
+  }
 }
 
 bool EvaluationLog::has(const PolicySetting& setting, std::size_t prompt) const {
@@ -83,7 +100,7 @@ bool EvaluationLog::has(const PolicySetting& setting, std::size_t prompt) const 
 
 void EvaluationLog::add(Sample sample) {
   std::ofstream file(path_, std::ios::app | std::ios::binary);
-  file << to_line(sample) << std::flush;
+  file << to_line(sample, prompt_sha256_.at(sample.prompt)) << std::flush;
   if (!file) fail("{} cannot be written; is the disk full?", path_.string());
   samples_.push_back(std::move(sample));
 }

@@ -6,22 +6,28 @@
 #include <string>
 #include <vector>
 
+#include "core/settings.h"
 #include "eval/evaluation.h"
 
 namespace scalekv::eval {
 
 class EvaluationLog {
  public:
-  // Opens the log at `path`, or begins one. `heading` is what the evaluation is of (model, settings, fingerprint): a
-  // log with another heading is somebody else's. A last line that was cut short is dropped. Throws Error with the line.
-  EvaluationLog(std::filesystem::path path, const std::string& heading);
+  // Opens the log at `path`, or begins one. settings: what all samples have in common. prompt_sha256: of every prompt
+  // (EvaluationPrompts::sha256). Throws Error where the log's differ from them, or with the line that is no sample. The
+  // list may have grown since, or shrunk. A last line that was cut short is dropped.
+  EvaluationLog(std::filesystem::path path, const Settings& settings, std::vector<std::string> prompt_sha256);
 
   const std::vector<Sample>& samples() const { return samples_; }
   bool has(const PolicySetting& setting, std::size_t prompt) const;
   void add(Sample sample);
 
  private:
+  // The samples of a log that is there.
+  void read(const std::string& text, const Settings& settings);
+
   std::filesystem::path path_;
+  std::vector<std::string> prompt_sha256_;
   std::vector<Sample> samples_;
 };
 

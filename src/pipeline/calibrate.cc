@@ -1,6 +1,7 @@
 #include "pipeline/calibrate.h"
 
 #include "infinity/generator.h"
+#include "pipeline/description.h"
 #include "pipeline/settings.h"
 #include "scalekv/errors.h"
 
@@ -8,25 +9,28 @@ namespace scalekv::pipeline {
 namespace {
 
 // The request with the full cache, whatever it asks for.
-infinity::GenerationRequest resolve_full(const Model& model, Request request) {
+Request with_full_cache(Request request) {
   request.cache = {.policy = "full"};
   if (request.prompt.empty()) request.prompt = "a prompt";  // each of the list takes its place
-  return resolve_request(model, request);
+  return request;
 }
 
 }  // namespace
 
 cache::Calibration empty_calibration(const Model& model, const Request& request) {
-  const infinity::GenerationRequest resolved = resolve_full(model, request);
-  return {.model = model.name,
-          .prompts = 0,
-          .statistics =
-              cache::AttentionStatistics(infinity::cache_geometry(model.transformer.config(), resolved.schedule))};
+  const Request full = with_full_cache(request);
+  const infinity::GenerationRequest resolved = resolve_request(model, full);
+  return {
+      .model = model.name,
+      .prompts = 0,
+      .statistics = cache::AttentionStatistics(infinity::cache_geometry(model.transformer.config(), resolved.schedule)),
+      .settings = describe_request(model, full),
+      .prompts_sha256 = cache::prompts_sha256({})};
 }
 
 void calibrate(const Model& model, const Request& request, const std::vector<std::string>& prompts,
                cache::Calibration& calibration, const std::function<bool()>& done) {
-  infinity::GenerationRequest generation = resolve_full(model, request);
+  infinity::GenerationRequest generation = resolve_request(model, with_full_cache(request));
   infinity::GenerationHooks hooks;
   hooks.attention_observer = [&](int scale, int layer, std::span<const kernels::AttentionHead> work) {
     calibration.statistics.add(scale, layer, work);
@@ -37,6 +41,7 @@ void calibrate(const Model& model, const Request& request, const std::vector<std
     generation.seeds = {{request.seed + i, 0}};
     infinity::generate(model.transformer, generation, hooks);
     ++calibration.prompts;
+    calibration.prompts_sha256 = cache::prompts_sha256(std::span(prompts).first(i + 1));
     if (!done()) throw Cancelled();
   }
 }

@@ -56,6 +56,13 @@ TEST(BudgetFile, ReadsAndWritesThePublishedShape) {
   EXPECT_EQ(file.capacities.at(4), (std::vector<std::int64_t>{20, 20, 40, 40}));
   EXPECT_EQ(parse_budgets(to_published_json(file), "again", 2, 2).capacities, file.capacities);
   EXPECT_THROW(to_published_json(allocated("adaptive")), Error);
+  // A mean of 4 tokens: nothing that could be read again, so nothing is written.
+  try {
+    static_cast<void>(to_published_json(allocated("scalekv")));
+    ADD_FAILURE() << "capacities below the window were written";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("below its window of 16"), std::string::npos) << error.what();
+  }
 }
 
 // The published 2B table, as its repository has it, through the file and through the allocator.
@@ -149,10 +156,22 @@ TEST(Calibration, ReadsWhatItWritesAndRefusesTheRest) {
   const std::string good = to_json(*calibration());
   const Calibration read = parse_calibration(good, "c.json");
   EXPECT_EQ(to_json(read), good);
+  EXPECT_TRUE(read.settings.empty());
+  Calibration known = *calibration();
+  known.settings = {{"seed", "3"}, {"cfg", "4"}};
+  known.prompts_sha256 = prompts_sha256(std::vector<std::string>{"a", "b c"});
+  const std::string described = to_json(known);
+  const Calibration read_again = parse_calibration(described, "c.json");
+  EXPECT_EQ(read_again.settings, known.settings);
+  EXPECT_EQ(read_again.prompts_sha256, known.prompts_sha256);
+  EXPECT_NE(known.prompts_sha256, prompts_sha256(std::vector<std::string>{"a b", "c"}));
   const std::vector<std::pair<std::string, const char*>> cases = {
       {"", "c.json"},
       {"[]", "\"format\" is missing"},
       {replaced(good, "scalekv-calibration-2", "scalekv-calibration-1"), "calibrate again"},
+      {replaced(described, "\"seed\":\"3\"", "\"seed\":3"), "\"seed\" is not a text"},
+      {replaced(described, "{\"cfg\":\"4\",\"seed\":\"3\"}", "[]"), "not an object"},
+      {replaced(described, "\"prompts_sha256\"", "\"something\""), "\"prompts_sha256\" is missing"},
       {replaced(good, "\"layers\":2", "\"layers\":-2"), "whole number"},
       {replaced(good, "\"layers\":2", "\"layers\":3"), "\"layers\" has 2 entries, not 3"},
       {replaced(good, "\"heads\":2", "\"heads\":4000"), "not a list of 4000 heads"},

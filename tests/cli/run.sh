@@ -128,18 +128,46 @@ expect 0 '2 prompts' -- calibrate --prompts prompts.txt -o half.json --plot inde
 expect 0 '2 prompts' -- calibrate --prompts prompts.txt -o whole.json
 cmp -s half.json whole.json || { echo "FAILED: a calibration that was cut short differs from one that was not"; failed=1; }
 for plot in index heads; do grep -q '</svg>' $plot.svg || { echo "FAILED: $plot.svg is not whole"; failed=1; }; done
+# What goes on is the same measurement: same prompts, same settings, nothing measured that was not asked for.
+printf 'a red circle\na blue square\n' >others.txt
+expect 1 'whole.json was measured on other prompts than those of others.txt' -- calibrate --prompts others.txt -o whole.json
+expect 1 'whole.json is of 2 prompts already, not of 1' -- calibrate --prompts prompts.txt -n 1 -o whole.json
+expect 1 'seed was 0 and is 4' -- calibrate --prompts prompts.txt --seed 4 -o whole.json
+expect 1 'cfg was .* and is 2' -- calibrate --prompts prompts.txt --cfg 2 -o whole.json
+sed 's/"settings":{[^}]*},"prompts_sha256":"[0-9a-f]*",//' whole.json >unsaid.json
+expect 1 'unsaid.json does not say how it was measured' -- calibrate --prompts prompts.txt -o unsaid.json
+expect 0 '128x128' -- generate "a red circle" --policy adaptive --calibration unsaid.json -o by-calibration.png
 for policy in scalekv heatkv adaptive; do
   cp whole.json $policy.calibration.json
   expect 0 'prompts' -- calibrate --prompts prompts.txt --policy $policy --budget 4% -o $policy.json
   expect 0 '128x128' -- generate "a red circle" --seed 3 --budget-file $policy.json -o by-file.png
 done
 expect 0 'prompts' -- calibrate --prompts prompts.txt --policy scalekv --budget 20% --published -o scalekv.json
+expect 0 '128x128' -- generate "a red circle" --budget-file scalekv.json -o by-file.png
+cp whole.json small.calibration.json
+expect 1 'below its window of 16' -- calibrate --prompts prompts.txt --policy scalekv --budget 4% --published -o small.json
+[ -e small.json ] && { echo "FAILED: budgets that cannot be read were written"; failed=1; }
 expect 2 'adaptive' -- calibrate --prompts prompts.txt --policy snapkv -o snapkv.json
 expect 1 'nowhere.json' -- generate "x" --budget-file nowhere.json
 expect 1 'no file of budgets|not \"Scale N\"' -- generate "x" --budget-file whole.json
 sed 's/"model":"[^"]*"/"model":"other"/' adaptive.json >other.json
 expect 1 'other.json is of the model other' -- generate "x" --budget-file other.json
 expect 1 'another picture size' -- generate "x" --budget-file adaptive.json --aspect 5:4
+# A calibration of another model, whether it is named, lies beside the model or is part of it. A model that is renamed
+# takes its own along.
+sed 's/"model":"shapes-7s"/"model":"other"/g' whole.json >other.calibration.json
+expect 1 'other.calibration.json is of the model other' -- generate "x" --policy adaptive --calibration other.calibration.json
+if [ -n "${2:-}" ]; then
+  cp "$2" other.safetensors
+  expect 1 'other.calibration.json is of the model other' -- generate "x" --model other.safetensors
+  expect 1 'other.calibration.json is of the model other' -- convert --model other.safetensors -o nothing.safetensors
+  cp whole.json other.calibration.json
+  expect 0 'renamed' -- convert --model other.safetensors --name renamed -o renamed.safetensors
+  rm other.calibration.json other.safetensors
+  expect 0 '128x128' -- generate "x" --policy adaptive --model renamed.safetensors -o renamed.png
+  sed 's/\\"model\\":\\"renamed\\"/\\"model\\":\\"revised\\"/' renamed.safetensors >revised.safetensors
+  expect 1 "the metadata entry 'calibration' is of the model revised" -- generate "x" --model revised.safetensors
+fi
 
 # An evaluation that is asked for again finds everything done and says the same.
 expect 0 'adaptive' -- evaluate --prompts prompts.txt --policies full,snapkv,adaptive --budgets 10,2 --strips 1 -o evaluated
@@ -147,7 +175,19 @@ cp evaluated/evaluation.json first.json
 expect 0 'adaptive' -- evaluate --prompts prompts.txt --policies full,snapkv,adaptive --budgets 10,2 --strips 1 -o evaluated
 cmp -s first.json evaluated/evaluation.json || { echo "FAILED: a finished evaluation was drawn again"; failed=1; }
 for file in csv md html; do [ -s evaluated/evaluation.$file ] || { echo "FAILED: evaluation.$file is missing"; failed=1; }; done
-expect 1 'another evaluation' -- evaluate --prompts prompts.txt --policies full --budgets 10 --seed 9 -o evaluated
+again=(evaluate --policies "full,snapkv,adaptive" --budgets "10,2" --strips 1 -o evaluated)
+expect 1 'another evaluation .*seed was 0 and is 9' -- "${again[@]}" --prompts prompts.txt --seed 9
+expect 1 'another evaluation .*kv was nothing and is int8' -- "${again[@]}" --prompts prompts.txt --kv int8
+expect 1 'another evaluation .*calibration_sha256' -- "${again[@]}" --prompts prompts.txt --calibration whole.json
+expect 1 'prompt number 2 is another' -- "${again[@]}" --prompts others.txt
+# More prompts go on from those that are there, fewer are read from them.
+samples=$(wc -l <evaluated/samples.jsonl)
+expect 0 'adaptive' -- "${again[@]}" --prompts prompts.txt -n 1
+[ "$(wc -l <evaluated/samples.jsonl)" = "$samples" ] || { echo "FAILED: prompts were drawn again"; failed=1; }
+printf 'a red circle\ntwo green stars\na blue square\n' >more.txt
+expect 0 'adaptive' -- "${again[@]}" --prompts more.txt
+[ "$(wc -l <evaluated/samples.jsonl)" = $((samples + (samples - 1) / 2)) ] ||
+  { echo "FAILED: other prompts than the new one were drawn"; failed=1; }
 expect 2 "no cache policy 'magic'" -- evaluate --prompts prompts.txt --policies magic -o evaluated
 expect 2 'budget' -- evaluate --prompts prompts.txt --budgets 200 -o evaluated
 exit $failed

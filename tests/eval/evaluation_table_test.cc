@@ -82,37 +82,87 @@ class LogFile : public ::testing::Test {
       fmt::format("evaluation_log_{}.jsonl", ::testing::UnitTest::GetInstance()->current_test_info()->name());
 };
 
+const Settings kSettings = {{"cfg", "3"}, {"model", "toy"}};
+
 TEST_F(LogFile, GoesOnWhereItStopped) {
   {
-    EvaluationLog log(path_, "{\"of\":1}");
+    EvaluationLog log(path_, kSettings, {"a", "b"});
     log.add(sample("snapkv", 0, 0.2));
     log.add(sample("snapkv", 1, 0.4));
   }
   std::ofstream(path_, std::ios::app) << "{\"policy\":\"sna";  // the process was killed here
-  EvaluationLog log(path_, "{\"of\":1}");
+  EvaluationLog log(path_, kSettings, {"a", "b", "c"});        // more prompts than before
   ASSERT_EQ(log.samples().size(), 2U);
   EXPECT_EQ(log.samples()[1].divergence.kl, 0.4);
   EXPECT_EQ(log.samples()[0].right, true);
   EXPECT_TRUE(log.has({"snapkv", 0.1}, 1));
   EXPECT_FALSE(log.has({"snapkv", 0.1}, 2));
   log.add(sample("snapkv", 2, 0.6));
-  EXPECT_EQ(EvaluationLog(path_, "{\"of\":1}").samples().size(), 3U);
+  EXPECT_EQ(EvaluationLog(path_, kSettings, {"a"}).samples().size(), 3U);  // fewer prompts lose nothing
 }
 
 TEST_F(LogFile, RefusesAnotherEvaluationsLogAndNonsense) {
-  EvaluationLog(path_, "{\"of\":1}");
-  EXPECT_THROW(EvaluationLog(path_, "{\"of\":2}"), Error);
+  EvaluationLog(path_, kSettings, {"a", "b"}).add(sample("snapkv", 1, 0.4));
+  const auto refused = [&](const Settings& settings, const std::vector<std::string>& prompts) {
+    try {
+      EvaluationLog(path_, settings, prompts);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused(kSettings, {"a", "b"}), "");
+  EXPECT_NE(refused({{"cfg", "4"}, {"model", "toy"}}, {"a", "b"}).find("(cfg was 3 and is 4)"), std::string::npos);
+  EXPECT_NE(refused(kSettings, {"a", "another"}).find("its prompt number 2 is another"), std::string::npos);
   std::ofstream(path_, std::ios::app) << "nonsense\n";
-  EXPECT_THROW(EvaluationLog(path_, "{\"of\":1}"), Error);
+  EXPECT_NE(refused(kSettings, {"a", "b"}).find("line 3"), std::string::npos);
+  std::ofstream(path_) << "{\"format\":\"scalekv-evaluation-1\",\"seed\":0}\n";
+  EXPECT_NE(refused(kSettings, {"a", "b"}).find("another version"), std::string::npos);
+}
+
+TEST(EvaluationPrompts, WhatTheJudgeExpectsCounts) {
+  EvaluationPrompts prompts{{"a red circle"}, {}};
+  const std::vector<std::string> plain = prompts.sha256();
+  ASSERT_EQ(plain.size(), 1U);
+  ShapesCaption caption;
+  caption.objects = {{"circle", "red", 1}};
+  prompts.captions = {caption};
+  const std::vector<std::string> judged = prompts.sha256();
+  EXPECT_NE(judged, plain);
+  prompts.captions[0].objects[0].count = 2;
+  EXPECT_NE(prompts.sha256(), judged);
+}
+
+// What follows every occurrence of `before`, up to the next quote.
+std::vector<std::string> quoted_after(const std::string& text, const std::string& before) {
+  std::vector<std::string> found;
+  for (std::size_t at = text.find(before); at != std::string::npos; at = text.find(before, at + 1)) {
+    const std::size_t begin = at + before.size();
+    found.push_back(text.substr(begin, text.find('"', begin) - begin));
+  }
+  return found;
 }
 
 TEST_F(LogFile, ThePageIsWholeAndEscapes) {
   Image{.width = 2, .height = 2, .rgb = std::vector<std::uint8_t>(12, 9)}.write_png(path_);
-  const PageStrip strip{"a <b> & \"c\"", {{"full", path_}}};
-  const std::string page = evaluation_page("toy", rows(), {strip}, {});
+  const PageStrip strip{"a <b> & \"c\"", {{"full", path_}, {"snapkv, 10%", path_}}};
+  const PageStrip sheets{"sheets & more", {{"adaptive, 10%", path_}}};
+  const std::string page = evaluation_page("toy", rows(), {strip}, sheets);
   EXPECT_NE(page.find("a &lt;b&gt; &amp; &quot;c&quot;"), std::string::npos);
-  EXPECT_NE(page.find("data:image/png;base64,iVBORw0KGgo"), std::string::npos);
-  EXPECT_EQ(page.find("http://"), page.find("http://www.w3.org/2000/svg"));  // nothing is fetched
+  EXPECT_NE(page.find("sheets &amp; more"), std::string::npos);
+  EXPECT_NE(page.find("What every layer (down) and head (across) holds"), std::string::npos);
+  // Four curves of two policies each.
+  EXPECT_EQ(quoted_after(page, "<svg xmlns=\"").size(), 4U);
+  EXPECT_EQ(quoted_after(page, "<polyline points=\"").size(), 8U);
+  for (const char* title : {"Divergence of the bits", "PSNR against", "SSIM against", "Pictures that show"}) {
+    EXPECT_NE(page.find(title), std::string::npos) << title;
+  }
+  // Nothing is fetched: every picture is in the page, and the only address is the name of the SVG language.
+  const std::vector<std::string> sources = quoted_after(page, "src=\"");
+  EXPECT_EQ(sources.size(), 3U);
+  for (const std::string& source : sources) EXPECT_EQ(source.rfind("data:image/png;base64,iVBORw0KGgo", 0), 0U);
+  for (const std::string& address : quoted_after(page, "http")) EXPECT_EQ(address, "://www.w3.org/2000/svg");
+  EXPECT_EQ(page.find("href"), std::string::npos);
 }
 
 TEST(TokenWatch, FollowsTokensThroughSelections) {

@@ -1,0 +1,14 @@
+#include "cli/run_settings.h"
+
+#include "pipeline/fingerprint.h"
+
+namespace scalekv::cli {
+
+Settings run_settings(Settings described, const ModelOptions& model) {
+  described.erase("prompt");
+  described["scalekv"] = SCALEKV_VERSION;
+  described["model_sha256"] = pipeline::model_fingerprint(model.model, model.open);
+  return described;
+}
+
+}  // namespace scalekv::cli

@@ -1,0 +1,13 @@
+// What a run that goes on where another stopped must share with it.
+#pragma once
+
+#include "cli/options.h"
+#include "core/settings.h"
+
+namespace scalekv::cli {
+
+// `described`: a request of the run as describe_request has it. Its prompt makes way for the program's version and for
+// what the model's files hold. Throws Error naming a file that cannot be read.
+Settings run_settings(Settings described, const ModelOptions& model);
+
+}  // namespace scalekv::cli
