@@ -69,6 +69,38 @@ TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
   }
 }
 
+// The budget of every layer at once, and one layer's map (of as many sequences as go through a layer together).
+std::int64_t budget_and_map(const cache::CacheGeometry& geometry, std::int64_t mean, int scale, KvPrecision precision) {
+  const std::int64_t token = 2 * geometry.head_size * kernels::kv_element_bytes(precision);
+  const std::int64_t grids = geometry.heads * kernels::kv_grid_bytes(precision, geometry.head_size);
+  const std::int64_t sequences = 4;  // two images, guided
+  const std::int64_t together = sequence_groups(geometry.scales, sequences)[static_cast<std::size_t>(scale)];
+  return sequences * geometry.layers * (geometry.heads * mean * token + grids) +
+         together * (geometry.heads * geometry.map_tokens(scale) * token + grids);
+}
+
+TEST_P(EveryPolicy, NeverHoldsMoreThanTheBudgetAndOneMap) {
+  for (const double share : {0.01, 0.04, 0.10, 0.5}) {
+    for (const KvPrecision precision : kPrecisions) {
+      GenerationRequest made = request(0, 2, GetParam(), share);
+      made.kv = precision;
+      const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+      const std::int64_t mean = cache::mean_tokens(share, geometry);
+      const std::int64_t before = ledger().current(MemoryKind::kv);
+      ledger().reset_peaks();
+      GenerationHooks hooks;
+      hooks.progress = [&](int scale, const std::vector<Tensor>&) {
+        const std::int64_t peak = ledger().peak(MemoryKind::kv) - before;
+        EXPECT_LE(peak, budget_and_map(geometry, mean, scale, precision))
+            << share << ", scale " << scale << ", " << kernels::kv_precision_name(precision);
+        ledger().reset_peaks();
+        return true;
+      };
+      generate(small_transformer(), made, hooks);
+    }
+  }
+}
+
 TEST_P(EveryPolicy, AWholeBudgetDrawsTheFullCachesPicture) {
   for (const KvPrecision precision : kPrecisions) {
     const Generation full = draw(0, 1, "full", 1.0, precision);
