@@ -165,7 +165,7 @@ if [ -n "${2:-}" ]; then
   expect 0 'renamed' -- convert --model other.safetensors --name renamed -o renamed.safetensors
   rm other.calibration.json other.safetensors
   expect 0 '128x128' -- generate "x" --policy adaptive --model renamed.safetensors -o renamed.png
-  sed 's/\\"model\\":\\"renamed\\"/\\"model\\":\\"revised\\"/' renamed.safetensors >revised.safetensors
+  LC_ALL=C sed 's/\\"model\\":\\"renamed\\"/\\"model\\":\\"revised\\"/' renamed.safetensors >revised.safetensors
   expect 1 "the metadata entry 'calibration' is of the model revised" -- generate "x" --model revised.safetensors
 fi
 
