@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What the tests of the command line have in common: the program that is their first argument, an empty folder to work in,
 # and what is expected of a call. They end with: exit $failed
 set -uo pipefail

@@ -3,6 +3,7 @@
 # written. Usage: pictures.sh path/to/scalekv path/to/random_networks tests/data
 random_networks=$(realpath "$2")
 data=$(realpath "$3")
+# shellcheck source=tests/cli/expect.sh
 source "$(dirname "$0")/expect.sh"
 
 "$random_networks" "$data" . || fault "no networks"
@@ -93,4 +94,4 @@ for kind in json md html; do expect 1 '/proc/' -- report a b -o /proc/report.$ki
 echo 'a red circle' >prompts.txt
 expect 1 '/proc/' -- calibrate --prompts prompts.txt -o /proc/calibration.json
 expect 1 '/proc/' -- evaluate --prompts prompts.txt --policies full -o /proc/evaluation
-exit $failed
+exit "$failed"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs the command line on good and bad input. Usage: run.sh path/to/scalekv [model file that is built in]
+# shellcheck source=tests/cli/expect.sh
 source "$(dirname "$0")/expect.sh"
 
 # One seed, one picture: threads, batch and number of images change no byte.
@@ -190,4 +191,4 @@ expect 0 'adaptive' -- "${again[@]}" --prompts more.txt
   { echo "FAILED: other prompts than the new one were drawn"; failed=1; }
 expect 2 "no cache policy 'magic'" -- evaluate --prompts prompts.txt --policies magic -o evaluated
 expect 2 'budget' -- evaluate --prompts prompts.txt --budgets 200 -o evaluated
-exit $failed
+exit "$failed"

@@ -149,6 +149,7 @@ if [ -n "$mpirun" ]; then
   await slow 1 $!
   still=$(rank 1)
   kill -STOP "$still" || fault "no rank to stop"
+  [ "$(cat "/proc/$still/comm")" = "$(basename "$scalekv" | head -c 15)" ] || fault "a rank is not listed by its own name"
   mine=$(cat slow.run/manifest-*-rank-1.jsonl 2>/dev/null | wc -l)
   for ((i = 0; i < 600; i++)); do
     grep -qE "^sample: [0-9]+ of $pictures pictures" progress && [ "$(drawn slow)" -ge $((pictures - 1)) ] && break
