@@ -77,6 +77,7 @@ same killed one
 # --- refused ---
 expect 1 'policy was scalekv and is full' "${sample[@]}" --out one --policy full
 expect 1 'seed was 0 and is 5' "${sample[@]}" --out one --seed 5
+expect 1 'weights was f32 and is int8' "${sample[@]}" --out one --weights int8
 sed 's/a red circle/a red square/' coco.json >other.json
 expect 1 '0000.png was drawn from another prompt' "$scalekv" sample --prompts other.json --out one
 "${sample[@]}" --out busy -q &
