@@ -5,7 +5,6 @@
 #include "checkpoint/mapped_file.h"
 #include "checkpoint/safetensors.h"
 #include "core/error.h"
-#include "core/file.h"
 
 namespace scalekv::checkpoint {
 namespace {
@@ -75,10 +74,18 @@ Bundle bundle_of(const std::shared_ptr<const TensorSource>& source) {
   return {.transformer = find_transformer(source),
           .vae = find_vae(source),
           .text_encoder = find_text_encoder(source),
+          .text_config = {},
           .tokenizer = read_tokenizer(*source),
           .config_json = entry("config"),
           .calibration_json = entry("calibration"),
           .description = source->path().string()};
+}
+
+// The config.json of a folder of published files, where it has one.
+std::filesystem::path config_in(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const std::filesystem::path path = folder / "config.json";
+  return std::filesystem::exists(path, ignored) ? path : std::filesystem::path();
 }
 
 // A part from a path of its own; `what` is for messages.
@@ -98,15 +105,20 @@ Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> 
 
 Bundle open_bundle(const BundlePaths& paths) {
   Bundle bundle;
-  if (!paths.model.empty()) bundle = bundle_of(open_tensor_source(paths.model));
+  if (!paths.model.empty()) {
+    bundle = bundle_of(open_tensor_source(paths.model));
+    if (bundle.text_encoder && std::filesystem::is_directory(paths.model)) bundle.text_config = config_in(paths.model);
+  }
   if (!paths.transformer.empty()) bundle.calibration_json.clear();  // another transformer's
   replace_part(bundle.transformer, paths.transformer, "Infinity transformer (word_embed.weight ...)", find_transformer);
   replace_part(bundle.vae, paths.vae, "VAE (decoder.conv_in ...)", find_vae);
   replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)",
                find_text_encoder);
   if (!paths.text_encoder.empty()) {
-    const bool folder = std::filesystem::is_directory(paths.text_encoder);
-    bundle.tokenizer = read_file((folder ? paths.text_encoder : paths.text_encoder.parent_path()) / "spiece.model");
+    const bool is_folder = std::filesystem::is_directory(paths.text_encoder);
+    const std::filesystem::path folder = is_folder ? paths.text_encoder : paths.text_encoder.parent_path();
+    bundle.tokenizer = MappedFile::open(folder / "spiece.model")->text();
+    bundle.text_config = config_in(folder);
   }
   for (const auto& path : {paths.transformer, paths.vae, paths.text_encoder}) {
     if (!path.empty()) bundle.description += (bundle.description.empty() ? "" : " + ") + path.string();

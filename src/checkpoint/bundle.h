@@ -30,8 +30,9 @@ struct Bundle {
   std::optional<WeightMap> transformer;
   std::optional<WeightMap> vae;
   std::optional<WeightMap> text_encoder;
-  std::string tokenizer;         // the SentencePiece model file's bytes
-  bool random = false;           // weights are made in memory as they are asked for; there is no tokenizer
+  std::filesystem::path text_config;  // the config.json beside the text encoder's published files; may be empty
+  std::string tokenizer;              // the SentencePiece model file's bytes
+  bool random = false;                // weights are made in memory as they are asked for; there is no tokenizer
   std::string config_json;       // our metadata `config`, or what was found beside the published files; may be empty
   std::string calibration_json;  // our metadata `calibration`: what was measured of the transformer; may be empty
   std::string description;       // for messages

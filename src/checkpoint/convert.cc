@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "checkpoint/file_hash.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/mapped_tensors.h"
 #include "checkpoint/safetensors_writer.h"
@@ -76,9 +77,11 @@ std::int64_t rotation_of(std::string_view name, const Shape& shape) {
 // {"vae": {"infinity_vae_d32reg.pth": "<SHA-256>"}, ...} of the files that the tensors come from.
 class SourceHashes {
  public:
-  void add(std::string_view part, const std::filesystem::path& path, const ConversionProgress& progress) {
+  void add(std::string_view part, const std::filesystem::path& path, const WorkProgress& progress) {
     std::string& digest = digests_[path];
-    if (digest.empty()) digest = hash(path, progress);
+    if (digest.empty()) {
+      digest = hash_file(path, [&](double, std::string_view what) { progress(0.0, what); });
+    }
     json_[std::string(part)][path.filename().string()] = digest;
   }
   void add_bytes(std::string_view part, const std::string& name, std::string_view bytes) {
@@ -89,18 +92,6 @@ class SourceHashes {
   std::string dump() const { return json_.dump(); }
 
  private:
-  static std::string hash(const std::filesystem::path& path, const ConversionProgress& progress) {
-    const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-    Sha256 sha;
-    const std::span<const std::byte> bytes = file->bytes();
-    for (std::size_t at = 0; at < bytes.size(); at += kPageBytes) {
-      progress(0.0, "hashing " + path.filename().string());
-      sha.update(bytes.subspan(at, std::min<std::size_t>(kPageBytes, bytes.size() - at)));
-      file->drop_pages();
-    }
-    return sha.finish();
-  }
-
   std::map<std::filesystem::path, std::string> digests_;
   nlohmann::json json_ = nlohmann::json::object();
 };
@@ -108,7 +99,7 @@ class SourceHashes {
 // Converts tensors piece by piece and hands the bytes to the writer.
 class Copier {
  public:
-  Copier(SafetensorsWriter& writer, std::int64_t total, const ConversionProgress& progress)
+  Copier(SafetensorsWriter& writer, std::int64_t total, const WorkProgress& progress)
       : writer_(writer), total_(static_cast<double>(std::max<std::int64_t>(total, 1))), progress_(progress) {}
 
   void copy(const ConvertedTensor& converted) {
@@ -178,9 +169,9 @@ class Copier {
       write(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.elements()))));
       return;
     }
-    halves_.resize(static_cast<std::size_t>(values.elements()));
-    std::transform(values.data(), values.data() + values.elements(), halves_.begin(), to_bfloat16);
-    write(std::as_bytes(std::span(halves_)));
+    Tensor halves(DType::bf16, values.shape(), MemoryKind::other);
+    std::transform(values.data(), values.data() + values.elements(), halves.view<BFloat16>().data(), to_bfloat16);
+    write({static_cast<const std::byte*>(halves.raw()), static_cast<std::size_t>(halves.bytes())});
   }
 
   void write(std::span<const std::byte> bytes) {
@@ -190,8 +181,7 @@ class Copier {
 
   SafetensorsWriter& writer_;
   double total_;
-  const ConversionProgress& progress_;
-  std::vector<BFloat16> halves_;
+  const WorkProgress& progress_;
   std::int64_t written_ = 0;
   std::int64_t since_drop_ = 0;
 };
@@ -253,7 +243,7 @@ std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan) {
 }
 
 void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
-                   const ConversionProgress& progress) {
+                   const WorkProgress& progress) {
   const std::vector<ConvertedTensor> plan = plan_conversion(bundle, options);
   const std::int64_t bytes = converted_bytes(plan);
   check_space(path, bytes);

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "checkpoint/bundle.h"
+#include "checkpoint/progress.h"
 #include "core/weight_type.h"
 
 namespace scalekv::checkpoint {
@@ -43,12 +43,10 @@ std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const Convers
 // Bytes that the tensors of a plan take.
 std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan);
 
-// The share of the work that is done, and what is being done. May throw to stop, which leaves no file behind.
-using ConversionProgress = std::function<void(double share, std::string_view what)>;
-
 // Writes the file, whose bytes depend on the sources' contents and file names and on the options alone. Throws Error
-// naming a tensor that holds a NaN or an infinity, and the path where it cannot be written.
+// naming a tensor that holds a NaN or an infinity, and the path where it cannot be written. Where `progress` throws, no
+// file is left behind.
 void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
-                   const ConversionProgress& progress);
+                   const WorkProgress& progress);
 
 }  // namespace scalekv::checkpoint

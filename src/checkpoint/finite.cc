@@ -20,9 +20,13 @@ void check_finite(View<const float> values, std::int64_t first, const TensorInfo
        info.file.string(), in_quotes(info.name), *found, first + (found - begin));
 }
 
-void check_finite(const TensorSource& source) {
+void check_finite(const TensorSource& source, const WorkProgress& progress) {
   constexpr std::int64_t kPiece = std::int64_t{1} << 22U;  // elements at a time
+  double total = 1.0, done = 0.0;                          // bytes
+  for (const TensorInfo& info : source.tensors()) total += static_cast<double>(info.bytes);
   for (const TensorInfo& info : source.tensors()) {
+    progress(done / total, info.name);
+    done += static_cast<double>(info.bytes);
     if (!is_floating(info.dtype)) continue;
     const Tensor tensor = source.load(info);
     const auto* bytes = static_cast<const std::byte*>(tensor.raw());

@@ -1,6 +1,7 @@
 // Damage that no header shows: weights that are no numbers.
 #pragma once
 
+#include "checkpoint/progress.h"
 #include "checkpoint/tensor_source.h"
 
 namespace scalekv::checkpoint {
@@ -13,6 +14,6 @@ bool is_floating(DType dtype);
 void check_finite(View<const float> values, std::int64_t first, const TensorInfo& info);
 
 // The same for every tensor of weights in a source; reads all of it, piece by piece.
-void check_finite(const TensorSource& source);
+void check_finite(const TensorSource& source, const WorkProgress& progress);
 
 }  // namespace scalekv::checkpoint

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/ledger.h"
 #include "eval/metrics.h"
 
 namespace scalekv::cli {
@@ -23,48 +24,61 @@ struct CompareOptions {
 struct Run {
   Image image;
   Statistics statistics;
+  std::int64_t kv_bytes_now = 0;  // after the last scale, the peak being before
 };
 
 Run draw(Pipeline& pipeline, const Request& request, const std::string& title, bool quiet) {
   ProgressBar bar(title, quiet);
-  Result result = pipeline.run(request, bar.callback());
-  return {std::move(result.images.front()), result.statistics};
+  std::int64_t kv_bytes_now = 0;
+  Result result = pipeline.run(request, [&, show = bar.callback()](const Progress& progress) {
+    kv_bytes_now = ledger().current(MemoryKind::kv);
+    return show(progress);
+  });
+  return {std::move(result.images.front()), result.statistics, kv_bytes_now};
 }
 
-void print_row(const std::string& name, const Statistics& statistics, const std::string& psnr) {
-  const double peak = static_cast<double>(statistics.kv_bytes_peak);
-  fmt::print("{:<12} {:>9.2f} {:>14.1f} {:>9.1f}% {:>10}\n", name, statistics.seconds, peak / 1024.0,
-             100.0 * peak / static_cast<double>(statistics.kv_bytes_peak_full), psnr);
+void print_row(const std::string& name, const Run& run, const std::string& psnr) {
+  const double now = static_cast<double>(run.kv_bytes_now), peak = static_cast<double>(run.statistics.kv_bytes_peak);
+  fmt::print("{:<12} {:>9.2f} {:>13.1f} {:>13.1f} {:>9.1f}% {:>10}\n", name, run.statistics.seconds, now / 1024.0,
+             peak / 1024.0, 100.0 * peak / static_cast<double>(run.statistics.kv_bytes_peak_full), psnr);
+}
+
+void make_folder(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) fail("{} cannot be made: {}", path.string(), failed.message());
 }
 
 void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
-  std::error_code failed;
-  std::filesystem::create_directories(options.out, failed);
-  if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
-  check_writable(options.out / "full.png");
   Request full_request = request;
   full_request.cache.policy = "full";
   Pipeline pipeline = options.model.open_pipeline(full_request);
+  make_folder(options.out);
+  check_writable(options.out / "full.png");
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
   const Run policy = draw(pipeline, request, request.cache.policy, options.model.quiet);
   const double psnr = eval::psnr(full.image, policy.image);
   full.image.write_png(options.out / "full.png", pipeline.describe(full_request));
   policy.image.write_png(options.out / (request.cache.policy + ".png"), pipeline.describe(request));
-  eval::difference_image(full.image, policy.image).write_png(options.out / "difference.png");
+  eval::difference_image(full.image, policy.image)
+      .write_png(options.out / "difference.png", pipeline.describe(request));
   if (options.model.json) {
     const nlohmann::json report = {{"policy", request.cache.policy},
                                    {"budget", request.cache.budget},
                                    {"seconds", policy.statistics.seconds},
                                    {"seconds_full", full.statistics.seconds},
+                                   {"kv_bytes_now", policy.kv_bytes_now},
+                                   {"kv_bytes_now_full", full.kv_bytes_now},
                                    {"kv_bytes_peak", policy.statistics.kv_bytes_peak},
                                    {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
                                    {"psnr", std::isfinite(psnr) ? nlohmann::json(psnr) : nlohmann::json("inf")}};
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {
-    fmt::print("{:<12} {:>9} {:>14} {:>10} {:>10}\n", "cache", "seconds", "KV peak, KiB", "of full", "PSNR, dB");
-    print_row("full", full.statistics, "");
-    print_row(request.cache.policy, policy.statistics, fmt::format("{:.2f}", psnr));
+    fmt::print("{:<12} {:>9} {:>13} {:>13} {:>10} {:>10}\n", "cache", "seconds", "KV now, KiB", "KV peak, KiB",
+               "of full", "PSNR, dB");
+    print_row("full", full, "");
+    print_row(request.cache.policy, policy, fmt::format("{:.2f}", psnr));
     fmt::print("pictures: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), request.cache.policy);
   }
 }

@@ -1,13 +1,17 @@
 // scalekv inspect: what a model file holds.
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "checkpoint/file_hash.h"
 #include "checkpoint/finite.h"
-#include "cli/architecture.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
+#include "pipeline/check_shapes.h"
+#include "pipeline/model_config.h"
 
 namespace scalekv::cli {
 namespace {
@@ -27,9 +31,10 @@ nlohmann::json readable(const std::string& value) {
   return parsed.is_structured() ? parsed : nlohmann::json(value);
 }
 
-nlohmann::json report_of(const InspectOptions& options, const checkpoint::TensorSource& source) {
+nlohmann::json report_of(const InspectOptions& options, const checkpoint::TensorSource& source,
+                         const checkpoint::Bundle& bundle) {
   nlohmann::json report = {{"file", options.file.string()}, {"checked", options.check}};
-  report["architecture"] = describe_architecture(checkpoint::open_bundle({.model = options.file}));
+  report["architecture"] = pipeline::describe_architecture(bundle);
   report["metadata"] = nlohmann::json::object();
   for (const auto& [key, value] : source.metadata()) report["metadata"][key] = readable(value);
   std::map<std::string, std::int64_t> totals;
@@ -43,10 +48,31 @@ nlohmann::json report_of(const InspectOptions& options, const checkpoint::Tensor
   return report;
 }
 
+// Throws Error on the first fault; what was found sound, and the files' hashes.
+nlohmann::json check(const checkpoint::TensorSource& source, checkpoint::Bundle& bundle, bool quiet) {
+  ProgressBar bar("checking", quiet);
+  nlohmann::json found = {{"whole", pipeline::check_shapes(bundle)}};
+  checkpoint::check_finite(source, bar.work());
+  std::set<std::filesystem::path> files;
+  for (const checkpoint::TensorInfo& info : source.tensors()) files.insert(info.file);
+  for (const std::filesystem::path& file : files)
+    found["sha256"][file.string()] = checkpoint::hash_file(file, bar.work());
+  return found;
+}
+
+void print_check(const nlohmann::json& found) {
+  for (const auto& [file, hash] : found["sha256"].items()) fmt::print("sha256 {}: {}\n", file, hash.get<std::string>());
+  const auto whole = found["whole"].get<std::vector<std::string>>();
+  fmt::print("every weight is finite; {}\n",
+             whole.empty() ? "shapes are not known, for it holds no part of a model"
+                           : fmt::format("{}: every tensor is there and has its shape", fmt::join(whole, ", ")));
+}
+
 void inspect(const InspectOptions& options) {
   const auto source = checkpoint::open_tensor_source(options.file);
-  const nlohmann::json report = report_of(options, *source);
-  if (options.check) checkpoint::check_finite(*source);
+  checkpoint::Bundle bundle = checkpoint::open_bundle({.model = options.file});
+  nlohmann::json report = report_of(options, *source, bundle);
+  if (options.check) report.update(check(*source, bundle, options.json));
   if (options.json) {
     fmt::print("{}\n", report.dump(2));
     return;
@@ -60,7 +86,7 @@ void inspect(const InspectOptions& options) {
   for (const char* section : {"architecture", "metadata"}) {
     for (const auto& [key, value] : report[section].items()) fmt::print("{} {}: {}\n", section, key, value.dump());
   }
-  if (options.check) fmt::print("every weight is finite\n");
+  if (options.check) print_check(report);
 }
 
 }  // namespace
@@ -69,7 +95,9 @@ void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "list what a model file holds");
   auto options = std::make_shared<InspectOptions>();
   command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")->required();
-  command->add_flag("--check", options->check, "read every weight; fail on NaN and infinity");
+  command->add_flag("--check", options->check,
+                    "read all of it; fail on a tensor that is missing, superfluous or misshapen, on NaN and infinity; "
+                    "print SHA-256");
   command->add_flag("--json", options->json, "as JSON");
   command->footer("Example: scalekv inspect infinity_2b_reg.pth --check");
   command->callback([options] { inspect(*options); });

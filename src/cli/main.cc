@@ -1,6 +1,7 @@
 // scalekv: the command line. Exit codes: 0 done, 1 something failed, 2 the request made no sense, 130 interrupted.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
@@ -16,6 +17,13 @@ int report(const std::exception& error, int code) {
   return code;
 }
 
+// One line as for any other error, in the place of CLI11's two.
+std::string usage_failure(const CLI::App*, const CLI::Error& error) {
+  std::string sentence = error.what();
+  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+  return fmt::format("scalekv: {}; --help lists what there is\n", sentence);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -23,6 +31,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
   app.name("scalekv");
   app.require_subcommand(1);
+  app.failure_message(usage_failure);
   app.set_version_flag("--version", [] {
     return fmt::format("scalekv {}\nkernels: {}", SCALEKV_VERSION, scalekv::kernels::machine_description());
   });

@@ -40,6 +40,13 @@ void ProgressBar::show(double share, std::string_view detail) {
 
 bool ProgressBar::interrupted() { return interrupts != 0; }
 
+checkpoint::WorkProgress ProgressBar::work() {
+  return [this](double share, std::string_view what) {
+    if (interrupted()) throw Cancelled();
+    show(share, what);
+  };
+}
+
 ProgressCallback ProgressBar::callback() {
   return [this](const Progress& progress) {
     const double of_image = static_cast<double>(progress.scale) / progress.scales;

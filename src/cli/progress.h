@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "checkpoint/progress.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -23,6 +24,8 @@ class ProgressBar {
   static bool interrupted();
   // For Pipeline::run; stops the run after Ctrl-C.
   ProgressCallback callback();
+  // For work on files; throws Cancelled after Ctrl-C. The bar outlives it.
+  checkpoint::WorkProgress work();
 
  private:
   void clear();

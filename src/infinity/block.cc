@@ -60,7 +60,6 @@ Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint
   modulation_ = weights.take_float(prefix + "ada_gss", {1, 1, 6, c}, MemoryKind::weights);
   query_bias_ = vector("sa.q_bias");
   value_bias_ = vector("sa.v_bias");
-  weights.ignore(prefix + "sa.zero_k_bias");
   query_scale_ = weights.take_float(prefix + "sa.scale_mul_1H11", {1, config.heads, 1, 1}, MemoryKind::weights)
                      .clone(MemoryKind::weights);
   for (std::int64_t h = 0; h < config.heads; ++h) {

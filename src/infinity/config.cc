@@ -3,17 +3,24 @@
 #include <algorithm>
 #include <charconv>
 
+#include "checkpoint/strict_json.h"
 #include "core/error.h"
 
 namespace scalekv::infinity {
 namespace {
 
-// One more than the largest number that follows `start` in a name; 0 where there is none.
+// One more than the largest number that follows `start` in a name; 0 where there is none. Throws Error on numbers that
+// leave some out for sure: one name cannot make us look for a million blocks.
 std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::string& start) {
+  const std::vector<std::string> names = weights.names(start);
   std::int64_t count = 0;
-  for (const std::string& name : weights.names(start)) {
+  for (const std::string& name : names) {
     std::int64_t number = -1;
     std::from_chars(name.data() + start.size(), name.data() + name.size(), number);
+    if (number >= static_cast<std::int64_t>(names.size())) {
+      fail("{} has a tensor {}, but not those of all blocks before it; it is cut short", weights.description(),
+           checkpoint::in_quotes(name));
+    }
     count = std::max(count, number + 1);
   }
   return count;

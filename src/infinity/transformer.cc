@@ -20,11 +20,7 @@ Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& we
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
     blocks_.emplace_back(config, block_prefix(config, layer), weights, type);
   }
-  // Training leftovers that the reference drops, too.
-  for (const char* name : {"text_proj_for_sos.ca.zero_k_bias", "lvl_1L", "attn_bias_for_masking",
-                           "Infinity_visible_kvlen", "Infinity_invisible_qlen"}) {
-    weights.ignore(name);
-  }
+  ignore_leftovers(weights);
   weights.expect_all_used();
 }
 

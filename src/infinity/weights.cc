@@ -6,8 +6,6 @@
 #include "core/error.h"
 
 namespace scalekv::infinity {
-namespace {
-
 kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
                               std::int64_t outputs) {
   kernels::Int8Weight weight{
@@ -23,8 +21,6 @@ kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string&
   }
   return weight;
 }
-
-}  // namespace
 
 kernels::Linear take_matrix(checkpoint::WeightMap& weights, const std::string& name, const Tensor& bias,
                             std::int64_t inputs, std::int64_t outputs, const MatrixForm& form) {
@@ -42,10 +38,18 @@ kernels::Linear take_linear(checkpoint::WeightMap& weights, const std::string& n
 kernels::Linear take_key_value_linear(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
                                       std::int64_t outputs, const MatrixForm& form) {
   const Tensor value_bias = weights.take_float(prefix + "v_bias", {outputs}, MemoryKind::other);
-  weights.ignore(prefix + "zero_k_bias");
   Tensor bias = Tensor::zeros<float>({2 * outputs}, MemoryKind::other);
   std::copy_n(value_bias.view<float>().data(), outputs, bias.view<float>().at(outputs));
   return take_matrix(weights, prefix + "mat_kv.weight", bias, inputs, 2 * outputs, form);
+}
+
+void ignore_leftovers(checkpoint::WeightMap& weights) {
+  for (const char* name : {"lvl_1L", "attn_bias_for_masking", "Infinity_visible_kvlen", "Infinity_invisible_qlen"}) {
+    weights.ignore(name);
+  }
+  for (const std::string& name : weights.names()) {
+    if (name.ends_with(".zero_k_bias")) weights.ignore(name);  // keys have no bias
+  }
 }
 
 }  // namespace scalekv::infinity

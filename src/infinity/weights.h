@@ -14,8 +14,12 @@ struct MatrixForm {
   bool outliers = false;  // its inputs have some
 };
 
-// The matrix `name` [outputs, inputs]: of a float type, or I8 with `name`_scale and perhaps `name`_rotation
-// (docs/FORMATS.md), which stays as it is. bias: [outputs] or empty.
+// I8 codes `name` [outputs, inputs], F32 `name`_scale [outputs] and perhaps `name`_rotation (docs/FORMATS.md).
+kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+                              std::int64_t outputs);
+
+// The matrix `name` [outputs, inputs]: of a float type, or int8 codes, which stay as they are. bias: [outputs] or
+// empty.
 kernels::Linear take_matrix(checkpoint::WeightMap& weights, const std::string& name, const Tensor& bias,
                             std::int64_t inputs, std::int64_t outputs, const MatrixForm& form = {});
 
@@ -26,5 +30,8 @@ kernels::Linear take_linear(checkpoint::WeightMap& weights, const std::string& n
 // `prefix`mat_kv.weight [2 outputs, inputs]: keys, whose bias is zero, then values with bias `prefix`v_bias.
 kernels::Linear take_key_value_linear(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
                                       std::int64_t outputs, const MatrixForm& form = {});
+
+// Marks what checkpoints hold of their training and the reference drops, too.
+void ignore_leftovers(checkpoint::WeightMap& weights);
 
 }  // namespace scalekv::infinity

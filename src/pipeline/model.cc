@@ -71,8 +71,8 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& 
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
-  if (bundle.vae->has("encoder.conv_in.conv.weight")) encoder.emplace(sizes.vae, *bundle.vae);
-  for (const char* leftover : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) bundle.vae->ignore(leftover);
+  if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
+  vae::ignore_leftovers(*bundle.vae);
   bundle.vae->expect_all_used();
   return std::make_unique<Model>(
       Model{.name = sizes.name,

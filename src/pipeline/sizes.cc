@@ -1,10 +1,9 @@
 #include "pipeline/sizes.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.h"
 #include "kernels/linear.h"
 #include "kernels/machine.h"
+#include "pipeline/model_config.h"
 #include "vae/decoder.h"
 
 namespace scalekv::pipeline {
@@ -12,9 +11,8 @@ namespace {
 
 // Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau"}}; sizes come from the tensors.
 void read_defaults(const checkpoint::Bundle& bundle, ModelSizes& sizes) {
-  if (bundle.config_json.empty()) return;
   try {
-    const auto config = nlohmann::json::parse(bundle.config_json);
+    const nlohmann::json config = read_config(bundle);
     sizes.name = config.value("name", sizes.name);
     const auto defaults = config.value("defaults", nlohmann::json::object());
     sizes.defaults.size = defaults.value("size", sizes.defaults.size);
@@ -114,7 +112,7 @@ std::int64_t vae_bytes(const vae::VaeConfig& config, const checkpoint::WeightMap
 
 ModelSizes read_sizes(const checkpoint::Bundle& bundle, const std::string& weights) {
   const auto& vae = require(bundle.vae, "VAE", "--vae", bundle.description);
-  const auto& text = require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
+  require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
   const auto& transformer = require(bundle.transformer, "transformer", "--transformer", bundle.description);
   if (bundle.tokenizer.empty() && !bundle.random) {
     fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
@@ -123,7 +121,7 @@ ModelSizes read_sizes(const checkpoint::Bundle& bundle, const std::string& weigh
   read_defaults(bundle, sizes);
   sizes.vae = vae::infer_vae_config(vae);
   sizes.transformer = infinity::infer_infinity_config(transformer, sizes.vae.codebook);
-  sizes.text = text::infer_t5_config(text);
+  sizes.text = read_text_config(bundle);
   if (sizes.text.width != sizes.transformer.text_width) {
     fail("{}: the text encoder gives {} features, the transformer expects {}", bundle.description, sizes.text.width,
          sizes.transformer.text_width);
@@ -132,7 +130,7 @@ ModelSizes read_sizes(const checkpoint::Bundle& bundle, const std::string& weigh
   // The text encoder runs once a prompt and is sensitive to rounding: its inputs are never rounded.
   sizes.text_weights = sizes.weights == WeightType::f32 ? WeightType::f32 : WeightType::bf16;
   sizes.weight_bytes = transformer_bytes(transformer, sizes.weights) + vae_bytes(sizes.vae, vae);
-  sizes.text_weight_bytes = text_encoder_bytes(text, sizes.text_weights, bundle.random);
+  sizes.text_weight_bytes = text_encoder_bytes(*bundle.text_encoder, sizes.text_weights, bundle.random);
   return sizes;
 }
 

@@ -23,4 +23,10 @@ struct T5Config {
 // Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.
 T5Config infer_t5_config(const checkpoint::WeightMap& weights);
 
+// The tensor of token embeddings: checkpoints hold it under either of two names, or under both.
+std::string embedding_name(const checkpoint::WeightMap& weights);
+
+// Marks the decoder half, and an embedding that is there twice.
+void ignore_leftovers(checkpoint::WeightMap& weights);
+
 }  // namespace scalekv::text

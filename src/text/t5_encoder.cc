@@ -31,9 +31,7 @@ std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::i
 T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, WeightType type) : config_(config) {
   const std::int64_t width = config.width;
   const std::int64_t inner = config.heads * config.head_size;
-  const char* embedding = weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
-  embedding_ = weights.take(embedding, {config.vocabulary, width});
-  weights.ignore("encoder.embed_tokens.weight");
+  embedding_ = weights.take(embedding_name(weights), {config.vocabulary, width});
   bias_table_ = weights.take_float("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
                                    {config.buckets, config.heads}, MemoryKind::weights);
   const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
@@ -55,8 +53,7 @@ T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, Wei
     layers_.push_back(std::move(layer));
   }
   final_norm_ = weights.take_float("encoder.final_layer_norm.weight", {width}, MemoryKind::weights);
-  weights.ignore("decoder.");
-  weights.ignore("lm_head.");
+  ignore_leftovers(weights);
   weights.expect_all_used();
 }
 

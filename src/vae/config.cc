@@ -52,4 +52,10 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
   return config;
 }
 
+bool has_encoder(const checkpoint::WeightMap& weights) { return weights.has("encoder.conv_in.conv.weight"); }
+
+void ignore_leftovers(checkpoint::WeightMap& weights) {
+  for (const char* start : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) weights.ignore(start);
+}
+
 }  // namespace scalekv::vae

@@ -22,4 +22,10 @@ struct VaeConfig {
 // Reads the sizes off the decoder's tensor shapes. Throws Error naming what does not fit together.
 VaeConfig infer_vae_config(const checkpoint::WeightMap& weights);
 
+// Whether the encoder is there, too, which drawing does not need.
+bool has_encoder(const checkpoint::WeightMap& weights);
+
+// Marks what checkpoints hold of their training.
+void ignore_leftovers(checkpoint::WeightMap& weights);
+
 }  // namespace scalekv::vae

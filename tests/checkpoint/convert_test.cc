@@ -8,6 +8,7 @@
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/sha256.h"
+#include "core/ledger.h"
 
 namespace scalekv::checkpoint {
 namespace {
@@ -34,6 +35,8 @@ TEST(Sha256, PiecesOfAnySizeGiveTheSame) {
   }
 }
 
+const WorkProgress kUnseen = [](double, std::string_view) {};
+
 struct Given {
   std::string name;
   Shape shape;
@@ -50,7 +53,9 @@ void write_floats(const std::filesystem::path& path, const std::vector<Given>& t
   writer.finish();
 }
 
-// Three published files of a few tensors each, as the hub has them.
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+// Three published files of a few tensors each, as the hub has them. What is NaN stops whoever looks at it.
 class ConvertTest : public ::testing::Test {
  protected:
   ConvertTest() {
@@ -65,8 +70,8 @@ class ConvertTest : public ::testing::Test {
     write_floats(folder_ / "t5/model.safetensors", {{"shared.weight", {1, 2}, {1.0F, 2.0F}},
                                                     {"encoder.embed_tokens.weight", {1, 2}, {1.0F, 2.0F}},
                                                     {"encoder.final_layer_norm.weight", {1}, {0.5F}},
-                                                    {"decoder.final_layer_norm.weight", {1}, {9.0F}},
-                                                    {"lm_head.weight", {1, 2}, {9.0F, 9.0F}}});
+                                                    {"decoder.final_layer_norm.weight", {1}, {kNan}},
+                                                    {"lm_head.weight", {1, 2}, {kNan, kNan}}});
     folder_.write("t5/spiece.model", "pieces");
   }
 
@@ -84,7 +89,7 @@ class ConvertTest : public ::testing::Test {
   }
 
   std::shared_ptr<const TensorSource> converted(const ConversionOptions& options) const {
-    convert_model(bundle(), folder_ / "out.safetensors", options, [](double, std::string_view) {});
+    convert_model(bundle(), folder_ / "out.safetensors", options, kUnseen);
     return open_tensor_source(folder_ / "out.safetensors");
   }
 
@@ -183,11 +188,27 @@ TEST_F(ConvertTest, DamagedWeightsLeaveTheOldFile) {
   converted({});
   const std::string first = read_file(folder_ / "out.safetensors");
   const std::size_t files = folder_.files();
-  write_vae(std::numeric_limits<float>::quiet_NaN());
+  write_vae(kNan);
   EXPECT_TRUE(mentions(failure_of([&] { converted({}); }),
                        {"vae.safetensors", "\"vae.decoder.conv_in.weight\"", "nan", "element 0"}));
   EXPECT_EQ(read_file(folder_ / "out.safetensors"), first);
   EXPECT_EQ(folder_.files(), files);
+}
+
+// Apart from what does not lie in the file row by row, memory is that of a piece, however large the tensor.
+TEST_F(ConvertTest, TakesMemoryForAPieceOnly) {
+  constexpr std::int64_t kRows = 4, kColumns = std::int64_t{1} << 22U, kPieceBytes = kColumns * 4;
+  write_floats(folder_ / "gpt.safetensors",
+               {{"word_embed.weight", {1, 1}, {1.0F}},
+                {"blocks.0.sa.proj.weight", {kRows, kColumns}, std::vector<float>(kRows * kColumns, 0.5F)}});
+  for (const WeightType weights : {WeightType::f32, WeightType::bf16, WeightType::int8}) {
+    ledger().reset_peaks();
+    const std::int64_t before = ledger().current_total();
+    converted({.weights = weights});
+    const std::int64_t taken = ledger().peak_total() - before;
+    EXPECT_GE(taken, kPieceBytes);
+    EXPECT_LE(taken, 5 * kPieceBytes / 2) << "of " << kRows * kPieceBytes;
+  }
 }
 
 TEST_F(ConvertTest, StoppingLeavesNothing) {
@@ -197,6 +218,19 @@ TEST_F(ConvertTest, StoppingLeavesNothing) {
   };
   EXPECT_EQ(failure_of([&] { convert_model(bundle(), folder_ / "out.safetensors", {}, stop); }), "stopped");
   EXPECT_EQ(folder_.files(), files);
+}
+
+// Checkpoints that hold averaged weights beside the trained ones, or nothing but them.
+TEST_F(ConvertTest, AveragedCopiesAreTakenOnlyWhereThereIsNothingElse) {
+  const auto embedding = [&] {
+    const Bundle opened = open_bundle({.transformer = folder_ / "gpt.safetensors"});
+    return opened.transformer->load(*opened.transformer->infos().at("word_embed.weight")).view<const float>()(0, 0);
+  };
+  const Given averaged{"ema.word_embed.weight", {1, 1}, {1.0F}};
+  write_floats(folder_ / "gpt.safetensors", {averaged, {"trainer.gpt_fsdp.word_embed.weight", {1, 1}, {2.0F}}});
+  EXPECT_EQ(embedding(), 2.0F);
+  write_floats(folder_ / "gpt.safetensors", {averaged});
+  EXPECT_EQ(embedding(), 1.0F);
 }
 
 TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
@@ -211,14 +245,14 @@ TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
 }
 
 TEST_F(ConvertTest, WeightsThatAreNotFiniteAreFoundInAnyType) {
-  EXPECT_NO_THROW(check_finite(*open_tensor_source(folder_ / "vae.safetensors")));
+  EXPECT_NO_THROW(check_finite(*open_tensor_source(folder_ / "vae.safetensors"), kUnseen));
   write_vae(-std::numeric_limits<float>::infinity());
-  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(folder_ / "vae.safetensors")); }),
+  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(folder_ / "vae.safetensors"), kUnseen); }),
                        {"vae.safetensors", "\"vae.decoder.conv_in.weight\"", "-inf", "element 0"}));
   const auto path =
       folder_.write("half.safetensors", safetensors_bytes(R"({"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})",
                                                           bytes_of<std::uint16_t>({0x3c00, 0x7e00})));
-  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(path)); }),
+  EXPECT_TRUE(mentions(failure_of([&] { check_finite(*open_tensor_source(path), kUnseen); }),
                        {"half.safetensors", "\"h\"", "nan", "element 1"}));
 }
 

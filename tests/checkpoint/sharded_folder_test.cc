@@ -59,6 +59,23 @@ TEST(ShardedFolder, LinksOfTheHubsCacheAreFollowedAndOthersFailByName) {
   EXPECT_TRUE(mentions(failure_of([&] { open_tensor_source(folder / "snapshot"); }), {"snapshot", "no model"}));
 }
 
+TEST(ShardedFolder, ShardsOfAnIndexMayBeLinksToo) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "blobs");
+  std::filesystem::create_directories(folder / "snapshot");
+  folder.write("blobs/0123", kShard);
+  folder.write("snapshot/model.safetensors.index.json", index_of("w", "s.safetensors"));
+  const auto failure_with_link_to = [&](const char* target) {
+    std::filesystem::remove(folder / "snapshot/s.safetensors");
+    std::filesystem::create_symlink(target, folder / "snapshot/s.safetensors");
+    return failure_of([&] { open_tensor_source(folder / "snapshot"); });
+  };
+  EXPECT_EQ(failure_with_link_to("../blobs/0123"), "");
+  EXPECT_TRUE(mentions(failure_with_link_to("/dev/zero"), {"s.safetensors", "not a regular file"}));
+  EXPECT_TRUE(mentions(failure_with_link_to("s.safetensors"), {"index.json", "\"w\"", "s.safetensors", "not there"}));
+  EXPECT_TRUE(mentions(failure_with_link_to("../blobs"), {"s.safetensors", "not a regular file"}));
+}
+
 TEST(ShardedFolder, AFolderWithoutAModelSaysWhatIsExpected) {
   const TemporaryFolder folder;
   EXPECT_TRUE(mentions(failure_of([&] { open_tensor_source(folder.path()); }),

@@ -11,6 +11,7 @@ for i in 1 2 3; do cmp -s four-$i.png two-$i.png || { echo "FAILED: image $i dep
 cmp -s four-0.png two-0.png || { echo "FAILED: image 0 depends on the batch"; failed=1; }
 cmp -s one.png two-0.png || { echo "FAILED: a single image differs from the first of four"; failed=1; }
 expect 0 '"kv_bytes_peak_full"' -- compare "a blue square" --json -o compared
+has policy budget seconds seconds_full kv_bytes_now kv_bytes_now_full kv_bytes_peak kv_bytes_peak_full psnr
 for file in full scalekv difference; do [ -s compared/$file.png ] || { echo "FAILED: compared/$file.png is missing"; failed=1; }; done
 expect 0 '128x128' -- reconstruct one.png -o again.png
 expect 0 '160x128' -- generate "a red circle" --aspect 5:4 --size 0.06M -o wide.png --top-k 1
@@ -30,13 +31,6 @@ if [ -n "${2:-}" ]; then
   expect 1 'int8 weights already' -- convert --model int8.safetensors -o again.safetensors
 fi
 expect 2 'weights' -- generate "x" --weights int4
-
-# has KEY...: the JSON report on stdout has the keys.
-has() {
-  for key in "$@"; do grep -q "\"$key\"" stdout || { echo "FAILED: no $key in the report"; failed=1; }; done
-}
-# number KEY: its value in the report.
-number() { sed -n "s/^ *\"$1\": \([0-9.]*\).*/\1/p" stdout | head -n 1; }
 
 expect 0 'kv_paper_mb": 3900' -- plan --arch infinity-2b --json
 has kv_bytes_peak kv_bytes_peak_full kv_paper_mb weights_bytes total_bytes_peak fits would_fit

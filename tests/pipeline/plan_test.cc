@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/threads.h"
@@ -138,11 +139,37 @@ TEST(Plan, KnowsTheReleasedSizes) {
   for (const Architecture& architecture : known_architectures()) {
     const ModelSizes sizes = read_sizes(random_bundle(architecture, 0), "");
     EXPECT_EQ(sizes.name, architecture.name);
-    EXPECT_EQ(sizes.transformer.depth, architecture.transformer.depth);
-    EXPECT_EQ(sizes.transformer.patchify, architecture.transformer.patchify);
+    const infinity::InfinityConfig& found = sizes.transformer;
+    const infinity::InfinityConfig& known = architecture.transformer;
+    EXPECT_EQ(std::tie(found.depth, found.width, found.heads, found.chunks, found.feed_forward, found.bits),
+              std::tie(known.depth, known.width, known.heads, known.chunks, known.feed_forward, known.bits));
+    EXPECT_EQ(found.patchify, known.patchify);
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
   EXPECT_THROW(find_architecture("infinity-9b"), UsageError);
+}
+
+// The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.
+TEST(Plan, KnowsTheReleasedImageTokenizers) {
+  const auto sizes_with = [](std::int64_t codebook, bool patchify) {
+    Architecture architecture = find_architecture("layer12");
+    architecture.vae.codebook = codebook;
+    if (patchify) architecture.vae.multipliers = {1, 2, 4, 4};
+    architecture.transformer.bits = patchify ? 4 * codebook : codebook;
+    return read_sizes(random_bundle(architecture, 0), "");
+  };
+  for (const std::int64_t codebook : {16, 18, 20, 24, 32, 64}) {
+    const ModelSizes sizes = sizes_with(codebook, false);
+    EXPECT_EQ(sizes.vae.codebook, codebook);
+    EXPECT_EQ(sizes.transformer.bits, codebook);
+    EXPECT_FALSE(sizes.transformer.patchify);
+    EXPECT_EQ(sizes.pixels_per_token(), 16);
+  }
+  const ModelSizes patches = sizes_with(14, true);
+  EXPECT_EQ(patches.vae.stride(), 8);
+  EXPECT_EQ(patches.transformer.bits, 56);
+  EXPECT_TRUE(patches.transformer.patchify);
+  EXPECT_EQ(patches.pixels_per_token(), 16);
 }
 
 TEST(Plan, CountsAsThePaperDoes) {

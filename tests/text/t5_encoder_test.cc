@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "checkpoint/tensor_source.h"
 #include "text/fixtures.h"
@@ -91,6 +92,30 @@ TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
   ASSERT_EQ(features.shape(), (Shape{length, 24}));
   const std::int64_t stride = length > kLong ? kStride : 1;
   EXPECT_LE(relative_error(features.view<float>(), expected.view<float>(), stride), 1e-4);
+}
+
+// The prompts of the tokenizer's test, in many scripts: the mean of a prompt's rows, and its last row.
+TEST(T5Encoder, EveryPromptsFeaturesAreThoseOfHuggingFace) {
+  checkpoint::WeightMap weights = open_weights();
+  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const auto prompts = nlohmann::json::parse(read_fixture("prompts.json"));
+  const Tensor expected = load(*checkpoint::open_tensor_source(fixture_path("features.safetensors")), "prompts");
+  ASSERT_GE(prompts.size(), 300U);
+  ASSERT_EQ(expected.shape(), (Shape{static_cast<std::int64_t>(prompts.size()), 2, 24}));
+  for (std::size_t k = 0; k < prompts.size(); ++k) {
+    const auto ids = prompts[k].at("ids").get<std::vector<std::int32_t>>();
+    const Tensor features = encoder.encode(ids);
+    const View<const float> rows = features.view<float>();
+    Tensor summary = Tensor::zeros<float>({2, 24}, MemoryKind::other);
+    for (std::int64_t c = 0; c < 24; ++c) {
+      double sum = 0.0;
+      for (std::int64_t row = 0; row < rows.size(0); ++row) sum += rows(row, c);
+      summary.view<float>()(0, c) = static_cast<float>(sum / static_cast<double>(rows.size(0)));
+      summary.view<float>()(1, c) = rows(rows.size(0) - 1, c);
+    }
+    EXPECT_LE(relative_error(summary.view<float>(), expected.view<float>()[static_cast<std::int64_t>(k)], 1), 1e-4)
+        << prompts[k].at("text");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, ::testing::Values(1, 2, 17, 64, 130, 200, 512));

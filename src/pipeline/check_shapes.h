@@ -1,0 +1,16 @@
+// Whether a checkpoint is whole: damage that neither the reading of sizes nor a look for NaN shows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/bundle.h"
+
+namespace scalekv::pipeline {
+
+// Requires of every part of the model that is there: all the tensors that its architecture has, of their types and
+// shapes, and none that it has not. Reads names and shapes, not the weights. Throws Error naming the first tensor at
+// fault. Returns the parts that were there: "transformer", "VAE", "text encoder".
+std::vector<std::string> check_shapes(checkpoint::Bundle& bundle);
+
+}  // namespace scalekv::pipeline
