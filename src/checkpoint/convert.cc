@@ -85,9 +85,7 @@ class SourceHashes {
     json_[std::string(part)][path.filename().string()] = digest;
   }
   void add_bytes(std::string_view part, const std::string& name, std::string_view bytes) {
-    Sha256 sha;
-    sha.update(std::as_bytes(std::span(bytes)));
-    json_[std::string(part)][name] = sha.finish();
+    json_[std::string(part)][name] = sha256_of(std::as_bytes(std::span(bytes)));
   }
   std::string dump() const { return json_.dump(); }
 

@@ -25,4 +25,7 @@ class Sha256 {
   std::uint64_t length_ = 0;  // bytes so far
 };
 
+// The digest of these bytes, in hexadecimal.
+std::string sha256_of(std::span<const std::byte> bytes);
+
 }  // namespace scalekv::checkpoint

@@ -1,11 +1,11 @@
 // scalekv compare: the same seed with the full cache and with a policy.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/metric_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -72,7 +72,7 @@ void compare(const CompareOptions& options) {
                                    {"kv_bytes_now_full", full.kv_bytes_now},
                                    {"kv_bytes_peak", policy.statistics.kv_bytes_peak},
                                    {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
-                                   {"psnr", std::isfinite(psnr) ? nlohmann::json(psnr) : nlohmann::json("inf")}};
+                                   {"psnr", json_number(psnr)}};
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {
     fmt::print("{:<12} {:>9} {:>13} {:>13} {:>10} {:>10}\n", "cache", "seconds", "KV now, KiB", "KV peak, KiB",

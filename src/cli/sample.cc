@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "checkpoint/sha256.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -167,7 +168,7 @@ class Sampler {
     text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
     const std::vector<std::uint8_t> bytes = encode(picture.file, dataset::as_grid(std::move(images)), text);
     folder_.write(picture.file, std::as_bytes(std::span(bytes)));
-    entry.sha256 = distributed::sha256_of(bytes);
+    entry.sha256 = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
     manifest_->append(entry);
   }
 

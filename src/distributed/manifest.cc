@@ -44,12 +44,6 @@ std::string to_line(const ManifestEntry& entry) {
 
 }  // namespace
 
-std::string sha256_of(std::span<const std::uint8_t> bytes) {
-  checkpoint::Sha256 hash;
-  hash.update(std::as_bytes(bytes));
-  return hash.finish();
-}
-
 Manifest::Manifest(const std::filesystem::path& record) {
   std::error_code failed;
   for (const auto& file : std::filesystem::directory_iterator(record, failed)) {
@@ -77,7 +71,7 @@ bool Manifest::is_whole(const RunFolder& folder, const dataset::Picture& picture
   std::error_code failed;
   if (!std::filesystem::is_regular_file(folder.picture(picture.file), failed)) return false;
   const std::string bytes = read_file(folder.picture(picture.file));
-  const std::string sha256 = sha256_of({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  const std::string sha256 = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
   return std::any_of(first, last, [&](const auto& entry) { return entry.second.sha256 == sha256; });
 }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +13,6 @@
 #include "distributed/run_folder.h"
 
 namespace scalekv::distributed {
-
-std::string sha256_of(std::span<const std::uint8_t> bytes);
 
 struct ManifestEntry {
   std::string file;

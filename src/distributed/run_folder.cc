@@ -142,9 +142,7 @@ std::string RunFolder::agree(const Settings& settings) const {
     fail("{} holds pictures drawn with other settings ({}); choose another folder or the same settings", out_.string(),
          different);
   }
-  checkpoint::Sha256 hash;
-  hash.update(std::as_bytes(std::span(text)));
-  return hash.finish();
+  return checkpoint::sha256_of(std::as_bytes(std::span(text)));
 }
 
 void RunFolder::write(const std::string& file, std::span<const std::byte> bytes) const {

@@ -67,9 +67,7 @@ std::vector<std::string> EvaluationPrompts::sha256() const {
       }
       text += fmt::format("\n{}\n{}", caption.relation, caption.background);
     }
-    checkpoint::Sha256 hash;
-    hash.update(std::as_bytes(std::span(text)));
-    hashes.push_back(hash.finish());
+    hashes.push_back(checkpoint::sha256_of(std::as_bytes(std::span(text))));
   }
   return hashes;
 }

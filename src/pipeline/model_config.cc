@@ -35,8 +35,6 @@ constexpr std::array kPublished = {
     Published{48, 3360, "infinity-layer48"},
 };
 
-constexpr double kTextEpsilon = 1e-6;
-
 // Throws Error where the entry says that `what` is another value than the engine computes with.
 void require_value(const nlohmann::json& config, const char* part, const char* key, const nlohmann::json& expected,
                    const std::string& description) {
@@ -65,7 +63,7 @@ nlohmann::json describe(const text::T5Config& config) {
           {"heads", config.heads},     {"head_size", config.head_size},
           {"ff", config.feed_forward}, {"vocab", config.vocabulary},
           {"buckets", config.buckets}, {"max_distance", config.max_distance},
-          {"eps", kTextEpsilon}};
+          {"eps", config.epsilon}};
 }
 
 }  // namespace
@@ -82,7 +80,7 @@ nlohmann::json read_config(const checkpoint::Bundle& bundle) {
   }
   require_value(config, "infinity", "rope_reference", kRopeReference, bundle.description);
   require_value(config, "t5", "max_distance", text::T5Config().max_distance, bundle.description);
-  require_value(config, "t5", "eps", kTextEpsilon, bundle.description);
+  require_value(config, "t5", "eps", text::T5Config().epsilon, bundle.description);
   return config;
 }
 

@@ -17,7 +17,7 @@ struct T5Config {
   std::int64_t vocabulary = 0;
   std::int64_t buckets = 32;
   std::int64_t max_distance = 128;
-  float epsilon = 1e-6F;
+  double epsilon = 1e-6;  // of the norms
 };
 
 // Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.

@@ -25,7 +25,7 @@ void check_published_config(const T5Config& config, const std::filesystem::path&
                                    {"vocab_size", config.vocabulary},
                                    {"relative_attention_num_buckets", config.buckets},
                                    {"relative_attention_max_distance", config.max_distance},
-                                   {"layer_norm_epsilon", 1e-6},
+                                   {"layer_norm_epsilon", config.epsilon},
                                    {"feed_forward_proj", "gated-gelu"}};
   for (const auto& [key, value] : expected.items()) {
     const auto entry = published.find(key);

@@ -89,6 +89,7 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
   const auto length = static_cast<std::int64_t>(ids.size());
   const std::int64_t size = config_.head_size;
   const std::int64_t inner = config_.heads * size;
+  const auto epsilon = static_cast<float>(config_.epsilon);
   const auto allocate = [&](std::int64_t columns) { return Tensor(DType::f32, {length, columns}, MemoryKind::text); };
 
   Tensor hidden = embed(ids);  // [length, width]
@@ -101,7 +102,7 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
   Tensor up = allocate(config_.feed_forward);
   if (tap) tap("embedding", x);
   for (const Layer& layer : layers_) {
-    kernels::rms_norm(x, layer.attention_norm.view<float>(), config_.epsilon, normed.view<float>());
+    kernels::rms_norm(x, layer.attention_norm.view<float>(), epsilon, normed.view<float>());
     layer.query.run(normed.view<float>(), query_key_value.view<float>().slice(1, 0, inner));
     layer.key.run(normed.view<float>(), query_key_value.view<float>().slice(1, inner, 2 * inner));
     layer.value.run(normed.view<float>(), query_key_value.view<float>().slice(1, 2 * inner, 3 * inner));
@@ -121,14 +122,14 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
     kernels::attention(heads, size, 1.0F);
     layer.attention_out.run(attended.view<float>(), x, {.accumulate = true});
 
-    kernels::rms_norm(x, layer.feed_forward_norm.view<float>(), config_.epsilon, normed.view<float>());
+    kernels::rms_norm(x, layer.feed_forward_norm.view<float>(), epsilon, normed.view<float>());
     layer.gate.run(normed.view<float>(), gate.view<float>());
     layer.up.run(normed.view<float>(), up.view<float>());
     kernels::gelu_gate(gate.view<float>(), up.view<float>());
     layer.down.run(gate.view<float>(), x, {.accumulate = true});
     if (tap) tap("layer", x);
   }
-  kernels::rms_norm(x, final_norm_.view<float>(), config_.epsilon, normed.view<float>());
+  kernels::rms_norm(x, final_norm_.view<float>(), epsilon, normed.view<float>());
   return normed;
 }
 

@@ -13,11 +13,7 @@
 namespace scalekv::checkpoint {
 namespace {
 
-std::string sha256_of(std::string_view text) {
-  Sha256 sha;
-  sha.update(std::as_bytes(std::span(text)));
-  return sha.finish();
-}
+std::string sha256_of(std::string_view text) { return checkpoint::sha256_of(std::as_bytes(std::span(text))); }
 
 TEST(Sha256, KnownDigests) {
   EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

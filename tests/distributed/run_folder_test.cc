@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "checkpoint/files.h"
+#include "checkpoint/sha256.h"
 #include "distributed/manifest.h"
 #include "distributed/work_queue.h"
 #include "support/failure.h"
@@ -20,9 +21,7 @@ std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-std::string hash_of(std::string_view text) {
-  return sha256_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-}
+std::string hash_of(std::string_view text) { return checkpoint::sha256_of(as_bytes(text)); }
 
 TEST(Shards, AreReadStrictly) {
   EXPECT_EQ(parse_shard("1/3").index, 1U);
