@@ -2,12 +2,13 @@
 
 // Eigen's own threads would add up in another order for every number of them.
 #define EIGEN_DONT_PARALLELIZE
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/error.h"
+#include "eval/singular_values.h"
 
 namespace scalekv::eval {
 namespace {
@@ -57,8 +58,8 @@ Matrix factor(const std::vector<double>& covariance, std::size_t size) {
 // eigenvalues of (F1^T F2)(F1^T F2)^T. No root is taken of what rounding left of a zero.
 double trace_of_root(const std::vector<double>& a, const std::vector<double>& b, std::size_t size) {
   const Matrix product = factor(a, size).transpose() * factor(b, size);
-  if (product.size() == 0) return 0.0;
-  return Eigen::BDCSVD<Matrix>(product).singularValues().sum();
+  return sum_of_singular_values({product.data(), static_cast<std::size_t>(product.size())},
+                                static_cast<std::size_t>(product.rows()));
 }
 
 }  // namespace

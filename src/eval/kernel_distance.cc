@@ -1,7 +1,7 @@
 #include "eval/kernel_distance.h"
 
 #define EIGEN_DONT_PARALLELIZE
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <numeric>
 
