@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--prompt-tokens", type=int, default=32)
     parser.add_argument("--cfg", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds before those that count; 0 where one takes an hour")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dtypes", default="f32,bf16", help="of PyTorch: f32, bf16 or both")
     parser.add_argument("--ours", action="append", help="options of ours, e.g. '--budget 10%% --weights int8'; "
@@ -109,18 +110,19 @@ def main() -> None:
     model = build(options.arch, torch.float32)
     times: dict[str, list[float]] = {}
     kv: dict[str, float] = {}
-    for number in range(options.rounds + 1):                # the first round warms up and is not counted
+    for number in range(-options.warm_up, options.rounds):
+        counts = number >= 0
         for dtype in dtypes:
             seconds = run_torch(model, options, dtype == "bf16")
-            if number:
+            if counts:
                 times.setdefault(f"PyTorch {torch.__version__} {dtype}, full cache", []).append(seconds)
         for extra in ours:
             report = run_ours(options, extra)
             name = f"ours, {extra}"
             kv[name] = report["kv_bytes_peak"] / 1e6
-            if number:
+            if counts:
                 times.setdefault(name, []).append(report["seconds_transformer"])
-        print(f"round {number} of {options.rounds} done", file=sys.stderr)
+        print(f"round {number + 1} of {options.rounds} done" if counts else "warmed up", file=sys.stderr)
 
     print(f"{options.arch}, {options.size}, scales {options.scales or 'all'}, batch {options.batch}, "
           f"{options.prompt_tokens} prompt tokens, cfg {options.cfg}, {options.threads} threads, "
