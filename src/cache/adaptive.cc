@@ -2,62 +2,26 @@
 
 #include <algorithm>
 
-#include "cache/regions.h"
-#include "core/error.h"
+#include "cache/adaptive_selector.h"
+#include "cache/calibrated_regions.h"
 
 namespace scalekv::cache {
 namespace {
 
-// A region of one source scale in one head.
+// A region of the history in one head.
 struct Part {
   int head = 0;  // layer * heads + head
-  int source = 0;
-  std::int64_t region = 0;
-  double harm = 0.0;  // of removing one of its tokens, summed over the scales still to come
-};
-
-// The calibration's regions, and where the geometry's tokens lie in them. Both may differ in aspect.
-class Places {
- public:
-  Places(const CacheGeometry& calibrated, const CacheGeometry& geometry) {
-    for (int source = 0; source + 1 < geometry.scale_count(); ++source) {
-      const MapSize grid = calibrated.scales[static_cast<std::size_t>(source)];
-      const MapSize map = geometry.scales[static_cast<std::size_t>(source)];
-      std::vector<std::vector<std::int64_t>> regions(static_cast<std::size_t>(region_count(grid)));
-      for (std::int64_t position = 0; position < map.tokens(); ++position) {
-        regions[static_cast<std::size_t>(region_of(position, map, grid))].push_back(geometry.tokens_before(source) +
-                                                                                    position);
-      }
-      tokens_.push_back(std::move(regions));
-    }
-  }
-
-  std::size_t regions(int source) const { return tokens_[static_cast<std::size_t>(source)].size(); }
-  // Positions in the pyramid.
-  const std::vector<std::int64_t>& tokens(const Part& part) const {
-    return tokens_[static_cast<std::size_t>(part.source)][static_cast<std::size_t>(part.region)];
-  }
-
- private:
-  std::vector<std::vector<std::vector<std::int64_t>>> tokens_;  // [source][region]
+  std::size_t region = 0;
+  double harm = 0.0;  // of removing one of its tokens
 };
 
 // Every region of the history that scale index `first` finds, most harmful to lose first.
-std::vector<Part> rank_parts(const AttentionStatistics& statistics, const Places& places, int first, int scales) {
-  const CacheGeometry& calibrated = statistics.geometry();
+std::vector<Part> rank_parts(const AttentionStatistics& statistics, int first) {
+  const CacheGeometry& geometry = statistics.geometry();
   std::vector<Part> parts;
-  for (int head = 0; head < calibrated.layers * calibrated.heads; ++head) {
-    const std::size_t begin = parts.size();
-    for (int source = 0; source < first; ++source) {
-      for (std::size_t region = 0; region < places.regions(source); ++region) {
-        parts.push_back({head, source, static_cast<std::int64_t>(region), 0.0});
-      }
-    }
-    for (int scale = first; scale < scales; ++scale) {
-      // A scale's regions begin with those of all sources before `first`.
-      const HeadStatistics means = statistics.at(scale, head / calibrated.heads, head % calibrated.heads);
-      for (std::size_t i = begin; i < parts.size(); ++i) parts[i].harm += means.removal[i - begin];
-    }
+  for (int head = 0; head < geometry.layers * geometry.heads; ++head) {
+    const std::vector<double> harm = harm_of_removal(statistics, head, first);
+    for (std::size_t region = 0; region < harm.size(); ++region) parts.push_back({head, region, harm[region]});
   }
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.harm > b.harm; });
   return parts;
@@ -65,10 +29,10 @@ std::vector<Part> rank_parts(const AttentionStatistics& statistics, const Places
 
 }  // namespace
 
-std::int64_t folded_tokens(std::int64_t mean) { return mean > 1 ? 1 : 0; }
+bool folds(std::int64_t mean) { return mean > 1; }
 
 TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean) {
-  const Places places(statistics.geometry(), geometry);
+  const CalibratedRegions regions(statistics.geometry(), geometry);
   const auto heads = static_cast<std::size_t>(geometry.layers * geometry.heads);
   TokenPlan plan;
   std::vector<std::vector<bool>> alive(heads);
@@ -77,14 +41,17 @@ TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry
     for (std::vector<bool>& tokens : alive) tokens.resize(history, true);  // the last map has just come
     if (static_cast<std::int64_t>(history) <= mean) continue;
     std::vector<std::vector<bool>> kept(heads, std::vector<bool>(history, false));
-    for (std::vector<bool>& tokens : kept) tokens[0] = true;
-    std::int64_t left = static_cast<std::int64_t>(heads) * (mean - folded_tokens(mean) - 1);
-    for (const Part& part : rank_parts(statistics, places, number - 1, geometry.scale_count())) {
+    // One token of every head is the folded one, or the first.
+    if (!folds(mean)) {
+      for (std::vector<bool>& tokens : kept) tokens[0] = true;
+    }
+    std::int64_t left = static_cast<std::int64_t>(heads) * (mean - 1);
+    for (const Part& part : rank_parts(statistics, number - 1)) {
       if (left <= 0) break;
       std::vector<bool>& mine = kept[static_cast<std::size_t>(part.head)];
-      for (const std::int64_t token : places.tokens(part)) {
+      for (const std::int64_t token : regions.tokens(part.region)) {
         const auto at = static_cast<std::size_t>(token);
-        if (left <= 0 || mine[at] || !alive[static_cast<std::size_t>(part.head)][at]) continue;
+        if (left <= 0 || !alive[static_cast<std::size_t>(part.head)][at]) continue;
         mine[at] = true;
         --left;
       }
@@ -97,8 +64,10 @@ TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry
 
 Policy make_adaptive(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
-  TokenPlan plan = plan_tokens(request.calibration->statistics, geometry, mean);
-  return make_planned(request.name, geometry, mean, std::move(plan), folded_tokens(mean) > 0);
+  const TokenPlan plan = plan_tokens(request.calibration->statistics, geometry, mean);
+  if (plan.empty()) return {request.name, Budget(), nullptr};
+  return {request.name, planned_budget(geometry, mean, plan, folds(mean)),
+          make_adaptive_selector(geometry, request.calibration, folds(mean))};
 }
 
 }  // namespace scalekv::cache

@@ -1,5 +1,6 @@
-// Adaptive, our own policy: which tokens every head keeps is planned ahead from a calibration, and what is dropped is
-// folded into one token a head (cache/merge.h).
+// Adaptive, our own policy: how many tokens every head keeps is planned ahead from a calibration, which of them they
+// are follows from their values (cache/adaptive_selector.h), and what is dropped is folded into one token a head
+// (cache/merge.h).
 #pragma once
 
 #include "cache/calibrated.h"
@@ -7,12 +8,11 @@
 
 namespace scalekv::cache {
 
-// Tokens a head that are set aside for the folded one: none where the mean is a single token.
-std::int64_t folded_tokens(std::int64_t mean);
+// Is what a head drops folded? Not where the mean is a single token: that is the first one then.
+bool folds(std::int64_t mean);
 
-// Gives layers x heads x (mean - folded) tokens a row, whole regions at a time, to those whose removal does most harm:
-// HeadStatistics::removal summed over all scales that are still to come. The first token always stays, because it
-// carries the prompt and is what most queries lean on.
+// Gives layers x heads x (mean - 1) tokens a row, whole regions at a time, to those whose removal does most harm
+// (cache/calibrated_regions.h). The numbers are the policy's; the tokens are those that a budget file names.
 TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean);
 
 }  // namespace scalekv::cache

@@ -44,8 +44,11 @@ std::int64_t whole_number(const nlohmann::json& value, std::int64_t least, std::
 }
 
 // [[first, last], ...] -> which of `history` tokens stay.
-std::vector<bool> read_runs(const nlohmann::json& runs, std::int64_t history, const std::string& at) {
-  if (!runs.is_array() || runs.empty()) fail("{}: not a list of runs [first, last] of tokens, at least one", at);
+// folds: the head has a folded token, and need not keep any other.
+std::vector<bool> read_runs(const nlohmann::json& runs, std::int64_t history, bool folds, const std::string& at) {
+  if (!runs.is_array() || (runs.empty() && !folds)) {
+    fail("{}: not a list of runs [first, last] of tokens{}", at, folds ? "" : ", at least one");
+  }
   std::vector<bool> kept(static_cast<std::size_t>(history), false);
   std::int64_t next = 0;
   for (const nlohmann::json& run : runs) {
@@ -135,6 +138,9 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
     const std::string at = where + ", \"scales\"";
     file.geometry.scales.push_back({whole_number(scale.at(0), 1, 512, at), whole_number(scale.at(1), 1, 512, at)});
   }
+  const nlohmann::json& folds = json_member(json, "folds", where);
+  if (!folds.is_boolean()) fail("{}: \"folds\" is neither true nor false", where);
+  file.folds = folds.get<bool>();
   const nlohmann::json& rows = json_member(json, "rows", where);
   for (int number = 2; number <= file.geometry.scale_count(); ++number) {
     const std::int64_t history = file.geometry.tokens_before(number - 1);
@@ -151,7 +157,7 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
     } else {
       auto& heads_kept = file.plan[number];
       read_row(row, "kept", at, file, [&](const nlohmann::json& value, const std::string& here) {
-        heads_kept.push_back(read_runs(value, history, here));
+        heads_kept.push_back(read_runs(value, history, file.folds, here));
       });
     }
   }
@@ -163,9 +169,6 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
   if (planned ? !file.capacities.empty() : !file.plan.empty()) {
     fail("{}: {} has {}", where, file.policy, planned ? "kept tokens, not capacities" : "capacities, not kept tokens");
   }
-  const nlohmann::json& folds = json_member(json, "folds", where);
-  if (!folds.is_boolean()) fail("{}: \"folds\" is neither true nor false", where);
-  file.folds = folds.get<bool>();
   return file;
 }
 
@@ -209,7 +212,7 @@ BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry,
     file.plan = plan_blocks(statistics(), geometry, file.base);
   } else if (request.name == "adaptive") {
     file.plan = plan_tokens(statistics(), geometry, file.base);
-    file.folds = folded_tokens(file.base) > 0;
+    file.folds = folds(file.base);
   } else {
     fail_usage("{} has no budgets of its own to write; choose scalekv, heatkv or adaptive", request.name);
   }

@@ -58,9 +58,7 @@ class PlannedSelector final : public Selector {
 
 }  // namespace
 
-Policy make_planned(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
-                    bool folds) {
-  if (plan.empty()) return {name, Budget(), nullptr};
+Budget planned_budget(const CacheGeometry& geometry, std::int64_t mean, const TokenPlan& plan, bool folds) {
   std::map<int, std::vector<std::int64_t>> rows;
   for (const auto& [number, heads] : plan) {
     for (const std::vector<bool>& kept : heads) {
@@ -69,8 +67,14 @@ Policy make_planned(const std::string& name, const CacheGeometry& geometry, std:
       rows[number].push_back(folds && !whole ? count + 1 : count);
     }
   }
-  return {name, Budget(geometry.layers, geometry.heads, mean, std::move(rows)),
-          std::make_shared<PlannedSelector>(geometry, std::move(plan), folds)};
+  return Budget(geometry.layers, geometry.heads, mean, std::move(rows));
+}
+
+Policy make_planned(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
+                    bool folds) {
+  if (plan.empty()) return {name, Budget(), nullptr};
+  Budget budget = planned_budget(geometry, mean, plan, folds);
+  return {name, std::move(budget), std::make_shared<PlannedSelector>(geometry, std::move(plan), folds)};
 }
 
 }  // namespace scalekv::cache

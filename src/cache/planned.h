@@ -1,4 +1,4 @@
-// Policies whose every decision is made before anything is drawn: which tokens a head keeps is a plan.
+// Plans of tokens, and policies whose every decision is made before anything is drawn.
 #pragma once
 
 #include <map>
@@ -10,11 +10,14 @@
 namespace scalekv::cache {
 
 // kept[row][layer * heads + head][position in the pyramid]: is the token still there when scale `row` (from 1) starts?
-// What is gone in a row is gone in all later ones; every head keeps at least one token.
+// What is gone in a row is gone in all later ones; every head keeps at least one token, or folds.
 using TokenPlan = std::map<int, std::vector<std::vector<bool>>>;
 
 // HeatKV's choice of whole source scales (cache/heatkv.cc).
 TokenPlan plan_blocks(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean);
+
+// How many tokens a plan leaves to every head. folds: and one more where any is dropped, for the folded one.
+Budget planned_budget(const CacheGeometry& geometry, std::int64_t mean, const TokenPlan& plan, bool folds);
 
 // mean: histories up to this length are never touched. folds: what a head drops becomes one token (cache/merge.h),
 // which takes a place of its own beside those of the plan. An empty plan keeps everything.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cache/adaptive_selector.h"
 #include "cache/merge.h"
 #include "cache/regions.h"
 
@@ -37,17 +38,14 @@ TEST(PlanTokens, GivesTheBudgetToTheMostHarmful) {
   const TokenPlan plan = plan_tokens(rising_harm(kAdaptiveGeometry), kAdaptiveGeometry, 4);
   ASSERT_EQ(plan.size(), 2U);  // histories of 5 and 14; 1 is within the mean
   const auto& last = plan.at(4);
-  // 4 heads x (4 - 1 for the folded token) - 4 first tokens are 8, of harms 4 x 14, 4 x 13, ..., 3 x 14, ...
-  EXPECT_EQ(count(last[3]), 1 + 5);
-  EXPECT_EQ(count(last[2]), 1 + 3);
-  EXPECT_EQ(count(last[1]) + count(last[0]), 2);
+  // 4 heads x (4 - 1 for the folded token) are 12, of harms 4 x 14, 4 x 13, ..., 3 x 14, ...
+  EXPECT_EQ(count(last[3]), 7);
+  EXPECT_EQ(count(last[2]), 5);
+  EXPECT_EQ(count(last[1]) + count(last[0]), 0);
   for (const auto& [number, heads] : plan) {
     std::int64_t sum = 0;
-    for (const std::vector<bool>& kept : heads) {
-      EXPECT_TRUE(kept[0]);
-      sum += count(kept) + 1;
-    }
-    EXPECT_LE(sum, 16) << number;
+    for (const std::vector<bool>& kept : heads) sum += count(kept) + 1;
+    EXPECT_EQ(sum, 16) << number;
   }
 }
 
@@ -62,9 +60,9 @@ TEST(PlanTokens, WhatIsGoneStaysGone) {
 
 TEST(PlanTokens, OneTokenAHeadIsTheFirst) {
   for (const auto& [number, heads] : plan_tokens(rising_harm(kAdaptiveGeometry), kAdaptiveGeometry, 1)) {
-    for (const std::vector<bool>& kept : heads) EXPECT_EQ(count(kept), 1);
+    for (const std::vector<bool>& kept : heads) EXPECT_TRUE(kept[0] && count(kept) == 1) << number;
   }
-  EXPECT_EQ(folded_tokens(1), 0);
+  EXPECT_FALSE(folds(1));
 }
 
 TEST(PlanTokens, FindsItsWayInAnotherAspect) {
@@ -73,6 +71,55 @@ TEST(PlanTokens, FindsItsWayInAnotherAspect) {
   for (const auto& [number, heads] : plan_tokens(rising_harm(kAdaptiveGeometry), wide, 4)) {
     for (const std::vector<bool>& kept : heads) EXPECT_LE(count(kept), wide.tokens_before(number - 1));
   }
+}
+
+// One head of one layer, values of one number. Places 1, 2, 3 and 4 of the history do harm 2, 3, 4 and 5.
+class AdaptiveSelectorTest : public testing::Test {
+ protected:
+  static std::shared_ptr<const Calibration> calibration() {
+    CacheGeometry one = kAdaptiveGeometry;
+    one.layers = one.heads = 1;
+    return std::make_shared<Calibration>(Calibration{.model = "", .prompts = 1, .statistics = rising_harm(one)});
+  }
+  // Of the tokens of the first two maps, whose values these are, when the second has been drawn.
+  std::vector<std::int32_t> select(const std::vector<float>& values, std::int64_t capacity, bool folds,
+                                   FoldedToken folded = {}) {
+    const auto measured = calibration();
+    const auto selector = make_adaptive_selector(measured->statistics.geometry(), measured, folds);
+    const std::vector<float> keys(values.size(), 1.0F);
+    const SelectionFacts facts{.scale = 1, .layer = 0, .head = 0, .map = {2, 2}, .history = 1, .capacity = capacity};
+    SelectionInput input{.queries = {},
+                         .history = {keys.data(), values.data(), 1, 1},
+                         .map = {keys.data() + 1, values.data() + 1, 4, 1}};
+    input.folded = folded;
+    std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
+    selector->select(facts, input, kept);
+    slot_ = selector->fold_slot(facts, input, kept);
+    return kept;
+  }
+  std::int32_t slot_ = -1;
+};
+
+TEST_F(AdaptiveSelectorTest, EqualValuesAreToldApartByTheirPlace) {
+  // Mean 0: all as far from it.
+  EXPECT_EQ(select({2, -1, 1, -1, -1}, 2, true), (std::vector<std::int32_t>{0, 4}));  // harms 1 x 4, 2, 3, 4, 5
+  EXPECT_EQ(slot_, 0);
+}
+
+TEST_F(AdaptiveSelectorTest, AValueThatTheMeanCannotStandForStays) {
+  EXPECT_EQ(select({0, 10, 0, 0, 0}, 2, true), (std::vector<std::int32_t>{1, 4}));  // mean 2: 4, 128, 12, 16, 20
+  EXPECT_EQ(slot_, 4);
+}
+
+TEST_F(AdaptiveSelectorTest, TheFoldedTokenStaysAndWeighsAsManyAsItStandsFor) {
+  // Token 0 stands for 6 of value 1: mean 1.5, distances .25, 6.25, 2.25, 6.25, 2.25 of harms -, 2, 3, 4, 5.
+  EXPECT_EQ(select({1, 4, 3, 4, -2 + 2}, 2, true, {0, std::log(6.0F)}), (std::vector<std::int32_t>{0, 3}));
+  EXPECT_EQ(slot_, 0);
+}
+
+TEST_F(AdaptiveSelectorTest, WithoutFoldingTheFirstTokenStays) {
+  EXPECT_EQ(select({2, 100, 2, 2, 2}, 1, false), (std::vector<std::int32_t>{0}));
+  EXPECT_EQ(slot_, -1);
 }
 
 TEST(Regions, CoverTheMap) {

@@ -13,6 +13,6 @@ calibration=models/shapes-7s.calibration.json
 "$python" tools/train/report.py --model "$model" --run "$run" --out models
 "$python" tools/fixtures/make_fixture.py --model "$model" --out tests/data/embedded.safetensors
 
-"$scalekv" calibrate --model "$model" --prompts models/calibration-prompts.txt -n 12 --fresh -o "$calibration" \
+"$scalekv" calibrate --model "$model" --prompts models/calibration-prompts.txt --fresh -o "$calibration" \
   --plot docs/selectivity.svg --plot-heads docs/selectivity-heads.svg
 echo "Build again: model and calibration are part of the program."
