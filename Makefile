@@ -33,13 +33,14 @@ test:
 	@$(MAKE) --no-print-directory sanitize
 	@ctest --preset release -j2
 
-# The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer; the one left out is a minute of the same
+# networks that others run, too.
 sanitize:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
 	@cmake --build --preset asan --target unit_tests
-	@ctest --preset asan -j2 -LE 'slow|golden' --quiet && echo "sanitizers: no findings" || \
-	  { ctest --preset asan -LE 'slow|golden' --rerun-failed; exit 1; }
+	@ctest --preset asan -j2 -LE 'slow|golden' -E Folders.AgreeWithCleanFid --quiet && echo "sanitizers: no findings" || \
+	  { ctest --preset asan -LE 'slow|golden' -E Folders.AgreeWithCleanFid --rerun-failed; exit 1; }
 
 bench:
 	@tools/install_packages.sh test
