@@ -16,11 +16,11 @@ struct Part {
 };
 
 // Every region of the history that scale index `first` finds, most harmful to lose first.
-std::vector<Part> rank_parts(const AttentionStatistics& statistics, int first) {
+std::vector<Part> rank_parts(const AttentionStatistics& statistics, int first, int scales) {
   const CacheGeometry& geometry = statistics.geometry();
   std::vector<Part> parts;
   for (int head = 0; head < geometry.layers * geometry.heads; ++head) {
-    const std::vector<double> harm = harm_of_removal(statistics, head, first);
+    const std::vector<double> harm = harm_of_removal(statistics, head, first, scales);
     for (std::size_t region = 0; region < harm.size(); ++region) parts.push_back({head, region, harm[region]});
   }
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.harm > b.harm; });
@@ -46,7 +46,7 @@ TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry
       for (std::vector<bool>& tokens : kept) tokens[0] = true;
     }
     std::int64_t left = static_cast<std::int64_t>(heads) * (mean - 1);
-    for (const Part& part : rank_parts(statistics, number - 1)) {
+    for (const Part& part : rank_parts(statistics, number - 1, geometry.scale_count())) {
       if (left <= 0) break;
       std::vector<bool>& mine = kept[static_cast<std::size_t>(part.head)];
       for (const std::int64_t token : regions.tokens(part.region)) {

@@ -1,40 +1,21 @@
 #include "cache/adaptive_selector.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "cache/cache_rows.h"
 
 namespace scalekv::cache {
 namespace {
 
-// Reads the values of a selection's tokens one by one.
-class Values {
- public:
-  Values(const SelectionFacts& facts, const SelectionInput& input, std::int64_t size)
-      : history_(facts.history),
-        old_(input.history, size),
-        new_(input.map, size),
-        row_(static_cast<std::size_t>(size)) {}
-
-  std::span<const float> at(std::int64_t token) {
-    const bool old = token < history_;
-    (old ? old_ : new_).values(old ? token : token - history_, 1, row_.data());
-    return row_;
-  }
-
- private:
-  std::int64_t history_;
-  kernels::KeyValueReader old_, new_;
-  std::vector<float> row_;
-};
-
 // The mean over all tokens that are or were there.
-std::vector<double> mean_value(const SelectionFacts& facts, const SelectionInput& input, std::int64_t size) {
-  Values values(facts, input, size);
-  std::vector<double> mean(static_cast<std::size_t>(size), 0.0);
+std::vector<double> mean_value(const SelectionFacts& facts, const SelectionInput& input, const CacheRows& rows,
+                               std::int64_t size) {
+  std::vector<float> value(static_cast<std::size_t>(size));
+  std::vector<double> mean(value.size(), 0.0);
   double count = 0.0;
   for (std::int64_t token = 0; token < facts.tokens(); ++token) {
-    const double weight = token == input.folded.index ? std::exp(double{input.folded.log_count}) : 1.0;
-    const std::span<const float> value = values.at(token);
+    const double weight = input.stands_for(token);
+    rows.value(token, value.data());
     for (std::size_t d = 0; d < mean.size(); ++d) mean[d] += weight * double{value[d]};
     count += weight;
   }
@@ -72,18 +53,18 @@ class AdaptiveSelector final : public Selector {
 
  private:
   std::vector<float> scores(const SelectionFacts& facts, const SelectionInput& input) const {
-    const std::vector<double> harm =
-        harm_of_removal(calibration_->statistics, facts.layer * geometry_.heads + facts.head, facts.scale + 1);
-    const std::vector<double> mean = mean_value(facts, input, geometry_.head_size);
-    Values values(facts, input, geometry_.head_size);
+    const std::vector<double> harm = harm_of_removal(
+        calibration_->statistics, facts.layer * geometry_.heads + facts.head, facts.scale + 1, geometry_.scale_count());
+    const CacheRows rows(input, geometry_.head_size);
+    const std::vector<double> mean = mean_value(facts, input, rows, geometry_.head_size);
+    std::vector<float> value(mean.size());
     std::vector<float> scores;
     for (std::int64_t token = 0; token < facts.tokens(); ++token) {
-      const std::int64_t position =
-          token < facts.history ? input.origin(token) : geometry_.tokens_before(facts.scale) + token - facts.history;
       double distance = 0.0;
-      const std::span<const float> value = values.at(token);
+      rows.value(token, value.data());
       for (std::size_t d = 0; d < mean.size(); ++d) distance += (value[d] - mean[d]) * (value[d] - mean[d]);
-      scores.push_back(static_cast<float>(harm[regions_.of(position)] * distance));
+      const std::size_t region = regions_.of(pyramid_position(geometry_, facts, input, token));
+      scores.push_back(static_cast<float>(harm[region] * distance));
     }
     return scores;
   }

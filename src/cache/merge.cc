@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "cache/cache_rows.h"
+
 namespace scalekv::cache {
 
 Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot,
@@ -9,21 +11,17 @@ Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kep
   std::vector<double> key(static_cast<std::size_t>(head_size), 0.0);
   std::vector<double> value(static_cast<std::size_t>(head_size), 0.0);
   double count = 0.0;
-  const std::int64_t history = input.history.count;
-  const kernels::KeyValueReader old_rows(input.history, head_size);
-  const kernels::KeyValueReader new_rows(input.map, head_size);
+  const CacheRows rows(input, head_size);
   std::vector<float> token_key(key.size());
   std::vector<float> token_value(key.size());
   std::size_t next = 0;  // of kept
-  for (std::int64_t index = 0; index < history + input.map.count; ++index) {
+  for (std::int64_t index = 0; index < input.history.count + input.map.count; ++index) {
     const bool stays = next < kept.size() && kept[next] == index;
     if (stays) ++next;
     if (stays && index != slot) continue;
-    const bool old = index < history;
-    const kernels::KeyValueReader& rows = old ? old_rows : new_rows;
-    rows.keys(old ? index : index - history, 1, token_key.data());
-    rows.values(old ? index : index - history, 1, token_value.data());
-    const double weight = index == input.folded.index ? std::exp(double{input.folded.log_count}) : 1.0;
+    rows.key(index, token_key.data());
+    rows.value(index, token_value.data());
+    const double weight = input.stands_for(index);
     for (std::size_t d = 0; d < key.size(); ++d) {
       key[d] += weight * double{token_key[d]};
       value[d] += weight * double{token_value[d]};

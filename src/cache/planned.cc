@@ -45,10 +45,8 @@ class PlannedSelector final : public Selector {
     return plan_.at(number)[static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head)];
   }
 
-  // Of a cache index, in the pyramid.
   std::size_t position(const SelectionFacts& facts, const SelectionInput& input, std::int64_t index) const {
-    if (index < facts.history) return static_cast<std::size_t>(input.origin(index));
-    return static_cast<std::size_t>(geometry_.tokens_before(facts.scale) + index - facts.history);
+    return static_cast<std::size_t>(pyramid_position(geometry_, facts, input, index));
   }
 
   CacheGeometry geometry_;

@@ -21,6 +21,12 @@ std::int64_t exact_root(std::int64_t number) {
 
 }  // namespace
 
+std::int64_t pyramid_position(const CacheGeometry& geometry, const SelectionFacts& facts, const SelectionInput& input,
+                              std::int64_t index) {
+  if (index < facts.history) return input.origin(index);
+  return geometry.tokens_before(facts.scale) + index - facts.history;
+}
+
 std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens, int window) {
   const std::int64_t assumed = kSquareTokens[static_cast<std::size_t>(std::clamp(scale, 0, 12))];
   const std::int64_t start = std::max<std::int64_t>(0, cache_tokens - assumed);

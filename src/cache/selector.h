@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/geometry.h"
 #include "core/map_size.h"
 #include "core/tensor.h"
 #include "kernels/attention.h"
@@ -57,6 +59,10 @@ struct SelectionInput {
     return origins.empty() ? static_cast<std::int32_t>(history_index)
                            : origins[static_cast<std::size_t>(history_index)];
   }
+  // How many tokens the one at a cache index stands for.
+  double stands_for(std::int64_t index) const {
+    return index == folded.index ? std::exp(double{folded.log_count}) : 1.0;
+  }
 };
 
 // Immutable and thread safe: whatever a run needs to remember belongs to the run, so that nothing leaks into the next.
@@ -95,6 +101,9 @@ std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& opt
 
 // Steps that selectors share; the fixtures check them one by one.
 
+// Position in the whole pyramid (all scales, row-major) of a cache index.
+std::int64_t pyramid_position(const CacheGeometry& geometry, const SelectionFacts& facts, const SelectionInput& input,
+                              std::int64_t index);
 // Cache indices of the reference's window, ascending and unique.
 std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens, int window);
 // Centres of a grid of patches over the real map (4x4 for window = 16), as map positions; clipped to small maps.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cache/adaptive_selector.h"
+#include "cache/calibrated_regions.h"
 #include "cache/merge.h"
 #include "cache/regions.h"
 
@@ -113,13 +114,20 @@ TEST_F(AdaptiveSelectorTest, AValueThatTheMeanCannotStandForStays) {
 
 TEST_F(AdaptiveSelectorTest, TheFoldedTokenStaysAndWeighsAsManyAsItStandsFor) {
   // Token 0 stands for 6 of value 1: mean 1.5, distances .25, 6.25, 2.25, 6.25, 2.25 of harms -, 2, 3, 4, 5.
-  EXPECT_EQ(select({1, 4, 3, 4, -2 + 2}, 2, true, {0, std::log(6.0F)}), (std::vector<std::int32_t>{0, 3}));
+  EXPECT_EQ(select({1, 4, 3, 4, 0}, 2, true, {0, std::log(6.0F)}), (std::vector<std::int32_t>{0, 3}));
   EXPECT_EQ(slot_, 0);
 }
 
 TEST_F(AdaptiveSelectorTest, WithoutFoldingTheFirstTokenStays) {
   EXPECT_EQ(select({2, 100, 2, 2, 2}, 1, false), (std::vector<std::int32_t>{0}));
   EXPECT_EQ(slot_, -1);
+}
+
+// A picture of two scales less than were measured: what those would have lost does not count.
+TEST(HarmOfRemoval, IsThatOfTheScalesToCome) {
+  const AttentionStatistics statistics = rising_harm(kAdaptiveGeometry);
+  EXPECT_EQ(harm_of_removal(statistics, 1, 1, 4), (std::vector<double>{6}));  // head 1, token 0: 2 at each of 3 scales
+  EXPECT_EQ(harm_of_removal(statistics, 1, 1, 2), (std::vector<double>{2}));
 }
 
 TEST(Regions, CoverTheMap) {

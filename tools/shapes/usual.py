@@ -24,8 +24,6 @@ WEIGHTS = {"single": 0.20, "two": 0.12, "count": 0.12, "colour": 0.13,
 # How many of the backgrounds that a caption names have two colours, more than captions of the test split: their order
 # is what a small model learns last.
 TWO_COLOURS = 0.4
-# How many captions name sizes. Small shapes are learnt late too: single objects name theirs more often.
-SIZE_STATED = {"single": 0.6}
 
 # The colour of a shape whose caption names none.
 USUAL_COLOUR = {"circle": "red", "square": "blue", "triangle": "green",
@@ -112,7 +110,7 @@ def sample_usual(seed: int, index: int, split: str = "train") -> Sample:
         always = category in ("colour", "attribution", "background")
         stated = Stated(
             colour=always or bool(rng.random() < (0.75 if category in ("count", "position") else 0.5)),
-            size=bool(rng.random() < SIZE_STATED.get(category, 0.35)),
+            size=bool(rng.random() < (0.6 if category == "single" else 0.35)),   # small shapes are learnt late
             background=category == "background" or bool(rng.random() < 0.2))
         scene = _scene(rng, category, stated)
         text, constraints = describe(rng, scene, stated)
