@@ -10,7 +10,7 @@ namespace scalekv {
 enum class WeightType : std::uint8_t {
   f32,
   bf16,  // rounded to nearest, computed in float32
-  int8,  // one scale per output; inputs are rounded row by row, sums are exact
+  int8,  // one scale per output; inputs are rounded as they come, in runs whose sums are exact
 };
 
 inline constexpr std::array kWeightTypes = {WeightType::f32, WeightType::bf16, WeightType::int8};

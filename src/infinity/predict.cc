@@ -4,6 +4,7 @@
 
 #include "infinity/latent.h"
 #include "infinity/observed_queries.h"
+#include "kernels/linear.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -36,7 +37,7 @@ std::int64_t predict_result_bytes(const InfinityConfig& config, const Schedule& 
 
 // Follows the generator scale by scale: what is alive at each of its four largest moments.
 std::int64_t predict_activation_bytes(const InfinityConfig& config, const GenerationRequest& request,
-                                      std::int64_t images) {
+                                      std::int64_t images, WeightType weights) {
   const std::vector<MapSize>& scales = request.schedule.scales;
   const std::int64_t sequences = sequence_count(request, images);
   const cache::KeepPlan plan(cache_geometry(config, request.schedule), request.policy.budget, request.keep_last);
@@ -52,6 +53,12 @@ std::int64_t predict_activation_bytes(const InfinityConfig& config, const Genera
     const std::int64_t embedded = (images + (config.patchify ? 1 : 0)) * map_bits * kFloat;
     const std::int64_t rotary = tokens * config.head_size() * kFloat;
     const std::int64_t observed = observed_bytes(request, plan, scale, group[index]);
+    const std::int64_t rows = group[index] * tokens;
+    const auto inputs = [&](std::int64_t row_count, std::int64_t width) {
+      return kernels::Linear::predict_input_bytes(row_count, width, weights);
+    };
+    const std::int64_t in_block =
+        std::max(observed + inputs(rows, config.width), inputs(Workspace::hidden_rows(rows), config.feed_forward));
 
     const bool blended = sequences > images && request.guidance_layer == 0 && request.cfg[index] != 1.0F;
     const std::int64_t headed = blended ? sequences : images;
@@ -60,7 +67,7 @@ std::int64_t predict_activation_bytes(const InfinityConfig& config, const Genera
     const std::int64_t guided_logits = images * map_bits * 2 * kFloat;
 
     const std::int64_t sampling = guided_logits + (images - 1) * map_bits + (1 + kFloat) * map_bits;
-    peak = std::max({peak, held + x + (scale > 0 ? embedded : 0), held + x + rotary + observed,
+    peak = std::max({peak, held + x + (scale > 0 ? embedded : 0), held + x + rotary + in_block,
                      held + x + logits + head, held + x + logits + (blended ? guided_logits : 0), held + sampling});
     held += images * map_bits;
   }

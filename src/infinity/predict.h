@@ -8,9 +8,10 @@ namespace scalekv::infinity {
 // Sequences of a request: images, or twice as many where a scale is guided.
 std::int64_t sequence_count(const GenerationRequest& request, std::int64_t images);
 
-// The ledger's peak under `activations` while `images` images of the request are drawn together.
+// The ledger's peak under `activations` while `images` images of the request are drawn together, the blocks' matrices
+// held as `weights`.
 std::int64_t predict_activation_bytes(const InfinityConfig& config, const GenerationRequest& request,
-                                      std::int64_t images);
+                                      std::int64_t images, WeightType weights);
 // What of that outlives the last scale: the latent maps and all bits.
 std::int64_t predict_result_bytes(const InfinityConfig& config, const Schedule& schedule, std::int64_t images);
 

@@ -23,6 +23,8 @@ std::vector<std::int64_t> sequence_groups(const std::vector<MapSize>& scales, st
   return group;
 }
 
+std::int64_t Workspace::hidden_rows(std::int64_t rows) { return std::min(rows, kChunkRows); }
+
 Workspace::Workspace(const InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences)
     : group(sequence_groups(scales, sequences)) {
   const std::int64_t tokens = largest_group_tokens(scales, group);
@@ -33,14 +35,14 @@ Workspace::Workspace(const InfinityConfig& config, const std::vector<MapSize>& s
   query_key_value = allocate({tokens, 3 * c});
   attended = allocate({tokens, c});
   projected = allocate({tokens, c});
-  hidden = allocate({std::min(tokens, kChunkRows), config.feed_forward});
+  hidden = allocate({hidden_rows(tokens), config.feed_forward});
 }
 
 std::int64_t Workspace::predict_bytes(const InfinityConfig& config, const std::vector<MapSize>& scales,
                                       std::int64_t sequences) {
   const std::int64_t tokens = largest_group_tokens(scales, sequence_groups(scales, sequences));
   const std::int64_t floats =
-      sequences * 6 * config.width + tokens * 6 * config.width + std::min(tokens, kChunkRows) * config.feed_forward;
+      sequences * 6 * config.width + tokens * 6 * config.width + hidden_rows(tokens) * config.feed_forward;
   return floats * std::int64_t{sizeof(float)};
 }
 

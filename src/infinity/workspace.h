@@ -21,6 +21,9 @@ struct Workspace {
   static std::int64_t predict_bytes(const InfinityConfig& config, const std::vector<MapSize>& scales,
                                     std::int64_t sequences);
 
+  // Rows of the feed-forward's hidden layer that are in memory at a time, where a group has `rows`.
+  static std::int64_t hidden_rows(std::int64_t rows);
+
   std::vector<std::int64_t> group;  // sequences a group, per scale
   Tensor modulation;                // [R, 6, C]: this block's, every sequence
   Tensor normed;                    // [G, C], G = tokens of the largest group

@@ -16,6 +16,7 @@
 #include <hwy/foreach_target.h>  // NOLINT(misc-header-include-cycle)
 #include <hwy/highway.h>
 
+#include "kernels/attention_scores-inl.h"
 #include "kernels/fast_exp-inl.h"
 #include "kernels/stored_rows-inl.h"
 
@@ -24,16 +25,7 @@ namespace scalekv::kernels {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-
-// Queries lie across the lanes: a tile works on two vectors of queries, so that maxima and sums over the keys need no
-// horizontal steps and a query's arithmetic does not depend on its neighbours. Lanes without a query hold zeros.
-constexpr std::size_t kLanes = hn::MaxLanes(Floats());
-constexpr std::size_t kTileQueries = 2 * kLanes;
-// Keys of a register tile and keys of a block, which is packed so that it stays in the cache for every tile of a task.
-constexpr std::size_t kTileKeys = HWY_TARGET <= HWY_AVX3 ? 12 : 6;
-constexpr std::size_t kBlockKeys = 96;
+constexpr std::size_t kBlockKeys = 96;  // keys that are packed together, to stay in the cache for every tile of a task
 // Rows of queries and vectors of head channels of a register tile of probabilities x values.
 constexpr std::size_t kTileRows = kTileQueries < 4 ? kTileQueries : 4;
 constexpr std::size_t kTileVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
@@ -44,38 +36,11 @@ constexpr std::size_t kMaxTiles = kTaskQueries / kTileQueries;
 // Running state of one tile of queries. Arrays lie in the task's scratch memory.
 struct Tile {
   float* queries = nullptr;  // [head size][kTileQueries], scaled
+  IntegerQueries rounded;    // the same for the segment's keys, where they are int8
   float* out = nullptr;      // [kTileQueries][width]
   HWY_ALIGN float maximum[kTileQueries];
   HWY_ALIGN float sum[kTileQueries];
 };
-
-// Head size rounded up to whole vectors: rows of packed keys, values and outputs are this long.
-constexpr std::size_t padded(std::size_t size) { return (size + kLanes - 1) / kLanes * kLanes; }
-
-// scores[key][query] = q . k for Keys keys, rows `width` apart.
-template <std::size_t Keys>
-HWY_INLINE void score_tile(const float* HWY_RESTRICT queries, const float* HWY_RESTRICT keys, std::size_t width,
-                           std::size_t size, float* HWY_RESTRICT scores) {
-  const Floats d;
-  Vector low[Keys], high[Keys];
-  HWY_UNROLL(12)
-  for (std::size_t k = 0; k < Keys; ++k) low[k] = high[k] = hn::Zero(d);
-  for (std::size_t c = 0; c < size; ++c) {
-    const Vector q0 = hn::Load(d, queries + c * kTileQueries);
-    const Vector q1 = hn::Load(d, queries + c * kTileQueries + kLanes);
-    HWY_UNROLL(12)
-    for (std::size_t k = 0; k < Keys; ++k) {
-      const Vector key = hn::Set(d, keys[k * width + c]);
-      low[k] = hn::MulAdd(key, q0, low[k]);
-      high[k] = hn::MulAdd(key, q1, high[k]);
-    }
-  }
-  HWY_UNROLL(12)
-  for (std::size_t k = 0; k < Keys; ++k) {
-    hn::Store(low[k], d, scores + k * kTileQueries);
-    hn::Store(high[k], d, scores + k * kTileQueries + kLanes);
-  }
-}
 
 // out[row][channel] += sum over keys of probabilities[key][row] * values[key][channel], for kTileRows rows and Vectors
 // vectors of channels.
@@ -105,16 +70,6 @@ HWY_INLINE void value_tile(const float* HWY_RESTRICT probabilities, const float*
     HWY_UNROLL(4)
     for (std::size_t v = 0; v < Vectors; ++v) hn::Store(sums[r][v], d, out + r * width + v * kLanes);
   }
-}
-
-// Scores of a packed block of keys for a tile of queries: scores[key][query].
-void score_block(const Tile& tile, const float* keys, std::size_t count, std::size_t size, float* scores) {
-  const std::size_t width = padded(size);
-  std::size_t k = 0;
-  for (; k + kTileKeys <= count; k += kTileKeys) {
-    score_tile<kTileKeys>(tile.queries, keys + k * width, width, size, scores + k * kTileQueries);
-  }
-  for (; k < count; ++k) score_tile<1>(tile.queries, keys + k * width, width, size, scores + k * kTileQueries);
 }
 
 // Adds the block's weighted values to the outputs of the tile's first `rows` queries (and some empty lanes after them).
@@ -173,7 +128,9 @@ void add_bias(const AttentionHead& head, std::size_t first, std::size_t rows, st
 
 // Floats of scratch memory for one task.
 std::size_t scratch_floats(std::size_t size) {
-  return kTaskQueries * (size + padded(size)) + kBlockKeys * (2 * padded(size) + kTileQueries) + 4 * padded(size);
+  const std::size_t width = padded(size);
+  const std::size_t rounded = kTaskQueries * (width / 2 + 1 + 2);  // codes of 16 bits, scales and constants
+  return kTaskQueries * (size + width) + rounded + kBlockKeys * (2 * width + kTileQueries) + 4 * width;
 }
 
 // Queries first .. first + count - 1 of one head, in tiles that share each packed block of keys.
@@ -185,7 +142,11 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
   float* scores = values + kBlockKeys * width;
   float* outputs = scores + kBlockKeys * kTileQueries;
   float* queries = outputs + kTaskQueries * width;
-  float* grids = queries + kTaskQueries * size;
+  float* scales = queries + kTaskQueries * size;
+  float* constants = scales + kTaskQueries;
+  float* grids = constants + kTaskQueries;
+  auto* codes = reinterpret_cast<std::int16_t*>(grids + 4 * width);
+  auto* key_codes = reinterpret_cast<std::int16_t*>(keys);  // instead of floats
 
   const std::size_t tile_count = (count + kTileQueries - 1) / kTileQueries;
   Tile tiles[kMaxTiles];
@@ -193,6 +154,7 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
     Tile& tile = tiles[t];
     tile.queries = queries + t * kTileQueries * size;
     tile.out = outputs + t * kTileQueries * width;
+    tile.rounded = {codes + t * kTileQueries * width, scales + t * kTileQueries, constants + t * kTileQueries};
     std::fill_n(tile.queries, kTileQueries * size, 0.0F);
     std::fill_n(tile.out, kTileQueries * width, 0.0F);
     std::fill_n(tile.maximum, kTileQueries, -std::numeric_limits<float>::max());
@@ -207,19 +169,31 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
   for (const KeyValueSegment& segment : head.segments) {
     RowSource key_rows{segment.keys, segment.precision, segment.stride, grids, grids + width};
     RowSource value_rows{segment.values, segment.precision, segment.stride, grids + 2 * width, grids + 3 * width};
-    if (segment.precision == KvPrecision::int8 && segment.count > 0) {
-      expand_key_grid(segment.grid, static_cast<std::int64_t>(size), {grids, grids + width});
+    const bool integers = segment.precision == KvPrecision::int8;
+    if (integers && segment.count > 0) {
+      const GridFloats grid{grids, grids + width};
+      expand_key_grid(segment.grid, static_cast<std::int64_t>(size), grid);
       expand_value_grid(segment.grid, static_cast<std::int64_t>(size), {grids + 2 * width, grids + 3 * width});
+      for (std::size_t t = 0; t < tile_count; ++t) round_queries(tiles[t].queries, size, grid, tiles[t].rounded);
     }
     for (std::int64_t k = 0; k < segment.count; k += static_cast<std::int64_t>(kBlockKeys)) {
       const auto block = static_cast<std::size_t>(std::min<std::int64_t>(kBlockKeys, segment.count - k));
       // Packed as well as converted: rows a power of two apart would fall on the same few lines of the cache.
-      rows_to_floats(key_rows.from(k), block, size, width, keys);
+      if (integers) {
+        pack_key_codes(static_cast<const std::uint8_t*>(key_rows.from(k).rows), segment.stride, block, size, width,
+                       key_codes);
+      } else {
+        rows_to_floats(key_rows.from(k), block, size, width, keys);
+      }
       rows_to_floats(value_rows.from(k), block, size, width, values);
       for (std::size_t t = 0; t < tile_count; ++t) {
         const std::size_t begin = t * kTileQueries;
         const std::size_t rows = std::min(kTileQueries, count - begin);
-        score_block(tiles[t], keys, block, size, scores);
+        if (integers) {
+          score_block(tiles[t].rounded, key_codes, block, size, scores);
+        } else {
+          score_block(tiles[t].queries, keys, block, size, scores);
+        }
         if (head.bias != nullptr) {
           add_bias(head, static_cast<std::size_t>(first) + begin, rows, first_key + k, block, scores);
         }

@@ -11,7 +11,8 @@
 namespace scalekv::kernels {
 
 // One head's queries [count, head_size] over the keys of both segments (either may be empty, not both):
-// out = softmax(scale * q k^T + bias) v, in float whatever the segments hold: their rows are converted block by block.
+// out = softmax(scale * q k^T + bias) v. Rows of floats are used as they are or widened block by block. Codes of keys
+// are multiplied as integers with queries of 16 bits, rounded query by query; all that follows is float.
 struct AttentionHead {
   const float* queries = nullptr;
   std::int64_t query_stride = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/ceil_divide.h"
@@ -20,23 +21,25 @@
 #include <hwy/highway.h>
 
 #include "kernels/epilogue-inl.h"
+#include "kernels/integer_products-inl.h"
 #include "kernels/rotation-inl.h"
 
 #ifndef SCALEKV_KERNELS_INT8_MATMUL_SHARED
 #define SCALEKV_KERNELS_INT8_MATMUL_SHARED
 namespace scalekv::kernels {
-constexpr std::size_t kSlab = 48;      // outputs of a task
-constexpr std::size_t kRows = 96;      // rows of a task
-constexpr std::size_t kDepth = 1024;   // inputs whose part of a slab stays in the second-level cache
-constexpr std::size_t kPadding = 64;   // rows of codes are filled up with zeros to a multiple of this
-constexpr std::size_t kCodeBytes = 2;  // of the widest kind of code
+constexpr std::size_t kPanel = 16;      // outputs of a panel
+constexpr std::size_t kSlab = 64;       // outputs of a task
+constexpr std::size_t kRows = 192;      // rows of a task: packing weights is then little beside multiplying with them
+constexpr std::size_t kRun = kInt8Run;  // inputs under one scale, whose part of a panel stays in the first-level cache
+constexpr std::size_t kCodeBytes = 2;   // of the widest kind of code
 
 // Rows of x as codes.
 struct EncodedRows {
   void* codes;           // [rows][stride] of the target's type
   std::size_t stride;    // elements from row to row
-  float* scales;         // [rows]
+  float* scales;         // [rows][runs]
   std::size_t inputs;    // K
+  std::size_t runs;      // of kRun inputs
   std::size_t rotation;  // of the weight
 };
 
@@ -51,8 +54,8 @@ struct Task {
 };
 
 struct Scratch {
-  void* weights;       // [kSlab][kDepth] of the target's type
-  std::int32_t* sums;  // [kRows][kSlab]
+  void* weights;  // [kSlab / kPanel][kRun][kPanel] of the target's type
+  float* sums;    // [kRows][kSlab]
 };
 }  // namespace scalekv::kernels
 #endif
@@ -62,227 +65,229 @@ namespace scalekv::kernels {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using Int32 = hn::ScalableTag<std::int32_t>;
-using Sums = hn::Vec<Int32>;
-constexpr std::size_t kTileOutputs = 3;
+using Floats = hn::ScalableTag<float>;
 
+// A lane of the sums takes kGroup codes of an input row, times as many of an output, added up.
 #if HWY_TARGET == HWY_AVX3_DL
-// Bytes: inputs are unsigned, 128 above what they stand for, weights are signed.
+// Bytes: inputs are unsigned, kZero above what they stand for, weights are signed.
 using Code = std::uint8_t;
 using WeightCode = std::int8_t;
-constexpr std::int32_t kZero = 128;
+using Operand = hn::Vec<hn::ScalableTag<std::int8_t>>;
+constexpr std::size_t kGroup = 4;
+constexpr std::int32_t kLargest = 127, kZero = 128;
+
+HWY_INLINE Operand load_input(const Code* x) {
+  std::int32_t group;
+  std::memcpy(&group, x, sizeof group);
+  return hn::BitCast(hn::ScalableTag<std::int8_t>(), hn::Set(Int32(), group));
+}
+HWY_INLINE Operand load_weights(const WeightCode* w) { return hn::LoadU(hn::ScalableTag<std::int8_t>(), w); }
+HWY_INLINE void multiply_add(Operand x, Operand w, Sums& sums) {
+  auto sum = sums.raw;
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x.raw), "v"(w.raw));  // Highway has no name for it
+  sums.raw = sum;
+}
 #else
+// 16 bits: sums of a run have room for inputs of 15 and a sign.
 using Code = std::int16_t;
 using WeightCode = std::int16_t;
+using Operand = Pairs;
+constexpr std::size_t kGroup = kPair;
+constexpr std::int32_t kLargest = std::numeric_limits<std::int32_t>::max() / (128 * static_cast<std::int32_t>(kRun));
 constexpr std::int32_t kZero = 0;
-#endif
-using CodeTag = hn::ScalableTag<Code>;
-using WeightTag = hn::ScalableTag<WeightCode>;
-constexpr std::size_t kLanes = hn::MaxLanes(CodeTag());
-constexpr std::size_t kTileRows = HWY_MAX_BYTES >= 64 ? 8 : 4;
 
-constexpr bool kX86 = HWY_ARCH_X86 != 0 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR;
-constexpr bool kTwoSums = !kX86;
-
-// Products of neighbours, added to the sums. x86 needs one vector of sums, others share them among two.
-#if HWY_TARGET == HWY_AVX3_DL
-HWY_INLINE void multiply_add(hn::Vec<CodeTag> x, hn::Vec<WeightTag> w, Sums& sums, Sums&) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums.raw) : "v"(x.raw), "v"(w.raw));  // Highway has no name for it
-}
-HWY_INLINE hn::Vec<WeightTag> load_weights(const std::int8_t* codes) { return hn::LoadU(WeightTag(), codes); }
-#else
-HWY_INLINE void multiply_add(hn::Vec<CodeTag> x, hn::Vec<WeightTag> w, Sums& sums, Sums& others) {
-  sums = hn::ReorderWidenMulAccumulate(Int32(), x, w, sums, others);
-}
-HWY_INLINE hn::Vec<WeightTag> load_weights(const std::int8_t* codes) {
-  return hn::PromoteTo(WeightTag(), hn::LoadU(hn::Rebind<std::int8_t, WeightTag>(), codes));
-}
+HWY_INLINE Operand load_input(const Code* x) { return broadcast_pair(x); }
+HWY_INLINE Operand load_weights(const WeightCode* w) { return load_pairs(w); }
 #endif
 
-// Keeps a vector in its register, which compilers otherwise give up for a second load or a copy.
-template <class V>
-HWY_INLINE void pin(V& vector) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
-  asm("" : "+v"(vector.raw));
-#else
-  static_cast<void>(vector);
-#endif
-}
+// A register tile is kTileRows rows by kTileOutputs outputs: as many sums as leave room for weights and an input.
+constexpr std::size_t kLanes = hn::MaxLanes(Int32());
+constexpr std::size_t kTileOutputs = kLanes > 8 ? 32 : 16;
+constexpr std::size_t kVectors = kTileOutputs / kLanes;
+constexpr std::size_t kTileRows = kLanes > 8 ? 12 : 6;
 
-// target[0..2] += the sums of the lanes of each.
-#if HWY_TARGET == HWY_SCALAR
-HWY_INLINE void add_lanes(Sums a, Sums b, Sums c, std::int32_t* target) {
-  target[0] += hn::GetLane(a);
-  target[1] += hn::GetLane(b);
-  target[2] += hn::GetLane(c);
-}
-#else
-template <class D>
-HWY_INLINE auto add_blocks(D d, hn::Vec<D> v) {
-  if constexpr (hn::MaxLanes(d) <= 4) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return add_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+// Rounds a run of `count` inputs to codes, up to a multiple of 4 of them. Returns what a code stands for.
+HWY_INLINE float encode_run(const float* HWY_RESTRICT x, std::size_t count, Code* HWY_RESTRICT codes) {
+  const Floats d;
+  const hn::RebindToUnsigned<Floats> bits;
+  const hn::Rebind<Code, Floats> narrow;
+  const std::size_t lanes = hn::Lanes(d), padded = (count + 3) / 4 * 4;
+  // The largest magnitude as bits, among which infinities and NaNs are the largest of all.
+  auto top = hn::Zero(bits);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    top = hn::Max(top, hn::And(hn::BitCast(bits, hn::LoadU(d, x + i)), hn::Set(bits, 0x7FFFFFFFU)));
   }
-}
-
-HWY_INLINE void add_lanes(Sums a, Sums b, Sums c, std::int32_t* target) {
-  const Int32 d;
-  const hn::Repartition<std::int64_t, Int32> pairs;
-  const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-  const auto cc = hn::Add(hn::InterleaveLower(d, c, c), hn::InterleaveUpper(d, c, c));
-  const auto lower = hn::InterleaveLower(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, cc));
-  const auto upper = hn::InterleaveUpper(pairs, hn::BitCast(pairs, ab), hn::BitCast(pairs, cc));
-  HWY_ALIGN std::int32_t four[4];
-  hn::Store(add_blocks(d, hn::Add(hn::BitCast(d, lower), hn::BitCast(d, upper))), hn::CappedTag<std::int32_t, 4>(),
-            four);
-  for (std::size_t i = 0; i < kTileOutputs; ++i) target[i] += four[i];
-}
-#endif
-
-// sums[row][0..2] += codes of Rows rows times those of three outputs, `depth` of them, a multiple of kLanes.
-template <std::size_t Rows>
-HWY_INLINE void multiply_tile(const Code* HWY_RESTRICT x, std::size_t stride, const WeightCode* HWY_RESTRICT weights,
-                              std::size_t depth, std::int32_t* HWY_RESTRICT sums) {
-  const Int32 d;
-  Sums tile[Rows][kTileOutputs];
-  Sums others[kTwoSums ? Rows : 1][kTwoSums ? kTileOutputs : 1];
-  HWY_UNROLL(8)
-  for (std::size_t r = 0; r < Rows; ++r) {
-    HWY_UNROLL(3)
-    for (std::size_t n = 0; n < kTileOutputs; ++n) {
-      tile[r][n] = hn::Zero(d);
-      others[kTwoSums ? r : 0][kTwoSums ? n : 0] = hn::Zero(d);
-    }
+  auto most = std::bit_cast<float>(hn::GetLane(hn::MaxOfLanes(bits, top)));
+  for (; i < count; ++i) {
+    if (std::isfinite(most) && !(std::abs(x[i]) <= most)) most = std::abs(x[i]);
   }
-  for (std::size_t k = 0; k < depth; k += kLanes) {
-    hn::Vec<WeightTag> w[kTileOutputs];
-    HWY_UNROLL(3)
-    for (std::size_t n = 0; n < kTileOutputs; ++n) {
-      w[n] = hn::Load(WeightTag(), weights + n * kDepth + k);
-      pin(w[n]);
-    }
-    HWY_UNROLL(8)
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const auto value = hn::Load(CodeTag(), x + r * stride + k);
-      HWY_UNROLL(3)
-      for (std::size_t n = 0; n < kTileOutputs; ++n) {
-        multiply_add(value, w[n], tile[r][n], others[kTwoSums ? r : 0][kTwoSums ? n : 0]);
-        pin(tile[r][n]);
-      }
-    }
+  if (!(most > 1e-30F) || !std::isfinite(most)) {  // too small to have an inverse, or no number
+    std::fill_n(codes, padded, static_cast<Code>(kZero));
+    return std::isfinite(most) ? 0.0F : std::numeric_limits<float>::quiet_NaN();
   }
-  HWY_UNROLL(8)
-  for (std::size_t r = 0; r < Rows; ++r) {
-    if constexpr (kTwoSums) {
-      HWY_UNROLL(3)
-      for (std::size_t n = 0; n < kTileOutputs; ++n) tile[r][n] = hn::Add(tile[r][n], others[r][n]);
-    }
-    add_lanes(tile[r][0], tile[r][1], tile[r][2], sums + r * kSlab);
+  constexpr auto kLimit = static_cast<float>(kLargest);
+  const float inverse = kLimit / most;
+  for (i = 0; i + lanes <= count; i += lanes) {
+    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, inverse)));
+    hn::StoreU(hn::DemoteTo(narrow, hn::Add(rounded, hn::Set(Int32(), kZero))), narrow, codes + i);
   }
-}
-
-// The largest code of inputs: sums of `inputs` products with codes of weights stay within 32 bits.
-std::int64_t largest_code(std::int64_t inputs) {
-  if (kZero != 0 || inputs < 1) return 127;
-  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
-  return std::min<std::int64_t>(std::numeric_limits<std::int16_t>::max(), kMost / (128 * inputs));
+  for (; i < count; ++i) {
+    codes[i] = static_cast<Code>(static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)) + kZero);
+  }
+  std::fill(codes + count, codes + padded, static_cast<Code>(kZero));
+  return most / kLimit;
 }
 
 // Rounds row number `row` of the encoded ones from `x`. `rotated` has room for a row.
 void encode_row(const float* x, const EncodedRows& rows, std::size_t row, float* rotated) {
-  const hn::ScalableTag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> bits;
-  const hn::RebindToSigned<decltype(d)> integers;
-  const hn::Rebind<Code, decltype(d)> narrow;
-  const std::size_t lanes = hn::Lanes(d);
-  auto* codes = static_cast<Code*>(rows.codes) + row * rows.stride;
   if (rows.rotation > 1) {
     std::copy_n(x, rows.inputs, rotated);
     rotate(rotated, rows.inputs, rows.rotation);
     x = rotated;
   }
-  // The largest magnitude as bits, among which infinities and NaNs are the largest of all.
-  auto top = hn::Zero(bits);
-  std::size_t i = 0;
-  for (; i + lanes <= rows.inputs; i += lanes) {
-    top = hn::Max(top, hn::And(hn::BitCast(bits, hn::LoadU(d, x + i)), hn::Set(bits, 0x7FFFFFFFU)));
+  auto* codes = static_cast<Code*>(rows.codes) + row * rows.stride;
+  for (std::size_t run = 0; run < rows.runs; ++run) {
+    const std::size_t k = run * kRun;
+    rows.scales[row * rows.runs + run] = encode_run(x + k, std::min(kRun, rows.inputs - k), codes + k);
   }
-  auto most = std::bit_cast<float>(hn::GetLane(hn::MaxOfLanes(bits, top)));
-  for (; i < rows.inputs; ++i) {
-    if (std::isfinite(most) && !(std::abs(x[i]) <= most)) most = std::abs(x[i]);
-  }
-  const auto limit = static_cast<float>(largest_code(static_cast<std::int64_t>(rows.inputs)));
-  rows.scales[row] = std::isfinite(most) ? most / limit : std::numeric_limits<float>::quiet_NaN();
-  if (!(most > 1e-30F) || !std::isfinite(most)) {  // too small to have an inverse, or no number
-    std::fill_n(codes, rows.stride, static_cast<Code>(kZero));
-    if (std::isfinite(most)) rows.scales[row] = 0.0F;
-    return;
-  }
-  const float inverse = limit / most;
-  for (i = 0; i + lanes <= rows.inputs; i += lanes) {
-    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, inverse)));
-    hn::StoreU(hn::DemoteTo(narrow, hn::Add(rounded, hn::Set(integers, kZero))), narrow, codes + i);
-  }
-  for (; i < rows.inputs; ++i) {
-    codes[i] = static_cast<Code>(static_cast<std::int32_t>(std::nearbyint(x[i] * inverse)) + kZero);
-  }
-  std::fill(codes + rows.inputs, codes + rows.stride, static_cast<Code>(kZero));
 }
 
-// The part of a slab from input k on, widened where the machine multiplies wider codes, behind it zeros up to a
-// multiple of kLanes and of three outputs. Returns how many codes a row has.
-std::size_t unpack_weights(const Task& task, std::size_t k, std::size_t depth, WeightCode* target) {
-  const std::size_t padded = (depth + kLanes - 1) / kLanes * kLanes;
-  for (std::size_t n = 0; n < task.width; ++n) {
-    const std::int8_t* source = task.codes + (task.column + n) * task.rows.inputs + k;
-    WeightCode* row = target + n * kDepth;
-    std::size_t i = 0;
-    for (; i + kLanes <= depth; i += kLanes) hn::Store(load_weights(source + i), WeightTag(), row + i);
-    for (; i < depth; ++i) row[i] = static_cast<WeightCode>(static_cast<int>(source[i]));
-    std::fill(row + i, row + padded, WeightCode{0});
+std::int32_t largest_code() { return kLargest; }
+
+// Four rows of codes, `stride` apart, to panels: target[group][row], as far as whole vectors go. Returns how far.
+HWY_INLINE std::size_t pack_four(const std::int8_t* HWY_RESTRICT rows, std::size_t stride, std::size_t depth,
+                                 WeightCode* HWY_RESTRICT target) {
+  std::size_t k = 0;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  const hn::CappedTag<std::int32_t, 4> groups;
+  const hn::CappedTag<std::int64_t, 2> pairs;
+  const hn::CappedTag<WeightCode, 16 / sizeof(WeightCode)> codes;
+  const hn::CappedTag<std::int8_t, 16 / sizeof(WeightCode)> bytes;
+  const auto load = [&](const std::int8_t* row) HWY_ATTR {
+#if HWY_TARGET == HWY_AVX3_DL
+    return hn::BitCast(groups, hn::LoadU(bytes, row));
+#else
+    return hn::BitCast(groups, hn::PromoteTo(codes, hn::LoadU(bytes, row)));
+#endif
+  };
+  const auto store = [&](auto row, std::size_t group)
+                         HWY_ATTR { hn::StoreU(hn::BitCast(codes, row), codes, target + group * kPanel * kGroup); };
+  for (; k + 4 * kGroup <= depth; k += 4 * kGroup) {
+    const auto a = load(rows + k), b = load(rows + stride + k);
+    const auto c = load(rows + 2 * stride + k), e = load(rows + 3 * stride + k);
+    const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(groups, a, b));
+    const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(groups, a, b));
+    const auto ce_low = hn::BitCast(pairs, hn::InterleaveLower(groups, c, e));
+    const auto ce_high = hn::BitCast(pairs, hn::InterleaveUpper(groups, c, e));
+    store(hn::InterleaveLower(pairs, ab_low, ce_low), k / kGroup);
+    store(hn::InterleaveUpper(pairs, ab_low, ce_low), k / kGroup + 1);
+    store(hn::InterleaveLower(pairs, ab_high, ce_high), k / kGroup + 2);
+    store(hn::InterleaveUpper(pairs, ab_high, ce_high), k / kGroup + 3);
   }
-  for (std::size_t n = task.width; n % kTileOutputs != 0; ++n) std::fill_n(target + n * kDepth, padded, WeightCode{0});
+#else
+  static_cast<void>(rows), static_cast<void>(stride), static_cast<void>(depth), static_cast<void>(target);
+#endif
+  return k;
+}
+
+// The part of a slab from input k on as panels [slab][kRun / kGroup][kPanel][kGroup]. Outputs that there are not, and
+// inputs up to a multiple of kGroup, are zeros. Returns how many inputs a panel has.
+std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, WeightCode* panels) {
+  const std::size_t padded = (depth + kGroup - 1) / kGroup * kGroup;
+  const std::size_t stride = task.rows.inputs;
+  const std::size_t outputs = (task.width + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
+  for (std::size_t n = 0; n < outputs; n += 4) {
+    const std::int8_t* rows = task.codes + (task.column + n) * stride + k;
+    WeightCode* target = panels + n / kPanel * kRun * kPanel + n % kPanel * kGroup;
+    std::size_t i = n + 4 <= task.width ? pack_four(rows, stride, depth, target) : 0;
+    for (; i < padded; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) {
+        const bool present = n + j < task.width && i < depth;
+        const std::int8_t code = present ? rows[j * stride + i] : std::int8_t{0};
+        target[i / kGroup * kGroup * kPanel + j * kGroup + i % kGroup] = code;
+      }
+    }
+  }
   return padded;
 }
 
-// What the offset of the inputs' codes adds to the sums of each output.
-void add_offsets(const WeightCode* weights, std::size_t width, std::size_t depth, std::int32_t* offsets) {
-  for (std::size_t n = 0; n < width; ++n) {
-    std::int32_t sum = 0;
-    for (std::size_t i = 0; i < depth; ++i) sum += weights[n * kDepth + i];
-    offsets[n] += sum * kZero;
+// sums[row][0..kTileOutputs - 1] += scales[row] * (codes of Rows rows times panels of weights - offsets), `depth` of
+// them, a multiple of kGroup.
+template <std::size_t Rows>
+HWY_INLINE void add_tile(const Code* HWY_RESTRICT x, std::size_t stride, const WeightCode* HWY_RESTRICT panels,
+                         std::size_t depth, const std::int32_t* HWY_RESTRICT offsets, const float* HWY_RESTRICT scales,
+                         std::size_t scale_stride, float* HWY_RESTRICT sums) {
+  const Int32 d;
+  const Floats floats;
+  const auto place = [](std::size_t v) { return v * kLanes / kPanel * kRun * kPanel + v * kLanes % kPanel * kGroup; };
+  Sums tile[Rows][kVectors];
+  HWY_UNROLL(12)
+  for (std::size_t r = 0; r < Rows; ++r) {
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < kVectors; ++v) tile[r][v] = hn::Zero(d);
+  }
+  for (std::size_t k = 0; k < depth; k += kGroup) {
+    Operand weights[kVectors];
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < kVectors; ++v) weights[v] = load_weights(panels + k * kPanel + place(v));
+    HWY_UNROLL(12)
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const Operand input = load_input(x + r * stride + k);
+      HWY_UNROLL(4)
+      for (std::size_t v = 0; v < kVectors; ++v) multiply_add(input, weights[v], tile[r][v]);
+    }
+  }
+  HWY_UNROLL(12)
+  for (std::size_t r = 0; r < Rows; ++r) {
+    const auto scale = hn::Set(floats, scales[r * scale_stride]);
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      float* target = sums + r * kSlab + v * kLanes;
+      const auto exact = hn::ConvertTo(floats, hn::Sub(tile[r][v], hn::Load(d, offsets + v * kLanes)));
+      hn::StoreU(hn::MulAdd(exact, scale, hn::LoadU(floats, target)), floats, target);
+    }
+  }
+}
+
+// What kZero of the inputs' codes adds to the sums of a panel.
+HWY_INLINE void sum_offsets(const WeightCode* panel, std::size_t depth, std::int32_t* offsets) {
+  std::fill_n(offsets, kPanel, 0);
+  if (kZero == 0) return;
+  for (std::size_t k = 0; k < depth; k += kGroup) {
+    for (std::size_t n = 0; n < kPanel; ++n) {
+      for (std::size_t g = 0; g < kGroup; ++g) offsets[n] += kZero * panel[k * kPanel + n * kGroup + g];
+    }
   }
 }
 
 void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
   auto* weights = static_cast<WeightCode*>(scratch.weights);
-  std::int32_t offsets[kSlab] = {};
-  std::fill_n(scratch.sums, task.count * kSlab, 0);
-  for (std::size_t k = 0; k < task.rows.inputs; k += kDepth) {
-    const std::size_t depth = unpack_weights(task, k, std::min(kDepth, task.rows.inputs - k), weights);
-    if (kZero != 0) add_offsets(weights, task.width, depth, offsets);
-    const Code* x = static_cast<const Code*>(task.rows.codes) + task.first_row * task.rows.stride + k;
-    const auto multiply = [&](auto rows, std::size_t row) HWY_ATTR {
-      for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
-        multiply_tile<decltype(rows)::value>(x + row * task.rows.stride, task.rows.stride, weights + n * kDepth, depth,
-                                             scratch.sums + row * kSlab + n);
+  const std::size_t stride = task.rows.stride, runs = task.rows.runs;
+  HWY_ALIGN std::int32_t offsets[kSlab];
+  std::fill_n(scratch.sums, task.count * kSlab, 0.0F);
+  for (std::size_t run = 0; run < runs; ++run) {
+    const std::size_t k = run * kRun;
+    const std::size_t depth = pack_weights(task, k, std::min(kRun, task.rows.inputs - k), weights);
+    const Code* x = static_cast<const Code*>(task.rows.codes) + task.first_row * stride + k;
+    const float* scales = task.rows.scales + task.first_row * runs + run;
+    for (std::size_t n = 0; n < kSlab; n += kPanel) sum_offsets(weights + n * kRun, depth, offsets + n);
+    for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
+      const auto add = [&](auto rows, std::size_t row) HWY_ATTR {
+        add_tile<decltype(rows)::value>(x + row * stride, stride, weights + n * kRun, depth, offsets + n,
+                                        scales + row * runs, runs, scratch.sums + row * kSlab + n);
+      };
+      std::size_t row = 0;
+      for (; row + kTileRows <= task.count; row += kTileRows) {
+        add(std::integral_constant<std::size_t, kTileRows>(), row);
       }
-    };
-    std::size_t row = 0;
-    for (; row + kTileRows <= task.count; row += kTileRows) {
-      multiply(std::integral_constant<std::size_t, kTileRows>(), row);
+      for (; row < task.count; ++row) add(std::integral_constant<std::size_t, 1>(), row);
     }
-    for (; row < task.count; ++row) multiply(std::integral_constant<std::size_t, 1>(), row);
   }
   for (std::size_t row = 0; row < task.count; ++row) {
     const std::size_t place = task.first_row + row;
-    float values[kSlab];
-    for (std::size_t n = 0; n < task.width; ++n) {
-      const std::int32_t sum = scratch.sums[row * kSlab + n] - offsets[n];
-      values[n] = static_cast<float>(sum) * (task.rows.scales[place] * task.scales[task.column + n]);
-    }
+    float* values = scratch.sums + row * kSlab;
+    for (std::size_t n = 0; n < task.width; ++n) values[n] *= task.scales[task.column + n];
     const float* gate = epilogue.gate_of(static_cast<std::int64_t>(place), static_cast<std::int64_t>(task.all_rows));
     finish_row(values, task.column, task.width, epilogue, gate, task.y.at(place, task.column));
   }
@@ -300,22 +305,32 @@ HWY_EXPORT(encode_row);
 HWY_EXPORT(largest_code);
 HWY_EXPORT(multiply_slab);
 
+constexpr std::int64_t kHeight{kRows}, kWidth{kSlab}, kBytes{kCodeBytes}, kLength{kRun};
+
+// Elements from row to row: whole groups, and no row begins where the one before did within a page, because both would
+// fight for the same lines of the cache.
+std::int64_t row_stride(std::int64_t inputs) { return ceil_divide(inputs, 64) * 64 + 32; }
+
 }  // namespace
 
-std::int64_t largest_input_code(std::int64_t inputs) { return HWY_DYNAMIC_DISPATCH(largest_code)(inputs); }
+std::int64_t rounded_input_bytes(std::int64_t rows, std::int64_t inputs) {
+  return rows * (row_stride(inputs) * kBytes + ceil_divide(inputs, kLength) * std::int64_t{sizeof(float)});
+}
+
+std::int64_t largest_input_code() { return HWY_DYNAMIC_DISPATCH(largest_code)(); }
 
 void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& epilogue, View<float> y) {
-  constexpr std::int64_t kHeight{kRows}, kWidth{kSlab}, kBytes{kCodeBytes};
-  const std::int64_t rows = x.size(0), inputs = x.size(1), outputs = y.size(1);
-  const std::int64_t stride = ceil_divide(inputs, kPadding) * std::int64_t{kPadding};
+  const std::int64_t rows = x.size(0), inputs = x.size(1), outputs = y.size(1), runs = ceil_divide(inputs, kLength);
+  const std::int64_t stride = row_stride(inputs);
   Tensor codes(DType::u8, {rows * stride * kBytes}, MemoryKind::activations);
-  Tensor scales(DType::f32, {rows}, MemoryKind::activations);
-  Tensor rotated(DType::f32, {threads(), weight.rotation > 1 ? inputs : 1}, MemoryKind::activations);
+  Tensor scales(DType::f32, {rows, runs}, MemoryKind::activations);
+  Tensor rotated(DType::f32, {threads(), weight.rotation > 1 ? inputs : 1}, MemoryKind::other);
   const View<float> rotated_rows = rotated.view<float>();
   const EncodedRows encoded{.codes = codes.mutable_raw(),
                             .stride = static_cast<std::size_t>(stride),
                             .scales = scales.view<float>().data(),
                             .inputs = static_cast<std::size_t>(inputs),
+                            .runs = static_cast<std::size_t>(runs),
                             .rotation = static_cast<std::size_t>(weight.rotation)};
   parallel_for_static(rows, [&](std::int64_t row) {
     HWY_DYNAMIC_DISPATCH(encode_row)
@@ -323,10 +338,10 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
   });
 
   const std::int64_t row_blocks = ceil_divide(rows, kHeight), slabs = ceil_divide(outputs, kWidth);
-  Tensor weights(DType::u8, {threads(), kWidth * std::int64_t{kDepth} * kBytes}, MemoryKind::activations);
-  Tensor sums(DType::i32, {threads(), kHeight * kWidth}, MemoryKind::activations);
+  Tensor weights(DType::u8, {threads(), kWidth * kLength * kBytes}, MemoryKind::other);
+  Tensor sums(DType::f32, {threads(), kHeight * kWidth}, MemoryKind::other);
   const View<std::uint8_t> own_weights = weights.view<std::uint8_t>();
-  const View<std::int32_t> own_sums = sums.view<std::int32_t>();
+  const View<float> own_sums = sums.view<float>();
   parallel_for(row_blocks * slabs, [&](std::int64_t index) {
     const std::int64_t row = index / slabs * kHeight, column = index % slabs * kWidth;
     const std::int64_t end = std::min(rows, row + kHeight);

@@ -127,6 +127,10 @@ std::int64_t Linear::predict_bytes(std::int64_t inputs, std::int64_t outputs, bo
                                                           : panel_bytes(inputs, outputs));
 }
 
+std::int64_t Linear::predict_input_bytes(std::int64_t rows, std::int64_t inputs, WeightType type) {
+  return type == WeightType::int8 ? rounded_input_bytes(rows, inputs) : 0;
+}
+
 std::int64_t Linear::inputs() const { return impl_->inputs; }
 std::int64_t Linear::outputs() const { return impl_->outputs; }
 std::int64_t Linear::weight_bytes() const {

@@ -38,6 +38,9 @@ class Linear {
   // weight_bytes() of a layer of this shape, without making one.
   static std::int64_t predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type);
 
+  // What run() takes for the rounded inputs of int8 weights, under `activations`; 0 for other weights.
+  static std::int64_t predict_input_bytes(std::int64_t rows, std::int64_t inputs, WeightType type);
+
   std::int64_t inputs() const;   // K
   std::int64_t outputs() const;  // N
   // Weight and bias, as the ledger has them.

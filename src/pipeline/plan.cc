@@ -99,7 +99,7 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
   plan.text_weights = sizes.text_weight_bytes;
   plan.kv = kv_bytes(resolved.policy.budget);
   plan.kv_full = kv_bytes(cache::Budget());
-  plan.activations = infinity::predict_activation_bytes(config, resolved, images);
+  plan.activations = infinity::predict_activation_bytes(config, resolved, images, sizes.weights);
 
   const std::int64_t unconditional = texts.negative > 0 ? texts.negative : texts.prompt;
   const std::int64_t tokens = images * (texts.prompt + (sequences > images ? unconditional : 0));

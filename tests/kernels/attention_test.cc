@@ -77,18 +77,29 @@ TEST(AttentionTest, LargeScores) {
   }
 }
 
+float largest_difference(View<const float> a, View<const float> b) {
+  float most = 0.0F;
+  for (std::int64_t r = 0; r < a.size(0); ++r) {
+    for (std::int64_t c = 0; c < a.size(1); ++c) most = std::max(most, std::abs(a(r, c) - b(r, c)));
+  }
+  return most;
+}
+
 // Keys and values of one head in some precision, and the floats that they stand for.
 struct Stored {
   Stored(std::int64_t rows, std::int64_t head_size, KvPrecision precision, unsigned seed)
-      : size(head_size),
+      : Stored(random_tensor({rows, head_size}, seed).view<float>(), precision, seed + 1) {}
+
+  Stored(View<const float> wanted_keys, KvPrecision precision, unsigned seed)
+      : rows(wanted_keys.size(0)),
+        size(wanted_keys.size(1)),
         keys(static_cast<std::size_t>(rows * size * kv_element_bytes(precision))),
         values(keys.size()),
         grid(static_cast<std::size_t>(kv_grid_bytes(precision, size))),
         float_keys(static_cast<std::size_t>(rows * size)),
         float_values(float_keys.size()) {
     KeyValueRows written{keys.data(), values.data(), 0, precision, grid.data()};
-    append_floats(written, random_tensor({rows, size}, seed).view<float>(),
-                  random_tensor({rows, size}, seed + 1).view<float>());
+    append_floats(written, wanted_keys, random_tensor({rows, size}, seed).view<float>());
     written.held = rows;
     segment = written.segment(size);
     const KeyValueReader reader(segment, size);
@@ -98,14 +109,15 @@ struct Stored {
   }
   Stored(const Stored&) = delete;
 
-  std::int64_t size;
+  std::int64_t rows, size;
   std::vector<std::byte> keys, values;
   std::vector<std::int8_t> grid;
   std::vector<float> float_keys, float_values;
   KeyValueSegment segment, floats;
 };
 
-// Stored rows are read as the floats they stand for: every bit of the result is the same.
+// Stored rows are read as the floats they stand for: with bfloat16 every bit of the result is the same, with int8 it is
+// what queries of 16 bits give.
 TEST(AttentionTest, ReadsEveryPrecisionDirectly) {
   for (const AttentionCase& tried : kAttentionCases) {
     const std::int64_t queries = tried.queries, old_keys = tried.old_keys, new_keys = tried.new_keys, size = tried.size;
@@ -126,38 +138,84 @@ TEST(AttentionTest, ReadsEveryPrecisionDirectly) {
         for_instruction_sets([&] {
           attention(std::span(&head, 1), size, 0.3F);
           attention(std::span(&twin, 1), size, 0.3F);
-          ASSERT_TRUE(same_bits(stored.view(), floats.view())) << size;
+          if (history == KvPrecision::int8 || map == KvPrecision::int8) {
+            ASSERT_LT(largest_difference(stored.view(), floats.view()), 5e-4) << size;
+          } else {
+            ASSERT_TRUE(same_bits(stored.view(), floats.view())) << size;
+          }
         });
       }
     }
   }
 }
 
-TEST(AttentionTest, GroupsOfQueriesAndThreadsChangeNothing) {
-  constexpr std::int64_t kQueries = 300, kSize = 48;
-  Example example(kQueries, 100, 300, kSize);
-  const AttentionHead whole = example.head(true);
+// Keys as the released models have them: channels far from zero and of very different widths. The twin reads the floats
+// that the codes stand for; scores reach +-40.
+TEST(AttentionTest, SkewedKeysInCodes) {
+  constexpr std::int64_t kQueries = 20, kKeys = 200, kSize = 128;
+  Tensor skewed = random_tensor({kKeys, kSize}, 1);
+  for (std::int64_t r = 0; r < kKeys; ++r) {
+    for (std::int64_t c = 0; c < kSize; ++c) {
+      float& key = skewed.view<float>()(r, c);
+      key = c % 16 == 0 ? 6.0F + 0.1F * key : 0.3F * key;
+    }
+  }
+  const Stored rows(skewed.view<float>(), KvPrecision::int8, 2);
+  Ragged queries(kQueries, kSize, 3, 5), out(kQueries, kSize, 1, 6);
+  AttentionHead head{.queries = queries.view().data(),
+                     .query_stride = queries.stride(),
+                     .query_count = kQueries,
+                     .segments = {rows.segment},
+                     .out = out.view().data(),
+                     .out_stride = out.stride()};
+  AttentionHead twin = head;
+  twin.segments = {rows.floats};
   for_instruction_sets([&] {
-    attention(std::span(&whole, 1), kSize, 0.3F);
-    const Tensor expected = example.out.tensor();
+    attention(std::span(&head, 1), kSize, 1.0F);
+    for (std::int64_t q = 0; q < kQueries; ++q) {
+      const std::vector<double> expected = attention_twin(twin, q, kSize, 1.0);
+      for (std::int64_t d = 0; d < kSize; ++d) {
+        ASSERT_NEAR(out.view()(q, d), expected[static_cast<std::size_t>(d)], 2e-3) << q << ", " << d;
+      }
+    }
+  });
+}
+
+// `whole` computed in parts, by any number of threads.
+void expect_same_bits_in_parts(const AttentionHead& whole, std::int64_t size) {
+  const std::int64_t queries = whole.query_count;
+  for_instruction_sets([&] {
+    attention(std::span(&whole, 1), size, 0.3F);
+    const View<float> expected(whole.out, {queries, size}, {whole.out_stride, 1});
     for_thread_counts([&] {
       for (const std::int64_t group : {1, 7, 16, 129, 300}) {
-        Ragged out(kQueries, kSize, 0, 9);
+        Ragged out(queries, size, 0, 9);
         std::vector<AttentionHead> parts;
-        for (std::int64_t first = 0; first < kQueries; first += group) {
+        for (std::int64_t first = 0; first < queries; first += group) {
           AttentionHead part = whole;
           part.queries += first * part.query_stride;
-          part.bias += first * part.bias_stride;
-          part.query_count = std::min(group, kQueries - first);
+          if (part.bias != nullptr) part.bias += first * part.bias_stride;
+          part.query_count = std::min(group, queries - first);
           part.out = out.view().at(first, 0);
           part.out_stride = out.stride();
           parts.push_back(part);
         }
-        attention(parts, kSize, 0.3F);
-        ASSERT_TRUE(same_bits(out.view(), expected.view<float>())) << group;
+        attention(parts, size, 0.3F);
+        ASSERT_TRUE(same_bits(out.view(), expected)) << group;
       }
     });
   });
+}
+
+TEST(AttentionTest, GroupsOfQueriesAndThreadsChangeNothing) {
+  constexpr std::int64_t kQueries = 300, kSize = 48;
+  Example example(kQueries, 100, 300, kSize);
+  expect_same_bits_in_parts(example.head(true), kSize);
+
+  const Stored old_rows(100, kSize, KvPrecision::int8, 1), new_rows(300, kSize, KvPrecision::int8, 3);
+  AttentionHead codes = example.head(false);
+  codes.segments = {old_rows.segment, new_rows.segment};
+  expect_same_bits_in_parts(codes, kSize);
 }
 
 }  // namespace

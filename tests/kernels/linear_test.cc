@@ -58,7 +58,7 @@ TEST(LinearTest, MatchesTheTwinWithEveryOption) {
     for (const WeightType type : kTypes) {
       const Tensor held = as_held(weight, type);
       // Inputs of up to 5 are rounded to steps; a sum of K errors of up to half a step, over weights of length about 1.
-      const double step = 5.0 / static_cast<double>(largest_input_code(inputs));
+      const double step = 5.0 / static_cast<double>(largest_input_code());
       const double near = type == WeightType::int8 ? 3e-5 + 3.0 * step : 3e-5;
       for (const auto& [biased, activation, accumulate, gated] : kOptions) {
         SCOPED_TRACE(::testing::Message()

@@ -40,6 +40,7 @@ struct Case {
   double aspect = 1.0;
   bool patchify = false;
   int guidance_layer = 0;
+  std::string weights = "f32";
 };
 
 Request request_of(const Case& c) {
@@ -77,14 +78,16 @@ TEST(Plan, IsWhatTheLedgerSays) {
       {.policy = "streaming-llm", .size = "0.25M"},
       {.batch = 2, .patchify = true},
       {.policy = "full", .batch = 2, .guidance_layer = 2},
+      {.policy = "snapkv", .budget = 0.5, .batch = 3, .weights = "int8"},
+      {.size = "0.25M", .weights = "int8"},
   };
   constexpr std::int64_t kTokens = 11;
   // oneDNN fills the VAE's last convolution, 32 channels to 3, up to 8 or 16 outputs.
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
     const Architecture architecture = tiny(c.patchify);
-    const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), "");
-    const auto model = load_model(random_bundle(architecture, 5));
+    const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), c.weights);
+    const auto model = load_model(random_bundle(architecture, 5), c.weights);
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
                 kPadding)
         << c.policy;
@@ -93,7 +96,8 @@ TEST(Plan, IsWhatTheLedgerSays) {
     const LedgerPeak kv(MemoryKind::kv), activations(MemoryKind::activations), vae(MemoryKind::vae),
         text(MemoryKind::text);
     measure(*model, sizes, request, {.prompt_tokens = kTokens});
-    const std::string what = c.policy + " " + c.size + " x " + std::to_string(c.batch) + " " + architecture.name;
+    const std::string what =
+        c.policy + " " + c.size + " x " + std::to_string(c.batch) + " " + architecture.name + " " + c.weights;
     EXPECT_EQ(kv.bytes(), plan.kv) << what;
     EXPECT_EQ(activations.bytes(), plan.activations) << what;
     EXPECT_EQ(vae.bytes(), plan.vae) << what;
