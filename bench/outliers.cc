@@ -179,7 +179,7 @@ void compare_methods() {
       return rounded_product(std::move(spread), std::move(turned), 8);
     });
   }
-  row("13 bits (AVX2, no VNNI)", [&](const Tensor& x) { return rounded_product(clone(x), clone(weight), 13); });
+  row("16 bits (no VNNI)", [&](const Tensor& x) { return rounded_product(clone(x), clone(weight), 16); });
   row("the program's own", [&](const Tensor& x) {
     Tensor y(DType::f32, {kRows, kOutputs}, MemoryKind::other);
     kernels::Linear(weight, Tensor(), MemoryKind::other, WeightType::int8, true).run(x.view<float>(), y.view<float>());

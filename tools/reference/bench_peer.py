@@ -4,7 +4,8 @@ Both draw with random weights of a released model's sizes, the same prompt
 length, picture size and guidance; times and memory do not depend on the
 values. PyTorch runs the model of this folder with its full cache, in float32
 and under bf16 autocast, with torch.nn.functional.scaled_dot_product_attention.
-Ours is `scalekv bench --json` as a subprocess. Text encoder and VAE are left
+Ours is `scalekv bench --json`. Every run is a process of its own, so that none
+takes memory from the next. Text encoder and VAE are left
 out: what is compared is the transformer.
 
     python -m tools.reference.bench_peer --scalekv build/release/scalekv \\
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import shlex
@@ -23,6 +25,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
@@ -57,8 +61,10 @@ def build(arch: str, dtype: torch.dtype) -> Infinity:
     return model
 
 
-def run_torch(model: Infinity, options: argparse.Namespace, bf16: bool) -> float:
-    """Seconds of the transformer."""
+def run_torch(options: argparse.Namespace, bf16: bool) -> tuple[float, float]:
+    """Seconds of the transformer, and GB of memory at most."""
+    torch.set_num_threads(options.threads)
+    model = build(options.arch, torch.float32)
     count = options.scales or PRESET_SCALES[options.size]
     schedule = SQUARE_1M[:count]
     features = torch.randn(options.batch, options.prompt_tokens, model.config.text_width,
@@ -73,7 +79,13 @@ def run_torch(model: Infinity, options: argparse.Namespace, bf16: bool) -> float
     start = time.perf_counter()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         generate(model, features, mask, schedule, choose, cfg=options.cfg)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def in_own_process(function: Callable, *arguments: object) -> object:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(function, *arguments).result()
 
 
 def run_ours(options: argparse.Namespace, extra: str) -> dict:
@@ -106,14 +118,14 @@ def main() -> None:
     if unknown := set(dtypes) - {"f32", "bf16"}:
         parser.error(f"--dtypes: {', '.join(sorted(unknown))}: choose f32, bf16 or both")
 
-    torch.set_num_threads(options.threads)
-    model = build(options.arch, torch.float32)
     times: dict[str, list[float]] = {}
     kv: dict[str, float] = {}
+    torch_memory = 0.0
     for number in range(-options.warm_up, options.rounds):
         counts = number >= 0
         for dtype in dtypes:
-            seconds = run_torch(model, options, dtype == "bf16")
+            seconds, memory = in_own_process(run_torch, options, dtype == "bf16")
+            torch_memory = max(torch_memory, memory)
             if counts:
                 times.setdefault(f"PyTorch {torch.__version__} {dtype}, full cache", []).append(seconds)
         for extra in ours:
@@ -127,7 +139,7 @@ def main() -> None:
     print(f"{options.arch}, {options.size}, scales {options.scales or 'all'}, batch {options.batch}, "
           f"{options.prompt_tokens} prompt tokens, cfg {options.cfg}, {options.threads} threads, "
           f"medians of {options.rounds} rounds; peak memory of PyTorch's process "
-          f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+          f"{torch_memory:.2f} GB")
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         spread = f"{min(times[name]):.3f} to {max(times[name]):.3f}"
