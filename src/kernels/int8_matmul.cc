@@ -204,8 +204,8 @@ std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, Wei
     for (; i < padded; ++i) {
       for (std::size_t j = 0; j < 4; ++j) {
         const bool present = n + j < task.width && i < depth;
-        const std::int8_t code = present ? rows[j * stride + i] : std::int8_t{0};
-        target[i / kGroup * kGroup * kPanel + j * kGroup + i % kGroup] = code;
+        const int code = present ? rows[j * stride + i] : 0;
+        target[i / kGroup * kGroup * kPanel + j * kGroup + i % kGroup] = static_cast<WeightCode>(code);
       }
     }
   }
