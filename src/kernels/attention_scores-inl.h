@@ -113,8 +113,8 @@ HWY_INLINE void pack_key_codes(const std::uint8_t* HWY_RESTRICT rows, std::int64
 }
 
 template <std::size_t Keys>
-HWY_INLINE void integer_score_tile(const IntegerQueries& queries, const std::int16_t* HWY_RESTRICT keys,
-                                   std::size_t width, std::size_t size, float* HWY_RESTRICT scores) {
+HWY_INLINE void score_tile(const IntegerQueries& queries, const std::int16_t* HWY_RESTRICT keys, std::size_t width,
+                           std::size_t size, float* HWY_RESTRICT scores) {
   namespace hn = hwy::HWY_NAMESPACE;
   const Floats d;
   Sums low[Keys], high[Keys];
@@ -140,8 +140,9 @@ HWY_INLINE void integer_score_tile(const IntegerQueries& queries, const std::int
   }
 }
 
-// Scores of a packed block of keys: scores[key][query].
-HWY_INLINE void score_block(const float* queries, const float* keys, std::size_t count, std::size_t size,
+// Scores of a packed block of keys, floats or codes: scores[key][query].
+template <class Queries, class Key>
+HWY_INLINE void score_block(const Queries& queries, const Key* keys, std::size_t count, std::size_t size,
                             float* scores) {
   const std::size_t width = padded(size);
   std::size_t k = 0;
@@ -149,16 +150,6 @@ HWY_INLINE void score_block(const float* queries, const float* keys, std::size_t
     score_tile<kTileKeys>(queries, keys + k * width, width, size, scores + k * kTileQueries);
   }
   for (; k < count; ++k) score_tile<1>(queries, keys + k * width, width, size, scores + k * kTileQueries);
-}
-
-HWY_INLINE void score_block(const IntegerQueries& queries, const std::int16_t* keys, std::size_t count,
-                            std::size_t size, float* scores) {
-  const std::size_t width = padded(size);
-  std::size_t k = 0;
-  for (; k + kTileKeys <= count; k += kTileKeys) {
-    integer_score_tile<kTileKeys>(queries, keys + k * width, width, size, scores + k * kTileQueries);
-  }
-  for (; k < count; ++k) integer_score_tile<1>(queries, keys + k * width, width, size, scores + k * kTileQueries);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core/ceil_divide.h"
@@ -76,11 +75,7 @@ using Operand = hn::Vec<hn::ScalableTag<std::int8_t>>;
 constexpr std::size_t kGroup = 4;
 constexpr std::int32_t kLargest = 127, kZero = 128;
 
-HWY_INLINE Operand load_input(const Code* x) {
-  std::int32_t group;
-  std::memcpy(&group, x, sizeof group);
-  return hn::BitCast(hn::ScalableTag<std::int8_t>(), hn::Set(Int32(), group));
-}
+HWY_INLINE Operand load_input(const Code* x) { return hn::BitCast(hn::ScalableTag<std::int8_t>(), broadcast_lane(x)); }
 HWY_INLINE Operand load_weights(const WeightCode* w) { return hn::LoadU(hn::ScalableTag<std::int8_t>(), w); }
 HWY_INLINE void multiply_add(Operand x, Operand w, Sums& sums) {
   auto sum = sums.raw;
@@ -100,18 +95,20 @@ HWY_INLINE Operand load_input(const Code* x) { return broadcast_pair(x); }
 HWY_INLINE Operand load_weights(const WeightCode* w) { return load_pairs(w); }
 #endif
 
+constexpr std::size_t whole_groups(std::size_t count) { return (count + kGroup - 1) / kGroup * kGroup; }
+
 // A register tile is kTileRows rows by kTileOutputs outputs: as many sums as leave room for weights and an input.
 constexpr std::size_t kLanes = hn::MaxLanes(Int32());
 constexpr std::size_t kTileOutputs = kLanes > 8 ? 32 : 16;
 constexpr std::size_t kVectors = kTileOutputs / kLanes;
 constexpr std::size_t kTileRows = kLanes > 8 ? 12 : 6;
 
-// Rounds a run of `count` inputs to codes, up to a multiple of 4 of them. Returns what a code stands for.
+// Rounds a run of `count` inputs to codes, to whole groups of them. Returns what a code stands for.
 HWY_INLINE float encode_run(const float* HWY_RESTRICT x, std::size_t count, Code* HWY_RESTRICT codes) {
   const Floats d;
   const hn::RebindToUnsigned<Floats> bits;
   const hn::Rebind<Code, Floats> narrow;
-  const std::size_t lanes = hn::Lanes(d), padded = (count + 3) / 4 * 4;
+  const std::size_t lanes = hn::Lanes(d), padded = whole_groups(count);
   // The largest magnitude as bits, among which infinities and NaNs are the largest of all.
   auto top = hn::Zero(bits);
   std::size_t i = 0;
@@ -194,7 +191,7 @@ HWY_INLINE std::size_t pack_four(const std::int8_t* HWY_RESTRICT rows, std::size
 // The part of a slab from input k on as panels [slab][kRun / kGroup][kPanel][kGroup]. Outputs that there are not, and
 // inputs up to a multiple of kGroup, are zeros. Returns how many inputs a panel has.
 std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, WeightCode* panels) {
-  const std::size_t padded = (depth + kGroup - 1) / kGroup * kGroup;
+  const std::size_t padded = whole_groups(depth);
   const std::size_t stride = task.rows.inputs;
   const std::size_t outputs = (task.width + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
   for (std::size_t n = 0; n < outputs; n += 4) {
@@ -250,13 +247,14 @@ HWY_INLINE void add_tile(const Code* HWY_RESTRICT x, std::size_t stride, const W
   }
 }
 
-// What kZero of the inputs' codes adds to the sums of a panel.
-HWY_INLINE void sum_offsets(const WeightCode* panel, std::size_t depth, std::int32_t* offsets) {
-  std::fill_n(offsets, kPanel, 0);
+// What kZero of the inputs' codes adds to the sums of a tile.
+HWY_INLINE void sum_offsets(const WeightCode* panels, std::size_t depth, std::int32_t* offsets) {
+  std::fill_n(offsets, kTileOutputs, 0);
   if (kZero == 0) return;
-  for (std::size_t k = 0; k < depth; k += kGroup) {
-    for (std::size_t n = 0; n < kPanel; ++n) {
-      for (std::size_t g = 0; g < kGroup; ++g) offsets[n] += kZero * panel[k * kPanel + n * kGroup + g];
+  for (std::size_t n = 0; n < kTileOutputs; ++n) {
+    const WeightCode* output = panels + n / kPanel * kRun * kPanel + n % kPanel * kGroup;
+    for (std::size_t k = 0; k < depth; k += kGroup) {
+      for (std::size_t g = 0; g < kGroup; ++g) offsets[n] += kZero * output[k * kPanel + g];
     }
   }
 }
@@ -264,17 +262,17 @@ HWY_INLINE void sum_offsets(const WeightCode* panel, std::size_t depth, std::int
 void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
   auto* weights = static_cast<WeightCode*>(scratch.weights);
   const std::size_t stride = task.rows.stride, runs = task.rows.runs;
-  HWY_ALIGN std::int32_t offsets[kSlab];
+  HWY_ALIGN std::int32_t offsets[kTileOutputs];
   std::fill_n(scratch.sums, task.count * kSlab, 0.0F);
   for (std::size_t run = 0; run < runs; ++run) {
     const std::size_t k = run * kRun;
     const std::size_t depth = pack_weights(task, k, std::min(kRun, task.rows.inputs - k), weights);
     const Code* x = static_cast<const Code*>(task.rows.codes) + task.first_row * stride + k;
     const float* scales = task.rows.scales + task.first_row * runs + run;
-    for (std::size_t n = 0; n < kSlab; n += kPanel) sum_offsets(weights + n * kRun, depth, offsets + n);
     for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
+      sum_offsets(weights + n * kRun, depth, offsets);
       const auto add = [&](auto rows, std::size_t row) HWY_ATTR {
-        add_tile<decltype(rows)::value>(x + row * stride, stride, weights + n * kRun, depth, offsets + n,
+        add_tile<decltype(rows)::value>(x + row * stride, stride, weights + n * kRun, depth, offsets,
                                         scales + row * runs, runs, scratch.sums + row * kSlab + n);
       };
       std::size_t row = 0;

@@ -21,6 +21,13 @@ namespace HWY_NAMESPACE {
 using Int32 = hwy::HWY_NAMESPACE::ScalableTag<std::int32_t>;
 using Sums = hwy::HWY_NAMESPACE::Vec<Int32>;
 
+// The bytes of one lane, in all lanes.
+HWY_INLINE Sums broadcast_lane(const void* bytes) {
+  std::int32_t lane;
+  std::memcpy(&lane, bytes, sizeof lane);
+  return hwy::HWY_NAMESPACE::Set(Int32(), lane);
+}
+
 // A lane of the sums takes kPair integers of 16 bits times as many others. The products are written in instructions,
 // because compilers spill the sums of a tile when they order these themselves.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
@@ -29,10 +36,7 @@ using Pairs = hwy::HWY_NAMESPACE::Vec<hwy::HWY_NAMESPACE::ScalableTag<std::int16
 
 // One pair, in all lanes.
 HWY_INLINE Pairs broadcast_pair(const std::int16_t* pair) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  std::int32_t both;
-  std::memcpy(&both, pair, sizeof both);
-  return hn::BitCast(hn::ScalableTag<std::int16_t>(), hn::Set(Int32(), both));
+  return hwy::HWY_NAMESPACE::BitCast(hwy::HWY_NAMESPACE::ScalableTag<std::int16_t>(), broadcast_lane(pair));
 }
 
 // A pair for each lane, side by side.
