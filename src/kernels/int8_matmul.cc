@@ -16,6 +16,7 @@
 // This file is compiled once per instruction set; the best one for the machine is chosen at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/int8_matmul.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // NOLINT(misc-header-include-cycle)
 #include <hwy/highway.h>
 
@@ -34,7 +35,8 @@ constexpr std::size_t kCodeBytes = 2;   // of the widest kind of code
 
 // Rows of x as codes.
 struct EncodedRows {
-  void* codes;           // [rows][stride] of the target's type
+  void* codes;  // [runs][rows][stride] of the target's type
+  std::size_t rows;
   std::size_t stride;    // elements from row to row
   float* scales;         // [rows][runs]
   std::size_t inputs;    // K
@@ -143,10 +145,10 @@ void encode_row(const float* x, const EncodedRows& rows, std::size_t row, float*
     rotate(rotated, rows.inputs, rows.rotation);
     x = rotated;
   }
-  auto* codes = static_cast<Code*>(rows.codes) + row * rows.stride;
   for (std::size_t run = 0; run < rows.runs; ++run) {
     const std::size_t k = run * kRun;
-    rows.scales[row * rows.runs + run] = encode_run(x + k, std::min(kRun, rows.inputs - k), codes + k);
+    auto* codes = static_cast<Code*>(rows.codes) + (run * rows.rows + row) * rows.stride;
+    rows.scales[row * rows.runs + run] = encode_run(x + k, std::min(kRun, rows.inputs - k), codes);
   }
 }
 
@@ -197,6 +199,9 @@ std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, Wei
   for (std::size_t n = 0; n < outputs; n += 4) {
     const std::int8_t* rows = task.codes + (task.column + n) * stride + k;
     WeightCode* target = panels + n / kPanel * kRun * kPanel + n % kPanel * kGroup;
+    for (std::size_t ahead = 8; ahead < 12 && n + ahead < task.width; ++ahead) {
+      for (std::size_t line = 0; line < depth; line += 64) hwy::Prefetch(rows + ahead * stride + line);
+    }
     std::size_t i = n + 4 <= task.width ? pack_four(rows, stride, depth, target) : 0;
     for (; i < padded; ++i) {
       for (std::size_t j = 0; j < 4; ++j) {
@@ -267,7 +272,7 @@ void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& sc
   for (std::size_t run = 0; run < runs; ++run) {
     const std::size_t k = run * kRun;
     const std::size_t depth = pack_weights(task, k, std::min(kRun, task.rows.inputs - k), weights);
-    const Code* x = static_cast<const Code*>(task.rows.codes) + task.first_row * stride + k;
+    const Code* x = static_cast<const Code*>(task.rows.codes) + (run * task.all_rows + task.first_row) * stride;
     const float* scales = task.rows.scales + task.first_row * runs + run;
     for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
       sum_offsets(weights + n * kRun, depth, offsets);
@@ -305,14 +310,13 @@ HWY_EXPORT(multiply_slab);
 
 constexpr std::int64_t kHeight{kRows}, kWidth{kSlab}, kBytes{kCodeBytes}, kLength{kRun};
 
-// Elements from row to row: whole groups, and no row begins where the one before did within a page, because both would
-// fight for the same lines of the cache.
-std::int64_t row_stride(std::int64_t inputs) { return ceil_divide(inputs, 64) * 64 + 32; }
+// Elements from row to row of a run.
+std::int64_t row_stride(std::int64_t inputs) { return std::min(ceil_divide(inputs, 64) * 64, kLength); }
 
 }  // namespace
 
 std::int64_t rounded_input_bytes(std::int64_t rows, std::int64_t inputs) {
-  return rows * (row_stride(inputs) * kBytes + ceil_divide(inputs, kLength) * std::int64_t{sizeof(float)});
+  return rows * ceil_divide(inputs, kLength) * (row_stride(inputs) * kBytes + std::int64_t{sizeof(float)});
 }
 
 std::int64_t largest_input_code() { return HWY_DYNAMIC_DISPATCH(largest_code)(); }
@@ -320,11 +324,12 @@ std::int64_t largest_input_code() { return HWY_DYNAMIC_DISPATCH(largest_code)();
 void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& epilogue, View<float> y) {
   const std::int64_t rows = x.size(0), inputs = x.size(1), outputs = y.size(1), runs = ceil_divide(inputs, kLength);
   const std::int64_t stride = row_stride(inputs);
-  Tensor codes(DType::u8, {rows * stride * kBytes}, MemoryKind::activations);
+  Tensor codes(DType::u8, {rows * runs * stride * kBytes}, MemoryKind::activations);
   Tensor scales(DType::f32, {rows, runs}, MemoryKind::activations);
   Tensor rotated(DType::f32, {threads(), weight.rotation > 1 ? inputs : 1}, MemoryKind::other);
   const View<float> rotated_rows = rotated.view<float>();
   const EncodedRows encoded{.codes = codes.mutable_raw(),
+                            .rows = static_cast<std::size_t>(rows),
                             .stride = static_cast<std::size_t>(stride),
                             .scales = scales.view<float>().data(),
                             .inputs = static_cast<std::size_t>(inputs),
