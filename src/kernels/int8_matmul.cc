@@ -29,7 +29,8 @@
 namespace scalekv::kernels {
 constexpr std::size_t kPanel = 16;      // outputs of a panel
 constexpr std::size_t kSlab = 64;       // outputs of a task
-constexpr std::size_t kRows = 192;      // rows of a task: packing weights is then little beside multiplying with them
+constexpr std::size_t kRows = 768;      // rows of a task: packing weights is then little beside multiplying with them
+constexpr std::size_t kBlock = 96;      // rows whose inputs of a run stay in the second-level cache
 constexpr std::size_t kRun = kInt8Run;  // inputs under one scale, whose part of a panel stays in the first-level cache
 constexpr std::size_t kCodeBytes = 2;   // of the widest kind of code
 
@@ -55,8 +56,9 @@ struct Task {
 };
 
 struct Scratch {
-  void* weights;  // [kSlab / kPanel][kRun][kPanel] of the target's type
-  float* sums;    // [kRows][kSlab]
+  void* weights;          // [runs][kSlab / kPanel][kRun][kPanel] of the target's type
+  std::int32_t* offsets;  // [runs][kSlab], what is too much in sums
+  float* sums;            // [kBlock][kSlab]
 };
 }  // namespace scalekv::kernels
 #endif
@@ -264,35 +266,51 @@ HWY_INLINE void sum_offsets(const WeightCode* panels, std::size_t depth, std::in
   }
 }
 
-void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
-  auto* weights = static_cast<WeightCode*>(scratch.weights);
+// Inputs of run number `run`, up to whole groups.
+std::size_t depth_of(const EncodedRows& rows, std::size_t run) {
+  return whole_groups(std::min(kRun, rows.inputs - run * kRun));
+}
+
+// sums = rows first .. first + count - 1 times the slab.
+void multiply_block(const Task& task, std::size_t first, std::size_t count, const Scratch& scratch) {
   const std::size_t stride = task.rows.stride, runs = task.rows.runs;
-  HWY_ALIGN std::int32_t offsets[kTileOutputs];
-  std::fill_n(scratch.sums, task.count * kSlab, 0.0F);
+  std::fill_n(scratch.sums, count * kSlab, 0.0F);
   for (std::size_t run = 0; run < runs; ++run) {
-    const std::size_t k = run * kRun;
-    const std::size_t depth = pack_weights(task, k, std::min(kRun, task.rows.inputs - k), weights);
-    const Code* x = static_cast<const Code*>(task.rows.codes) + (run * task.all_rows + task.first_row) * stride;
-    const float* scales = task.rows.scales + task.first_row * runs + run;
+    const std::size_t depth = depth_of(task.rows, run);
+    const WeightCode* weights = static_cast<const WeightCode*>(scratch.weights) + run * kSlab * kRun;
+    const Code* x = static_cast<const Code*>(task.rows.codes) + (run * task.all_rows + first) * stride;
+    const float* scales = task.rows.scales + first * runs + run;
     for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
-      sum_offsets(weights + n * kRun, depth, offsets);
       const auto add = [&](auto rows, std::size_t row) HWY_ATTR {
-        add_tile<decltype(rows)::value>(x + row * stride, stride, weights + n * kRun, depth, offsets,
-                                        scales + row * runs, runs, scratch.sums + row * kSlab + n);
+        add_tile<decltype(rows)::value>(x + row * stride, stride, weights + n * kRun, depth,
+                                        scratch.offsets + run * kSlab + n, scales + row * runs, runs,
+                                        scratch.sums + row * kSlab + n);
       };
       std::size_t row = 0;
-      for (; row + kTileRows <= task.count; row += kTileRows) {
-        add(std::integral_constant<std::size_t, kTileRows>(), row);
-      }
-      for (; row < task.count; ++row) add(std::integral_constant<std::size_t, 1>(), row);
+      for (; row + kTileRows <= count; row += kTileRows) add(std::integral_constant<std::size_t, kTileRows>(), row);
+      for (; row < count; ++row) add(std::integral_constant<std::size_t, 1>(), row);
     }
   }
-  for (std::size_t row = 0; row < task.count; ++row) {
-    const std::size_t place = task.first_row + row;
-    float* values = scratch.sums + row * kSlab;
-    for (std::size_t n = 0; n < task.width; ++n) values[n] *= task.scales[task.column + n];
-    const float* gate = epilogue.gate_of(static_cast<std::int64_t>(place), static_cast<std::int64_t>(task.all_rows));
-    finish_row(values, task.column, task.width, epilogue, gate, task.y.at(place, task.column));
+}
+
+void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
+  for (std::size_t run = 0; run < task.rows.runs; ++run) {
+    auto* weights = static_cast<WeightCode*>(scratch.weights) + run * kSlab * kRun;
+    pack_weights(task, run * kRun, std::min(kRun, task.rows.inputs - run * kRun), weights);
+    for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
+      sum_offsets(weights + n * kRun, depth_of(task.rows, run), scratch.offsets + run * kSlab + n);
+    }
+  }
+  const std::size_t end = task.first_row + task.count;
+  for (std::size_t first = task.first_row; first < end; first += kBlock) {
+    const std::size_t count = std::min(kBlock, end - first);
+    multiply_block(task, first, count, scratch);
+    for (std::size_t row = first; row < first + count; ++row) {
+      float* values = scratch.sums + (row - first) * kSlab;
+      for (std::size_t n = 0; n < task.width; ++n) values[n] *= task.scales[task.column + n];
+      const float* gate = epilogue.gate_of(static_cast<std::int64_t>(row), static_cast<std::int64_t>(task.all_rows));
+      finish_row(values, task.column, task.width, epilogue, gate, task.y.at(row, task.column));
+    }
   }
 }
 
@@ -341,10 +359,9 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
   });
 
   const std::int64_t row_blocks = ceil_divide(rows, kHeight), slabs = ceil_divide(outputs, kWidth);
-  Tensor weights(DType::u8, {threads(), kWidth * kLength * kBytes}, MemoryKind::other);
-  Tensor sums(DType::f32, {threads(), kHeight * kWidth}, MemoryKind::other);
-  const View<std::uint8_t> own_weights = weights.view<std::uint8_t>();
-  const View<float> own_sums = sums.view<float>();
+  Tensor weights(DType::u8, {threads(), runs * kWidth * kLength * kBytes}, MemoryKind::other);
+  Tensor offsets(DType::i32, {threads(), runs * kWidth}, MemoryKind::other);
+  Tensor sums(DType::f32, {threads(), std::int64_t{kBlock} * kWidth}, MemoryKind::other);
   parallel_for(row_blocks * slabs, [&](std::int64_t index) {
     const std::int64_t row = index / slabs * kHeight, column = index % slabs * kWidth;
     const std::int64_t end = std::min(rows, row + kHeight);
@@ -357,8 +374,12 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
                     .codes = weight.codes.view<std::int8_t>().data(),
                     .scales = weight.scales.view<float>().data(),
                     .y = y};
+    const int thread = omp_get_thread_num();
     HWY_DYNAMIC_DISPATCH(multiply_slab)
-    (task, epilogue, {own_weights.at(omp_get_thread_num(), 0), own_sums.at(omp_get_thread_num(), 0)});
+    (task, epilogue,
+     {.weights = weights.view<std::uint8_t>().at(thread, 0),
+      .offsets = offsets.view<std::int32_t>().at(thread, 0),
+      .sums = sums.view<float>().at(thread, 0)});
   });
 }
 
