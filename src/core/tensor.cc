@@ -4,10 +4,20 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/grow_buffer.h"
+
 namespace scalekv {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+
+// Large tensors that live long have pages of their own, which go back to the system with them: the allocator would keep
+// gigabytes of a text encoder that was freed. Those that come and go with every layer find the allocator's memory
+// again.
+bool has_own_pages(MemoryKind kind, std::int64_t bytes) {
+  constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+  return bytes >= kLarge && kind != MemoryKind::activations && kind != MemoryKind::other;
+}
 
 // The allocation's deleter: frees it and takes it off the ledger.
 struct Release {
@@ -37,6 +47,13 @@ Tensor::Tensor(DType dtype, const Shape& shape, MemoryKind kind) : dtype_(dtype)
   std::int64_t size = 0;
   if (__builtin_mul_overflow(shape.elements(), static_cast<std::int64_t>(dtype_size(dtype)), &size)) {
     fail("a tensor of shape {} is too large", shape.to_string());
+  }
+  if (has_own_pages(kind, size)) {
+    auto pages = std::make_shared<GrowBuffer>(kind);
+    pages->resize(size);
+    data_ = pages->data();
+    owner_ = std::move(pages);
+    return;
   }
   const auto rounded = (static_cast<std::size_t>(size) / kAlignment + 1) * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);

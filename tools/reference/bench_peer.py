@@ -25,7 +25,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
@@ -83,9 +82,10 @@ def run_torch(options: argparse.Namespace, bf16: bool) -> tuple[float, float]:
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def in_own_process(function: Callable, *arguments: object) -> object:
+def run_torch_apart(options: argparse.Namespace, bf16: bool) -> tuple[float, float]:
+    """run_torch() in a process that ends with it."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(function, *arguments).result()
+        return executor.submit(run_torch, options, bf16).result()
 
 
 def run_ours(options: argparse.Namespace, extra: str) -> dict:
@@ -124,7 +124,7 @@ def main() -> None:
     for number in range(-options.warm_up, options.rounds):
         counts = number >= 0
         for dtype in dtypes:
-            seconds, memory = in_own_process(run_torch, options, dtype == "bf16")
+            seconds, memory = run_torch_apart(options, dtype == "bf16")
             torch_memory = max(torch_memory, memory)
             if counts:
                 times.setdefault(f"PyTorch {torch.__version__} {dtype}, full cache", []).append(seconds)
