@@ -203,14 +203,19 @@ std::string to_csv(const std::vector<BenchRun>& runs, const pipeline::ModelSizes
   return text;
 }
 
+std::string cache_name(const BenchRun& run) {
+  const auto& cache = run.request.cache;
+  return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
+}
+
 // Seconds over operations, measured and predicted, a line for each batch and budget.
 std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
+  const std::string one = cache_name(runs.front());
+  const bool alike = std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run) == one; });
   std::vector<eval::Curve> curves;
   const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
-    const std::string policy = run.request.cache.policy == "full" ? "full"
-                                                                  : fmt::format("{} {:g}%", run.request.cache.policy,
-                                                                                run.request.cache.budget * 100.0);
-    const std::string name = fmt::format("batch {}, {}{}", run.request.batch, policy, predicted ? ", predicted" : "");
+    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run),
+                                         predicted ? ", predicted" : "");
     for (eval::Curve& curve : curves) {
       if (curve.name == name) return curve;
     }
@@ -226,9 +231,10 @@ std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSize
     add(false, run.measured.seconds);
     add(true, run.predicted_seconds);
   }
-  return eval::curves_svg(
-      fmt::format("{}, weights {}: time over operations", sizes.name, weight_type_name(sizes.weights)),
-      {.name = "billion operations", .logarithmic = true}, {.name = "seconds", .logarithmic = true}, curves);
+  return eval::curves_svg(fmt::format("{}, weights {}{}: time over operations", sizes.name,
+                                      weight_type_name(sizes.weights), alike ? ", " + one : ""),
+                          {.name = "billion operations", .logarithmic = true}, {.name = "seconds", .logarithmic = true},
+                          curves);
 }
 
 void bench(const BenchOptions& options) {

@@ -76,15 +76,21 @@ std::string line(double x1, double y1, double x2, double y2, const char* colour,
                      y2, colour, dashed ? " stroke-dasharray=\"5 4\"" : "");
 }
 
+// Ten thousands and millions in full.
+std::string label(double mark, int digits) {
+  return std::abs(mark) >= 1e4 && std::abs(mark) < 1e7 ? fmt::format("{:.0f}", mark)
+                                                       : fmt::format("{:.{}g}", mark, digits);
+}
+
 std::string grid(const Axis& x, const Axis& y) {
   std::string svg;
   for (const double mark : x.marks()) {
     svg += line(x.at(mark), y.from(), x.at(mark), y.to(), "#ddd") +
-           text(x.at(mark), y.from() + 16, "middle", fmt::format("{:.4g}", mark));
+           text(x.at(mark), y.from() + 16, "middle", label(mark, 4));
   }
   for (const double mark : y.marks()) {
     svg += line(x.from(), y.at(mark), x.to(), y.at(mark), "#ddd") +
-           text(x.from() - 6, y.at(mark) + 4, "end", fmt::format("{:.3g}", mark));
+           text(x.from() - 6, y.at(mark) + 4, "end", label(mark, 3));
   }
   return svg;
 }
