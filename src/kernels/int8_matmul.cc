@@ -36,8 +36,8 @@ constexpr std::size_t kCodeBytes = 2;   // of the widest kind of code
 
 // Rows of x as codes.
 struct EncodedRows {
-  void* codes;  // [runs][rows][stride] of the target's type
-  std::size_t rows;
+  void* codes;           // [runs][rows][stride] of the target's type
+  std::size_t rows;      // M
   std::size_t stride;    // elements from row to row
   float* scales;         // [rows][runs]
   std::size_t inputs;    // K
@@ -48,11 +48,11 @@ struct EncodedRows {
 // Some rows and outputs of y.
 struct Task {
   EncodedRows rows;
-  std::size_t first_row, count, all_rows;
+  std::size_t first_row, count;
   std::size_t column, width;  // outputs
   const std::int8_t* codes;   // the weight's, [N][K]
   const float* scales;        // the weight's, [N]
-  View<float> y;              // [all_rows, N]
+  View<float> y;              // [M, N]
 };
 
 struct Scratch {
@@ -140,6 +140,9 @@ HWY_INLINE float encode_run(const float* HWY_RESTRICT x, std::size_t count, Code
   return most / kLimit;
 }
 
+// Inputs of run number `run`.
+std::size_t depth_of(const EncodedRows& rows, std::size_t run) { return std::min(kRun, rows.inputs - run * kRun); }
+
 // Rounds row number `row` of the encoded ones from `x`. `rotated` has room for a row.
 void encode_row(const float* x, const EncodedRows& rows, std::size_t row, float* rotated) {
   if (rows.rotation > 1) {
@@ -148,9 +151,8 @@ void encode_row(const float* x, const EncodedRows& rows, std::size_t row, float*
     x = rotated;
   }
   for (std::size_t run = 0; run < rows.runs; ++run) {
-    const std::size_t k = run * kRun;
     auto* codes = static_cast<Code*>(rows.codes) + (run * rows.rows + row) * rows.stride;
-    rows.scales[row * rows.runs + run] = encode_run(x + k, std::min(kRun, rows.inputs - k), codes);
+    rows.scales[row * rows.runs + run] = encode_run(x + run * kRun, depth_of(rows, run), codes);
   }
 }
 
@@ -192,17 +194,19 @@ HWY_INLINE std::size_t pack_four(const std::int8_t* HWY_RESTRICT rows, std::size
   return k;
 }
 
-// The part of a slab from input k on as panels [slab][kRun / kGroup][kPanel][kGroup]. Outputs that there are not, and
-// inputs up to a multiple of kGroup, are zeros. Returns how many inputs a panel has.
-std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, WeightCode* panels) {
-  const std::size_t padded = whole_groups(depth);
+// A run of the slab's inputs as panels [slab][kRun / kGroup][kPanel][kGroup]. Outputs that there are not, and inputs up
+// to whole groups, are zeros.
+void pack_weights(const Task& task, std::size_t run, WeightCode* panels) {
+  const std::size_t depth = depth_of(task.rows, run), padded = whole_groups(depth);
   const std::size_t stride = task.rows.inputs;
   const std::size_t outputs = (task.width + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
+  constexpr std::size_t kAhead = 8, kCacheLine = 64;
   for (std::size_t n = 0; n < outputs; n += 4) {
-    const std::int8_t* rows = task.codes + (task.column + n) * stride + k;
+    const std::int8_t* rows = task.codes + (task.column + n) * stride + run * kRun;
     WeightCode* target = panels + n / kPanel * kRun * kPanel + n % kPanel * kGroup;
-    for (std::size_t ahead = 8; ahead < 12 && n + ahead < task.width; ++ahead) {
-      for (std::size_t line = 0; line < depth; line += 64) hwy::Prefetch(rows + ahead * stride + line);
+    // Rows are too short for the processor to see a pattern in them: it is told.
+    for (std::size_t ahead = kAhead; ahead < kAhead + 4 && n + ahead < task.width; ++ahead) {
+      for (std::size_t line = 0; line < depth; line += kCacheLine) hwy::Prefetch(rows + ahead * stride + line);
     }
     std::size_t i = n + 4 <= task.width ? pack_four(rows, stride, depth, target) : 0;
     for (; i < padded; ++i) {
@@ -213,7 +217,6 @@ std::size_t pack_weights(const Task& task, std::size_t k, std::size_t depth, Wei
       }
     }
   }
-  return padded;
 }
 
 // sums[row][0..kTileOutputs - 1] += scales[row] * (codes of Rows rows times panels of weights - offsets), `depth` of
@@ -266,19 +269,14 @@ HWY_INLINE void sum_offsets(const WeightCode* panels, std::size_t depth, std::in
   }
 }
 
-// Inputs of run number `run`, up to whole groups.
-std::size_t depth_of(const EncodedRows& rows, std::size_t run) {
-  return whole_groups(std::min(kRun, rows.inputs - run * kRun));
-}
-
 // sums = rows first .. first + count - 1 times the slab.
 void multiply_block(const Task& task, std::size_t first, std::size_t count, const Scratch& scratch) {
   const std::size_t stride = task.rows.stride, runs = task.rows.runs;
   std::fill_n(scratch.sums, count * kSlab, 0.0F);
   for (std::size_t run = 0; run < runs; ++run) {
-    const std::size_t depth = depth_of(task.rows, run);
+    const std::size_t depth = whole_groups(depth_of(task.rows, run));
     const WeightCode* weights = static_cast<const WeightCode*>(scratch.weights) + run * kSlab * kRun;
-    const Code* x = static_cast<const Code*>(task.rows.codes) + (run * task.all_rows + first) * stride;
+    const Code* x = static_cast<const Code*>(task.rows.codes) + (run * task.rows.rows + first) * stride;
     const float* scales = task.rows.scales + first * runs + run;
     for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
       const auto add = [&](auto rows, std::size_t row) HWY_ATTR {
@@ -296,9 +294,9 @@ void multiply_block(const Task& task, std::size_t first, std::size_t count, cons
 void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
   for (std::size_t run = 0; run < task.rows.runs; ++run) {
     auto* weights = static_cast<WeightCode*>(scratch.weights) + run * kSlab * kRun;
-    pack_weights(task, run * kRun, std::min(kRun, task.rows.inputs - run * kRun), weights);
+    pack_weights(task, run, weights);
     for (std::size_t n = 0; n < task.width; n += kTileOutputs) {
-      sum_offsets(weights + n * kRun, depth_of(task.rows, run), scratch.offsets + run * kSlab + n);
+      sum_offsets(weights + n * kRun, whole_groups(depth_of(task.rows, run)), scratch.offsets + run * kSlab + n);
     }
   }
   const std::size_t end = task.first_row + task.count;
@@ -308,7 +306,7 @@ void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& sc
     for (std::size_t row = first; row < first + count; ++row) {
       float* values = scratch.sums + (row - first) * kSlab;
       for (std::size_t n = 0; n < task.width; ++n) values[n] *= task.scales[task.column + n];
-      const float* gate = epilogue.gate_of(static_cast<std::int64_t>(row), static_cast<std::int64_t>(task.all_rows));
+      const float* gate = epilogue.gate_of(static_cast<std::int64_t>(row), static_cast<std::int64_t>(task.rows.rows));
       finish_row(values, task.column, task.width, epilogue, gate, task.y.at(row, task.column));
     }
   }
@@ -368,7 +366,6 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
     const Task task{.rows = encoded,
                     .first_row = static_cast<std::size_t>(row),
                     .count = static_cast<std::size_t>(end - row),
-                    .all_rows = static_cast<std::size_t>(rows),
                     .column = static_cast<std::size_t>(column),
                     .width = static_cast<std::size_t>(std::min(kWidth, outputs - column)),
                     .codes = weight.codes.view<std::int8_t>().data(),
