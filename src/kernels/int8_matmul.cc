@@ -29,7 +29,7 @@
 namespace scalekv::kernels {
 constexpr std::size_t kPanel = 16;      // outputs of a panel
 constexpr std::size_t kSlab = 64;       // outputs of a task
-constexpr std::size_t kRows = 768;      // rows of a task: packing weights is then little beside multiplying with them
+constexpr std::size_t kRows = 768;      // most rows of a task: packing weights is then little beside multiplying
 constexpr std::size_t kBlock = 96;      // rows whose inputs of a run stay in the second-level cache
 constexpr std::size_t kRun = kInt8Run;  // inputs under one scale, whose part of a panel stays in the first-level cache
 constexpr std::size_t kCodeBytes = 2;   // of the widest kind of code
@@ -329,6 +329,14 @@ constexpr std::int64_t kHeight{kRows}, kWidth{kSlab}, kBytes{kCodeBytes}, kLengt
 // Elements from row to row of a run.
 std::int64_t row_stride(std::int64_t inputs) { return std::min(ceil_divide(inputs, 64) * 64, kLength); }
 
+// Rows of a task: fewer where the threads would have too few tasks to share them evenly.
+std::int64_t task_rows(std::int64_t rows, std::int64_t slabs) {
+  constexpr std::int64_t kTasksPerThread = 4;
+  std::int64_t height = kHeight;
+  while (height > std::int64_t{kBlock} && ceil_divide(rows, height) * slabs < kTasksPerThread * threads()) height /= 2;
+  return height;
+}
+
 }  // namespace
 
 std::int64_t rounded_input_bytes(std::int64_t rows, std::int64_t inputs) {
@@ -356,13 +364,13 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
     (x.at(row, 0), encoded, static_cast<std::size_t>(row), rotated_rows.at(omp_get_thread_num(), 0));
   });
 
-  const std::int64_t row_blocks = ceil_divide(rows, kHeight), slabs = ceil_divide(outputs, kWidth);
+  const std::int64_t slabs = ceil_divide(outputs, kWidth), height = task_rows(rows, slabs);
   Tensor weights(DType::u8, {threads(), runs * kWidth * kLength * kBytes}, MemoryKind::other);
   Tensor offsets(DType::i32, {threads(), runs * kWidth}, MemoryKind::other);
   Tensor sums(DType::f32, {threads(), std::int64_t{kBlock} * kWidth}, MemoryKind::other);
-  parallel_for(row_blocks * slabs, [&](std::int64_t index) {
-    const std::int64_t row = index / slabs * kHeight, column = index % slabs * kWidth;
-    const std::int64_t end = std::min(rows, row + kHeight);
+  parallel_for(ceil_divide(rows, height) * slabs, [&](std::int64_t index) {
+    const std::int64_t row = index / slabs * height, column = index % slabs * kWidth;
+    const std::int64_t end = std::min(rows, row + height);
     const Task task{.rows = encoded,
                     .first_row = static_cast<std::size_t>(row),
                     .count = static_cast<std::size_t>(end - row),
