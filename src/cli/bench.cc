@@ -109,13 +109,24 @@ void predict(std::vector<BenchRun>& runs) {
   }
 }
 
+std::string cache_name(const BenchRun& run) {
+  const auto& cache = run.request.cache;
+  return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
+}
+
+// The share of the cache that a run keeps.
+double budget_of(const BenchRun& run) {
+  const auto& cache = run.request.cache;
+  return cache.policy == "full" ? 1.0 : cache.budget;
+}
+
 nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
   const pipeline::Measurement& measured = run.measured;
   nlohmann::ordered_json report = {{"model", sizes.name},
                                    {"size", run.size},
                                    {"batch", run.request.batch},
                                    {"policy", run.request.cache.policy},
-                                   {"budget", run.request.cache.budget},
+                                   {"budget", budget_of(run)},
                                    {"weights", weight_type_name(sizes.weights)},
                                    {"kv", run.request.cache.precision},
                                    {"threads", threads()},
@@ -159,9 +170,9 @@ void print_component(const std::string& name, const pipeline::Component& compone
 
 void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
   const pipeline::Measurement& measured = run.measured;
-  fmt::print("{} at {}, {} together, {} {:g}%, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size,
-             run.request.batch, run.request.cache.policy, run.request.cache.budget * 100.0,
-             weight_type_name(sizes.weights), run.request.cache.precision, threads(), kernels::machine_description());
+  fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
+             cache_name(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
+             kernels::machine_description());
   fmt::print("matrix product peak, this run: {:.1f} GOP/s ({}), {:.1f} GOP/s (f32)\n", peaks(sizes.weights),
              weight_type_name(sizes.weights), peaks(WeightType::f32));
   fmt::print("{:<26} {:>10} {:>10} {:>9} {:>7} {:>9} {:>8} {:>8}\n", "", "GOP", "MB", "seconds", "", "GOP/s", "of peak",
@@ -195,17 +206,12 @@ std::string to_csv(const std::vector<BenchRun>& runs, const pipeline::ModelSizes
     for (const pipeline::Component& component : m.components) operations += component.work.operations;
     text += fmt::format(
         "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
-        sizes.name, run.size, run.request.batch, run.request.cache.policy, run.request.cache.budget,
+        sizes.name, run.size, run.request.batch, run.request.cache.policy, budget_of(run),
         weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
         m.seconds_transformer, m.seconds_decode, operations, rate(m.sum("linear")), rate(m.sum("attention")),
         rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
   }
   return text;
-}
-
-std::string cache_name(const BenchRun& run) {
-  const auto& cache = run.request.cache;
-  return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
 }
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
@@ -237,6 +243,14 @@ std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSize
                           curves);
 }
 
+void print_series(const std::vector<BenchRun>& runs) {
+  fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
+  for (const BenchRun& run : runs) {
+    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, cache_name(run),
+               run.measured.seconds, run.predicted_seconds, run.measured.seconds / run.predicted_seconds);
+  }
+}
+
 void bench(const BenchOptions& options) {
   for (const auto& file : {options.csv, options.plot}) {
     if (!file.empty()) check_writable(file);
@@ -257,26 +271,22 @@ void bench(const BenchOptions& options) {
   }
   const auto model = pipeline::open_model(options.model.model, open);
   Peaks peaks;
+  std::vector<BenchRun> done;  // what is finished is told and written, should a later one be cut off
   for (BenchRun& run : runs) {
     peaks(sizes.weights);
     run.measured = pipeline::measure(*model, sizes, run.request, options.measure);
+    done.push_back(run);
+    predict(done);
+    if (!options.csv.empty()) write_file(options.csv, to_csv(done, sizes));
+    if (!options.plot.empty()) write_file(options.plot, to_plot(done, sizes));
+    if (!options.model.json && !options.model.quiet) print_table(run, sizes, peaks);
   }
-  predict(runs);
-  if (!options.csv.empty()) write_file(options.csv, to_csv(runs, sizes));
-  if (!options.plot.empty()) write_file(options.plot, to_plot(runs, sizes));
   if (options.model.json) {
-    nlohmann::ordered_json report = to_json(runs.back(), sizes, peaks);
-    fmt::print("{}\n", report.dump(2));
-    return;
-  }
-  if (options.model.quiet) return;
-  for (const BenchRun& run : runs) print_table(run, sizes, peaks);
-  if (runs.size() == 1) return;
-  fmt::print("{:<8} {:>6} {:>14} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
-  for (const BenchRun& run : runs) {
-    fmt::print("{:<8} {:>6} {:>10} {:g}% {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch,
-               run.request.cache.policy, run.request.cache.budget * 100.0, run.measured.seconds, run.predicted_seconds,
-               run.measured.seconds / run.predicted_seconds);
+    nlohmann::ordered_json reports = nlohmann::ordered_json::array();
+    for (const BenchRun& run : done) reports.push_back(to_json(run, sizes, peaks));
+    fmt::print("{}\n", (done.size() == 1 ? reports[0] : reports).dump(2));
+  } else if (!options.model.quiet && done.size() > 1) {
+    print_series(done);
   }
 }
 
@@ -306,7 +316,9 @@ void add_bench_command(CLI::App& app) {
   command->add_option("--csv", options->csv, "a line for each run")->group(group);
   command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);
   options->model.add_to(*command);
-  command->footer("Example: scalekv bench --arch infinity-2b --random --size 0.25M --csv runs.csv");
+  command->footer(
+      "Several runs: --json prints a list of reports; --csv and --plot are written anew after each.\n"
+      "Example: scalekv bench --arch infinity-2b --random --size 0.25M --csv runs.csv");
   command->callback([options] {
     options->measure.text_encoder = !options->no_text_encoder;
     options->measure.decode = !options->no_decode;

@@ -59,6 +59,8 @@ has linear_gops attention_gops vae_gops seconds kv_bytes_peak rss_peak_bytes com
 expect 0 'predicted' -- bench --batches 1,2 --budgets full,10% --no-text-encoder --csv runs.csv --plot runs.svg
 [ "$(wc -l <runs.csv)" = 5 ] || { echo "FAILED: runs.csv has not a line for each run"; failed=1; }
 grep -q '</svg>' runs.svg || { echo "FAILED: runs.svg is no picture"; failed=1; }
+expect 0 '"policy": "full"' -- bench --budgets full,10% --no-text-encoder --no-decode --json
+[ "$(grep -c '"budget": 1.0,\|"budget": 0.1,' stdout)" = 2 ] || { echo "FAILED: bench --json has not a report for each run"; failed=1; }
 expect 1 'no folder' -- bench --csv nowhere/runs.csv
 
 expect 2 'the prompt is empty' -- generate ""
