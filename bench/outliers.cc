@@ -2,6 +2,7 @@
 // ffn.fc2 are on released weights.
 //   build/release/bench/outliers                  methods against outliers, on one product
 //   build/release/bench/outliers infinity-2b 5    logits of a model of random weights, its first 5 scales
+//   build/release/bench/outliers infinity-2b 5 1  the same at guidance 1: without what guidance makes of errors
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -214,22 +215,24 @@ class Planted final : public checkpoint::TensorSource {
   std::map<std::string, std::string> metadata_;
 };
 
-infinity::GenerationRequest make_request(const pipeline::ModelSizes& sizes, std::size_t scales) {
+// guidance 0: the model's own.
+infinity::GenerationRequest make_request(const pipeline::ModelSizes& sizes, std::size_t scales, float guidance) {
   Request asked;
   asked.prompt = "any";
   asked.cache.policy = "full";
   infinity::GenerationRequest request = pipeline::resolve_request(sizes, nullptr, asked);
   request.schedule.scales.resize(std::min(scales, request.schedule.scales.size()));
   request.cfg.resize(request.schedule.scales.size());
+  if (guidance > 0.0F) std::fill(request.cfg.begin(), request.cfg.end(), guidance);
   request.tau.resize(request.schedule.scales.size());
   request.texts.push_back(random_matrix(20, sizes.text.width, 3, 1.0F));
   request.seeds = {{0, 0}};
   return request;
 }
 
-void compare_logits(const std::string& name, std::size_t scales) {
+void compare_logits(const std::string& name, std::size_t scales, float guidance) {
   const pipeline::Architecture& architecture = pipeline::find_architecture(name);
-  fmt::print("{}, random weights: relative error of the guided logits, by scale\n", name);
+  fmt::print("{}, random weights: relative error of the logits, by scale\n", name);
   for (const bool planted : {false, true}) {
     const auto make = [&](WeightType type) {
       checkpoint::WeightMap weights = *pipeline::random_bundle(architecture, 0).transformer;
@@ -237,7 +240,7 @@ void compare_logits(const std::string& name, std::size_t scales) {
       return infinity::Transformer(architecture.transformer, weights, type);
     };
     checkpoint::Bundle bundle = pipeline::random_bundle(architecture, 0);
-    infinity::GenerationRequest request = make_request(pipeline::read_sizes(bundle, "f32"), scales);
+    infinity::GenerationRequest request = make_request(pipeline::read_sizes(bundle, "f32"), scales, guidance);
     const eval::Trace reference = eval::run_traced(make(WeightType::f32), request);
     request.forced = &reference.generation.bits;
     for (const WeightType type : {WeightType::bf16, WeightType::int8}) {
@@ -259,10 +262,11 @@ int main(int argc, char** argv) {
   try {
     if (argc == 1) {
       scalekv::compare_methods();
-    } else if (argc == 3) {
-      scalekv::compare_logits(argv[1], std::strtoul(argv[2], nullptr, 10));
+    } else if (argc <= 4) {
+      scalekv::compare_logits(argv[1], argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 3,
+                              argc > 3 ? std::strtof(argv[3], nullptr) : 0.0F);
     } else {
-      scalekv::fail_usage("outliers [ARCHITECTURE SCALES]");
+      scalekv::fail_usage("outliers [ARCHITECTURE [SCALES [GUIDANCE]]]");
     }
     return 0;
   } catch (const std::exception& error) {
