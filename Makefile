@@ -34,8 +34,9 @@ test:
 	@ctest --preset release -j2
 
 # The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer; left out are minutes of the same code that
-# others run, too: larger networks, and runs compared with each other.
-SANITIZED := -LE 'slow|golden' -E 'AgreeWithCleanFid|OnThirteenScales|ChangeNothing|IsDeterministic'
+# others run, too: larger networks, and whole runs and products compared with each other.
+SANITIZED := -LE 'slow|golden' \
+  -E 'Folders.AgreeWithCleanFid|OnThirteenScales|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
 sanitize:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null

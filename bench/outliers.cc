@@ -262,11 +262,11 @@ int main(int argc, char** argv) {
   try {
     if (argc == 1) {
       scalekv::compare_methods();
-    } else if (argc <= 4) {
-      scalekv::compare_logits(argv[1], argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 3,
-                              argc > 3 ? std::strtof(argv[3], nullptr) : 0.0F);
+    } else if (argc == 3 || argc == 4) {
+      scalekv::compare_logits(argv[1], std::strtoul(argv[2], nullptr, 10),
+                              argc == 4 ? std::strtof(argv[3], nullptr) : 0.0F);
     } else {
-      scalekv::fail_usage("outliers [ARCHITECTURE [SCALES [GUIDANCE]]]");
+      scalekv::fail_usage("outliers [ARCHITECTURE SCALES [GUIDANCE]]");
     }
     return 0;
   } catch (const std::exception& error) {

@@ -30,9 +30,10 @@ function(scalekv_room name)
   target_include_directories(scalekv_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  if(name STREQUAL kernels)
-    # Where the time of a picture goes; and under sanitizers vector code that is not inlined takes minutes.
-    target_compile_options(scalekv_kernels PRIVATE $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2>)
+  if(name STREQUAL kernels AND SCALEKV_SANITIZE)
+    target_compile_options(scalekv_kernels PRIVATE -O2)  # vector code that is not inlined takes minutes
+  elseif(name STREQUAL kernels)
+    target_compile_options(scalekv_kernels PRIVATE $<$<CONFIG:Release>:-O3>)  # where the time of a picture goes
   endif()
   list(TRANSFORM room_ROOMS PREPEND scalekv_)
   target_link_libraries(scalekv_${name} PUBLIC scalekv_options ${room_ROOMS} ${room_LIBRARIES})

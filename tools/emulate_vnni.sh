@@ -2,20 +2,18 @@
 # Runs a program on a processor that this machine may not be: Bochs emulates an Ice Lake with AVX-512 VNNI, hundreds of
 # times slower, which is enough for tests.
 #   tools/emulate_vnni.sh build/release/tests/test_kernels --gtest_filter='Int8*'
-# The program runs on one thread with its libraries and the files named by EMULATE_FILES (separated by spaces, each at
-# the root of the emulated machine). Ends with the program's exit code.
+# The program runs on one thread, with its libraries and no other file. Ends with the program's exit code.
 set -euo pipefail
 [ $# -gt 0 ] || { echo "usage: tools/emulate_vnni.sh PROGRAM [ARGUMENT...]" >&2; exit 2; }
 program=$1
 shift
 [ -x "$program" ] || { echo "emulate_vnni.sh: $program is no program" >&2; exit 2; }
 
-packages=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
-dpkg-query -W "${packages[@]}" >/dev/null 2>&1 ||
-  { echo "emulate_vnni.sh: install ${packages[*]}" >&2; exit 2; }
+"$(dirname "$0")/install_packages.sh" emulate >&2
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+emulator=
+trap '[ -z "$emulator" ] || kill -9 "$emulator" 2>/dev/null || true; rm -rf "$work"' EXIT
 mkdir -p "$work"/{kernel,root/{bin,dev,proc,sys,tmp,lib64,lib/x86_64-linux-gnu},disc/boot/grub}
 
 # A kernel as Debian ships it; only its image is used.
@@ -27,7 +25,6 @@ cp "$(command -v busybox)" "$work/root/bin/"
 cp "$program" "$work/root/bin/program"
 cp -L /lib64/ld-linux-x86-64.so.2 "$work/root/lib64/"
 ldd "$program" | awk '/=>/ {print $3}' | xargs -I{} cp -L {} "$work/root/lib/x86_64-linux-gnu/"
-for file in ${EMULATE_FILES:-}; do cp "$file" "$work/root/"; done
 cat >"$work/root/init" <<SCRIPT
 #!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
@@ -72,4 +69,5 @@ bochs -q -f "$work/bochsrc" -rc "$work/commands" </dev/null >/dev/null 2>&1 &
 emulator=$!
 tail -f --pid=$emulator "$work/serial" | sed -u 's/\r$//' || true
 code=$(sed -n 's/^exit code \([0-9]*\).*/\1/p' "$work/serial" | tail -n 1)
+[ -n "$code" ] || echo "emulate_vnni.sh: the emulated machine stopped before the program had ended" >&2
 exit "${code:-1}"

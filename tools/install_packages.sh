@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build, the tests or the linters need and that are missing; says what it did.
-# Usage: tools/install_packages.sh [build|test|lint]...   (test and lint include build)
+# Installs the Debian packages that the build, the tests, the linters or the emulator need and that are missing; says what it did.
+# Usage: tools/install_packages.sh [build|test|lint|emulate]...   (all include build)
 set -euo pipefail
 
 build=(g++ cmake ninja-build make pkg-config libdnnl-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev nlohmann-json3-dev
        libcli11-dev libfmt-dev libpng-dev libjpeg-dev zlib1g-dev libeigen3-dev libopenmpi-dev)
 test=(libgtest-dev libbenchmark-dev openmpi-bin)
 lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
+emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
 
 wanted=("${build[@]}")
 for group in "$@"; do
@@ -14,7 +15,8 @@ for group in "$@"; do
     build) ;;
     test) wanted+=("${test[@]}") ;;
     lint) wanted+=("${test[@]}" "${lint[@]}") ;;
-    *) echo "install_packages.sh: there is no group '$group'; choose build, test or lint" >&2; exit 2 ;;
+    emulate) wanted+=("${emulate[@]}") ;;
+    *) echo "install_packages.sh: there is no group '$group'; choose build, test, lint or emulate" >&2; exit 2 ;;
   esac
 done
 

@@ -52,6 +52,8 @@ std::vector<PolicyFacts> known_policies() {
 
 bool needs_calibration(const std::string& name) { return find_policy(name).calibrated; }
 
+double kept_share(const std::string& name, double budget) { return name == "full" ? 1.0 : budget; }
+
 void check_policy_request(const PolicyRequest& request) {
   find_policy(request.name);
   if (request.selector != "reference" && request.selector != "attention") {

@@ -38,6 +38,9 @@ std::vector<PolicyFacts> known_policies();
 // Does the policy of that name stand on a calibration of the model? Throws UsageError where there is none.
 bool needs_calibration(const std::string& name);
 
+// The share of the cache that a policy keeps when it is asked for `budget`: "full" keeps all of it.
+double kept_share(const std::string& name, double budget);
+
 // Throws UsageError on a name, selector or share that does not exist, listing those that do.
 void check_policy_request(const PolicyRequest& request);
 

@@ -5,8 +5,10 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "cache/budget.h"
+#include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "core/error.h"
@@ -88,16 +90,17 @@ std::vector<Request> requests_of(const BenchOptions& options) {
 
 constexpr std::array kNames = {"text encoder", "linear", "attention", "cross-attention", "selection", "rest", "VAE"};
 
+double operations(const BenchRun& run) {
+  double sum = 0.0;
+  for (const pipeline::Component& component : run.measured.components) sum += component.work.operations;
+  return sum;
+}
+
 // Seconds that each run's operations take at the rates of the run with the most of them: measured times grow as
 // operations do where they agree.
-void predict(std::vector<BenchRun>& runs) {
-  const auto operations = [](const BenchRun& run) {
-    double sum = 0.0;
-    for (const pipeline::Component& component : run.measured.components) sum += component.work.operations;
-    return sum;
-  };
+void predict(std::span<BenchRun> runs) {
   const BenchRun& largest = *std::max_element(
-      runs.begin(), runs.end(), [&](const BenchRun& a, const BenchRun& b) { return operations(a) < operations(b); });
+      runs.begin(), runs.end(), [](const BenchRun& a, const BenchRun& b) { return operations(a) < operations(b); });
   std::map<std::string, double> rates;
   for (const char* name : kNames) rates[name] = rate(largest.measured.sum(name));
   const double rest = largest.measured.sum("rest").seconds / largest.measured.sum("linear").work.operations;
@@ -114,11 +117,7 @@ std::string cache_name(const BenchRun& run) {
   return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
 }
 
-// The share of the cache that a run keeps.
-double budget_of(const BenchRun& run) {
-  const auto& cache = run.request.cache;
-  return cache.policy == "full" ? 1.0 : cache.budget;
-}
+double budget_of(const BenchRun& run) { return cache::kept_share(run.request.cache.policy, run.request.cache.budget); }
 
 nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
   const pipeline::Measurement& measured = run.measured;
@@ -195,27 +194,25 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& 
              static_cast<double>(run.planned_bytes) / 1e6, static_cast<double>(measured.rss_peak_bytes) / 1e6);
 }
 
-std::string to_csv(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
+std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
   std::string text =
       "model,size,batch,policy,budget,weights,kv,seconds,seconds_predicted,seconds_text,seconds_transformer,"
       "seconds_decode,operations,linear_gops,attention_gops,vae_gops,kv_bytes_peak,ledger_bytes_peak,"
       "total_bytes_planned,rss_peak_bytes\n";
   for (const BenchRun& run : runs) {
     const pipeline::Measurement& m = run.measured;
-    double operations = 0.0;
-    for (const pipeline::Component& component : m.components) operations += component.work.operations;
     text += fmt::format(
         "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
         sizes.name, run.size, run.request.batch, run.request.cache.policy, budget_of(run),
         weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
-        m.seconds_transformer, m.seconds_decode, operations, rate(m.sum("linear")), rate(m.sum("attention")),
+        m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
         rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
   }
   return text;
 }
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
-std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSizes& sizes) {
+std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
   const std::string one = cache_name(runs.front());
   const bool alike = std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run) == one; });
   std::vector<eval::Curve> curves;
@@ -229,10 +226,8 @@ std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSize
     return curves.back();
   };
   for (const BenchRun& run : runs) {
-    double operations = 0.0;
-    for (const pipeline::Component& component : run.measured.components) operations += component.work.operations;
     const auto add = [&](bool predicted, double seconds) {
-      curve_of(run, predicted).points.push_back({operations / 1e9, {seconds, seconds, seconds}});
+      curve_of(run, predicted).points.push_back({operations(run) / 1e9, {seconds, seconds, seconds}});
     };
     add(false, run.measured.seconds);
     add(true, run.predicted_seconds);
@@ -243,7 +238,7 @@ std::string to_plot(const std::vector<BenchRun>& runs, const pipeline::ModelSize
                           curves);
 }
 
-void print_series(const std::vector<BenchRun>& runs) {
+void print_series(std::span<const BenchRun> runs) {
   fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
   for (const BenchRun& run : runs) {
     fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, cache_name(run),
@@ -271,11 +266,12 @@ void bench(const BenchOptions& options) {
   }
   const auto model = pipeline::open_model(options.model.model, open);
   Peaks peaks;
-  std::vector<BenchRun> done;  // what is finished is told and written, should a later one be cut off
-  for (BenchRun& run : runs) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    BenchRun& run = runs[i];
     peaks(sizes.weights);
     run.measured = pipeline::measure(*model, sizes, run.request, options.measure);
-    done.push_back(run);
+    // What is finished is told and written, should a later one be cut off.
+    const auto done = std::span(runs).first(i + 1);
     predict(done);
     if (!options.csv.empty()) write_file(options.csv, to_csv(done, sizes));
     if (!options.plot.empty()) write_file(options.plot, to_plot(done, sizes));
@@ -283,10 +279,10 @@ void bench(const BenchOptions& options) {
   }
   if (options.model.json) {
     nlohmann::ordered_json reports = nlohmann::ordered_json::array();
-    for (const BenchRun& run : done) reports.push_back(to_json(run, sizes, peaks));
-    fmt::print("{}\n", (done.size() == 1 ? reports[0] : reports).dump(2));
-  } else if (!options.model.quiet && done.size() > 1) {
-    print_series(done);
+    for (const BenchRun& run : runs) reports.push_back(to_json(run, sizes, peaks));
+    fmt::print("{}\n", (runs.size() == 1 ? reports[0] : reports).dump(2));
+  } else if (!options.model.quiet && runs.size() > 1) {
+    print_series(runs);
   }
 }
 

@@ -67,7 +67,7 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
   for (const std::string& policy : policies) {
     for (const double budget : budgets) {
       cache::check_policy_request({policy, budget, options.request.request.cache.selector, nullptr});
-      add({policy, policy == "full" ? 1.0 : budget});
+      add({policy, cache::kept_share(policy, budget)});
     }
   }
   return settings;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/model.h"
@@ -94,7 +95,7 @@ void print(const Answer& answer) {
   const pipeline::MemoryPlan& plan = answer.plan;
   fmt::print("{} at {}, aspect {}, {} together, {} {:g}%, weights {}, KV {}\n", answer.sizes.name,
              answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch, request.cache.policy,
-             request.cache.policy == "full" ? 100.0 : request.cache.budget * 100.0,
+             cache::kept_share(request.cache.policy, request.cache.budget) * 100.0,
              weight_type_name(answer.sizes.weights), request.cache.precision);
   fmt::print("peak by kind\n");
   print_row("weights", plan.weights, "transformer and VAE");
