@@ -231,7 +231,7 @@ infinity::GenerationRequest make_request(const pipeline::ModelSizes& sizes, std:
 }
 
 void compare_logits(const std::string& name, std::size_t scales, float guidance) {
-  const pipeline::Architecture& architecture = pipeline::find_architecture(name);
+  const pipeline::Architecture architecture = pipeline::find_architecture(name);
   fmt::print("{}, random weights: relative error of the logits, by scale\n", name);
   for (const bool planted : {false, true}) {
     const auto make = [&](WeightType type) {

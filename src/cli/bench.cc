@@ -15,7 +15,6 @@
 #include "core/file.h"
 #include "core/threads.h"
 #include "eval/curves.h"
-#include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
 #include "pipeline/measure.h"
 #include "pipeline/plan.h"
@@ -42,27 +41,12 @@ struct BenchRun {
   double predicted_seconds = 0.0;
 };
 
-// The rate of a machine's products of matrices, by the type of the weights.
-class Peaks {
- public:
-  double operator()(WeightType type) {
-    const auto found = rates_.find(type);
-    if (found != rates_.end()) return found->second;
-    return rates_[type] = kernels::measure_gemm_peak(type);
-  }
-
- private:
-  std::map<WeightType, double> rates_;
-};
-
 double rate(const pipeline::Component& component) {
   return component.seconds > 0.0 ? component.work.operations / component.seconds / 1e9 : 0.0;
 }
 
-// Linear layers and the text encoder compute in the type of their weights, everything else in float32.
-WeightType type_of(const pipeline::Component& component, const pipeline::ModelSizes& sizes) {
-  if (component.name == "linear") return sizes.weights;
-  return component.name == "text encoder" ? sizes.text_weights : WeightType::f32;
+double share_of_peak(const pipeline::Component& component) {
+  return component.peak > 0.0 ? rate(component) / component.peak : 0.0;
 }
 
 std::vector<Request> requests_of(const BenchOptions& options) {
@@ -119,8 +103,9 @@ std::string cache_name(const BenchRun& run) {
 
 double budget_of(const BenchRun& run) { return cache::kept_share(run.request.cache.policy, run.request.cache.budget); }
 
-nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
+nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
+  const pipeline::Component linear = measured.sum("linear"), attention = measured.sum("attention");
   nlohmann::ordered_json report = {{"model", sizes.name},
                                    {"size", run.size},
                                    {"batch", run.request.batch},
@@ -130,10 +115,11 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
                                    {"kv", run.request.cache.precision},
                                    {"threads", threads()},
                                    {"machine", kernels::machine_description()},
-                                   {"gemm_peak_gops", peaks(sizes.weights)},
-                                   {"gemm_peak_gops_f32", peaks(WeightType::f32)},
-                                   {"linear_gops", rate(measured.sum("linear"))},
-                                   {"attention_gops", rate(measured.sum("attention"))},
+                                   {"gemm_peak_gops", linear.peak},
+                                   {"gemm_peak_gops_range", measured.peaks.at(sizes.weights)},
+                                   {"gemm_peak_gops_f32", attention.peak},
+                                   {"linear_gops", rate(linear)},
+                                   {"attention_gops", rate(attention)},
                                    {"vae_gops", rate(measured.sum("VAE"))},
                                    {"seconds", measured.seconds},
                                    {"seconds_text", measured.seconds_text},
@@ -145,47 +131,48 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
                                    {"rss_peak_bytes", measured.rss_peak_bytes},
                                    {"components", nlohmann::ordered_json::array()}};
   for (const pipeline::Component& component : measured.components) {
-    const double peak = peaks(type_of(component, sizes));
     report["components"].push_back({{"name", component.name},
                                     {"scale", component.scale + 1},
                                     {"operations", component.work.operations},
                                     {"bytes", component.work.bytes},
                                     {"seconds", component.seconds},
                                     {"gops", rate(component)},
-                                    {"of_peak", rate(component) / peak}});
+                                    {"of_peak", share_of_peak(component)}});
   }
   return report;
 }
 
-void print_component(const std::string& name, const pipeline::Component& component, double total, double peak) {
+void print_component(const std::string& name, const pipeline::Component& component, double total) {
   fmt::print("{:<26} {:>10.2f} {:>10.1f} {:>9.3f} {:>6.1f}%", name, component.work.operations / 1e9,
              component.work.bytes / 1e6, component.seconds, 100.0 * component.seconds / total);
   if (component.work.operations > 0.0 && component.seconds > 0.0) {
-    fmt::print(" {:>9.1f} {:>7.0f}% {:>8.1f}", rate(component), 100.0 * rate(component) / peak,
+    fmt::print(" {:>9.1f} {:>7.0f}% {:>8.1f}", rate(component), 100.0 * share_of_peak(component),
                component.work.bytes / component.seconds / 1e9);
   }
   fmt::print("\n");
 }
 
-void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes, Peaks& peaks) {
+void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
              cache_name(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
              kernels::machine_description());
-  fmt::print("matrix product peak, this run: {:.1f} GOP/s ({}), {:.1f} GOP/s (f32)\n", peaks(sizes.weights),
-             weight_type_name(sizes.weights), peaks(WeightType::f32));
+  for (const auto& [type, range] : measured.peaks) {
+    fmt::print("products of matrices before, in and after the run, {}: {:.1f} to {:.1f} GOP/s\n",
+               weight_type_name(type), range.first, range.second);
+  }
   fmt::print("{:<26} {:>10} {:>10} {:>9} {:>7} {:>9} {:>8} {:>8}\n", "", "GOP", "MB", "seconds", "", "GOP/s", "of peak",
              "GB/s");
   for (const pipeline::Component& component : measured.components) {
     const std::string name =
         component.scale < 0 ? component.name : fmt::format("  scale {:>2}, {}", component.scale + 1, component.name);
     const bool worth_a_line = component.seconds > 0.005 * measured.seconds;
-    if (worth_a_line) print_component(name, component, measured.seconds, peaks(type_of(component, sizes)));
+    if (worth_a_line) print_component(name, component, measured.seconds);
   }
   fmt::print("all scales\n");
   for (const char* name : kNames) {
     const pipeline::Component sum = measured.sum(name);
-    if (sum.seconds > 0.0) print_component(name, sum, measured.seconds, peaks(type_of(sum, sizes)));
+    if (sum.seconds > 0.0) print_component(name, sum, measured.seconds);
   }
   fmt::print("{:.3f} s (text {:.3f}, transformer {:.3f}, decoding {:.3f})\n", measured.seconds, measured.seconds_text,
              measured.seconds_transformer, measured.seconds_decode);
@@ -254,6 +241,8 @@ void bench(const BenchOptions& options) {
   const std::vector<Request> requests = requests_of(options);
   pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, requests.front());
   question.texts.prompt = options.measure.prompt_tokens;
+  question.text_encoder = options.measure.text_encoder;
+  question.decode = options.measure.decode;
   const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, open.weights);
   std::vector<BenchRun> runs;
   for (const Request& request : requests) {
@@ -265,21 +254,19 @@ void bench(const BenchOptions& options) {
                     .planned_bytes = pipeline::answer(question).peak()});
   }
   const auto model = pipeline::open_model(options.model.model, open);
-  Peaks peaks;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     BenchRun& run = runs[i];
-    peaks(sizes.weights);
     run.measured = pipeline::measure(*model, sizes, run.request, options.measure);
     // What is finished is told and written, should a later one be cut off.
     const auto done = std::span(runs).first(i + 1);
     predict(done);
     if (!options.csv.empty()) write_file(options.csv, to_csv(done, sizes));
     if (!options.plot.empty()) write_file(options.plot, to_plot(done, sizes));
-    if (!options.model.json && !options.model.quiet) print_table(run, sizes, peaks);
+    if (!options.model.json && !options.model.quiet) print_table(run, sizes);
   }
   if (options.model.json) {
     nlohmann::ordered_json reports = nlohmann::ordered_json::array();
-    for (const BenchRun& run : runs) reports.push_back(to_json(run, sizes, peaks));
+    for (const BenchRun& run : runs) reports.push_back(to_json(run, sizes));
     fmt::print("{}\n", (runs.size() == 1 ? reports[0] : reports).dump(2));
   } else if (!options.model.quiet && runs.size() > 1) {
     print_series(runs);

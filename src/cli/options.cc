@@ -29,8 +29,10 @@ void ModelOptions::add_to(CLI::App& command) {
       ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->group(group);
   command
-      .add_option("--arch", open.random_architecture,
-                  "infinity-2b, infinity-8b, layer12 ... layer48: a released model's sizes in place of a file")
+      .add_option(
+          "--arch", open.random_architecture,
+          "infinity-2b, infinity-8b, layer12 ... layer48: a released model's sizes in place of a file; infinity-2b:8: "
+          "of its first 8 layers")
       ->group(group);
   command.add_flag("--random", random, "with --arch: random weights, to measure time and memory")->group(group);
   command

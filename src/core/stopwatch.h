@@ -10,12 +10,15 @@ class Stopwatch {
  public:
   // Seconds since the last lap (or the start).
   double lap() {
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = Clock::now();
     return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
   }
+  // The same, in the middle of a lap.
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - last_).count(); }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
 };
 
 }  // namespace scalekv

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/ceil_divide.h"
@@ -77,16 +78,19 @@ struct Conv2d::Impl {
   void lay_out(View<const float> source) {
     float* target = weight.view<float>().data();
     const auto taps = static_cast<std::size_t>(kernel * kernel);
-    for (std::size_t n = 0; n < outputs; ++n) {
-      for (std::size_t tap = 0; tap < taps; ++tap) {
-        float* panel = target + (n / kSlab * taps + tap) * kSlab * inputs + n % kSlab / kLine * kLine * inputs;
-        for (std::size_t k = 0; k < inputs; ++k) {
-          const bool exists = static_cast<std::int64_t>(n) < out && static_cast<std::int64_t>(k) < in;
-          panel[k * kLine + n % kLine] =
-              exists ? source.data()[(n * static_cast<std::size_t>(in) + k) * taps + tap] : 0.0F;
+    parallel_for_static(static_cast<std::int64_t>(outputs / kLine), [&](std::int64_t line) {
+      const std::size_t first = static_cast<std::size_t>(line) * kLine;  // output
+      float* panel = target + first / kSlab * taps * kSlab * inputs + first % kSlab * inputs;
+      for (std::size_t k = 0; k < inputs; ++k) {
+        for (std::size_t tap = 0; tap < taps; ++tap) {
+          for (std::size_t n = first; n < first + kLine; ++n) {
+            const bool exists = static_cast<std::int64_t>(n) < out && static_cast<std::int64_t>(k) < in;
+            panel[tap * kSlab * inputs + k * kLine + n % kLine] =
+                exists ? source.data()[(n * static_cast<std::size_t>(in) + k) * taps + tap] : 0.0F;
+          }
         }
       }
-    }
+    });
   }
 
   // The block of y at (row, column).
@@ -171,8 +175,9 @@ Conv2d::Conv2d(const Tensor& weight, const Tensor& bias, const ConvGeometry& geo
   impl->outputs = round_up(impl->out, kSlab);
   const auto elements = static_cast<std::int64_t>(impl->outputs * impl->inputs) * impl->kernel * impl->kernel;
   impl->weight = Tensor(DType::f32, {elements}, kind);
-  const Tensor plain = weight.convert_to_float(MemoryKind::other);
-  impl->lay_out(plain.view<float>());
+  Tensor converted;
+  if (weight.dtype() != DType::f32) converted = weight.convert_to_float(MemoryKind::other);
+  impl->lay_out((converted.empty() ? weight : std::as_const(converted)).view<float>());
   impl_ = std::move(impl);
 }
 

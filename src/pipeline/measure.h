@@ -1,7 +1,9 @@
 // One request, run with a clock in every stage.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/model.h"
@@ -15,6 +17,8 @@ struct Component {
   int scale = -1;    // index; -1: of the whole picture
   Work work = {};    // none where there is nothing but moving bytes
   double seconds = 0.0;
+  WeightType type = WeightType::f32;  // in which it computes
+  double peak = 0.0;                  // GOP/s of this machine's products of matrices of that type around that time
 };
 
 struct Measurement {
@@ -27,7 +31,10 @@ struct Measurement {
   std::int64_t ledger_peak = 0;     // of all kinds
   std::int64_t rss_peak_bytes = 0;  // the process's, since the measurement began where the system can tell
 
-  // All components of a name together.
+  // The least and the most that products of matrices reached (GOP/s), by the type of the weights.
+  std::map<WeightType, std::pair<double, double>> peaks;
+
+  // All components of a name together; `peak` is the rate at which each would have run at its own.
   Component sum(const std::string& name) const;
 };
 

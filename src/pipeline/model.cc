@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/freed_memory.h"
 #include "core/threads.h"
 #include "pipeline/random_model.h"
 
@@ -74,7 +75,7 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& 
   if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
   vae::ignore_leftovers(*bundle.vae);
   bundle.vae->expect_all_used();
-  return std::make_unique<Model>(
+  auto model = std::make_unique<Model>(
       Model{.name = sizes.name,
             .defaults = sizes.defaults,
             .weights = sizes.weights,
@@ -85,6 +86,8 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& 
             .decoder = std::move(decoder),
             .encoder = std::move(encoder),
             .calibration = nullptr});
+  return_freed_memory();  // of matrices on their way to another type or layout
+  return model;
 }
 
 }  // namespace scalekv::pipeline

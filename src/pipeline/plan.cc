@@ -135,9 +135,12 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
 }
 
 MemoryPlan answer(const PlanQuestion& question) {
-  const ModelSizes sizes = read_sizes(*question.bundle, question.open.weights);
+  ModelSizes sizes = read_sizes(*question.bundle, question.open.weights);
+  if (!question.text_encoder) sizes.text_weight_bytes = 0;
   const infinity::GenerationRequest resolved = resolve_request(sizes, question.calibration, question.request);
-  return plan_memory(sizes, question.request, resolved, question.texts, question.open.keep_text_encoder);
+  MemoryPlan plan = plan_memory(sizes, question.request, resolved, question.texts, question.open.keep_text_encoder);
+  if (!question.decode) plan.vae = plan.decoding = 0;
+  return plan;
 }
 
 std::vector<Alternative> what_fits(const PlanQuestion& question, std::int64_t available) {

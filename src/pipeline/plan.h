@@ -54,6 +54,8 @@ struct PlanQuestion {
   std::shared_ptr<const cache::Calibration> calibration;
   Request request;
   TextLengths texts;
+  bool text_encoder = true;  // false: features are at hand, and its weights are never loaded
+  bool decode = true;        // false: there is no picture in the end
 };
 
 // The question for a model that is not open yet. Reads names, shapes and the tokenizer.

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -85,6 +86,16 @@ constexpr std::array kReleased = {
     Sizes{"layer48", 48, 3360, 28, 4, 13312},
 };
 
+// The number after a name's colon.
+std::int64_t parse_layers(const std::string& text, std::int64_t most) {
+  std::int64_t layers = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), layers);
+  if (error != std::errc() || end != text.data() + text.size() || layers < 1 || layers > most) {
+    fail_usage("'{}' is no number of layers after the colon; give 1 to {}", text, most);
+  }
+  return layers;
+}
+
 Architecture with_32_bits(const Sizes& sizes) {
   return {
       .name = sizes.name,
@@ -116,11 +127,18 @@ const std::vector<Architecture>& known_architectures() {
   return known;
 }
 
-const Architecture& find_architecture(const std::string& name) {
+Architecture find_architecture(const std::string& name) {
+  const std::size_t colon = std::min(name.find(':'), name.size());
   std::vector<std::string> names;
-  for (const Architecture& architecture : known_architectures()) {
-    if (architecture.name == name) return architecture;
+  for (Architecture architecture : known_architectures()) {
     names.push_back(architecture.name);
+    if (architecture.name != name.substr(0, colon)) continue;
+    if (colon < name.size()) {
+      architecture.name = name;
+      architecture.transformer.depth = parse_layers(name.substr(colon + 1), architecture.transformer.depth);
+      architecture.transformer.chunks = 1;  // which any number of layers fill
+    }
+    return architecture;
   }
   fail_usage("there is no architecture '{}'; choose one of: {}", name, fmt::join(names, ", "));
 }

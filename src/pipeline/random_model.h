@@ -22,8 +22,9 @@ struct Architecture {
 
 // The released ones: infinity-2b, infinity-8b, layer12 ... layer48.
 const std::vector<Architecture>& known_architectures();
+// One of them by name, or with "infinity-2b:8" the first 8 layers of one: what a layer takes of time, without the rest.
 // Throws UsageError on another name, listing those that exist.
-const Architecture& find_architecture(const std::string& name);
+Architecture find_architecture(const std::string& name);
 
 // Its tensors, made of the seed one by one when they are asked for, in bfloat16 as converted files hold them. Nothing
 // is made here, so that sizes can be read off at no cost. There is no tokenizer and no VAE encoder.

@@ -54,7 +54,7 @@ rm -f scalekv.png
 expect 0 'kv_bytes_peak' -- plan --json --batch 1 --prompt-tokens 5
 planned=$(number kv_bytes_peak)
 expect 0 'gemm_peak_gops' -- bench --json
-has linear_gops attention_gops vae_gops seconds kv_bytes_peak rss_peak_bytes components
+has gemm_peak_gops_range linear_gops attention_gops vae_gops seconds kv_bytes_peak rss_peak_bytes components
 [ "$planned" = "$(number kv_bytes_peak)" ] || { echo "FAILED: the plan says $planned bytes, the ledger $(number kv_bytes_peak)"; failed=1; }
 expect 0 'predicted' -- bench --batches 1,2 --budgets full,10% --no-text-encoder --csv runs.csv --plot runs.svg
 [ "$(wc -l <runs.csv)" = 5 ] || { echo "FAILED: runs.csv has not a line for each run"; failed=1; }

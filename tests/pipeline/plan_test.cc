@@ -151,6 +151,10 @@ TEST(Plan, KnowsTheReleasedSizes) {
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
   EXPECT_THROW(find_architecture("infinity-9b"), UsageError);
+  EXPECT_EQ(read_sizes(random_bundle(find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
+  for (const char* name : {"infinity-8b:", "infinity-8b:0", "infinity-8b:41", "infinity-8b:3x", "infinity:3"}) {
+    EXPECT_THROW(find_architecture(name), UsageError) << name;
+  }
 }
 
 // The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.

@@ -45,8 +45,15 @@ ARCHITECTURES = {
 }
 
 
+def sizes_of(arch: str) -> tuple[int, int, int, int, int]:
+    """The entry of a name; with "infinity-2b:8" of the first 8 layers."""
+    name, _, layers = arch.partition(":")
+    depth, width, heads, chunks, bits = ARCHITECTURES[name]
+    return (int(layers), width, heads, 1, bits) if layers else (depth, width, heads, chunks, bits)
+
+
 def build(arch: str, dtype: torch.dtype) -> Infinity:
-    depth, width, heads, chunks, bits = ARCHITECTURES[arch]
+    depth, width, heads, chunks, bits = sizes_of(arch)
     with torch.device("meta"):
         model = Infinity(InfinityConfig(depth, width, heads, chunks, 2048, bits))
     model = model.to(dtype).to_empty(device="cpu").eval()
@@ -100,7 +107,7 @@ def run_ours(options: argparse.Namespace, extra: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scalekv", default="build/release/scalekv")
-    parser.add_argument("--arch", default="layer12", choices=ARCHITECTURES)
+    parser.add_argument("--arch", default="layer12", help=f"{', '.join(ARCHITECTURES)}; infinity-2b:8: its first 8 layers")
     parser.add_argument("--size", default="0.25M", choices=PRESET_SCALES)
     parser.add_argument("--scales", type=int, default=0, help="only the first scales; 0: all of the size")
     parser.add_argument("--batch", type=int, default=1)
@@ -113,6 +120,10 @@ def main() -> None:
     parser.add_argument("--ours", action="append", help="options of ours, e.g. '--budget 10%% --weights int8'; "
                                                         "several times for several runs")
     options = parser.parse_args()
+    try:
+        sizes_of(options.arch)
+    except (KeyError, ValueError):
+        parser.error(f"--arch: there is no {options.arch}; choose one of {', '.join(ARCHITECTURES)}, or NAME:LAYERS")
     ours = options.ours or ["--policy full", "--budget 10%"]
     dtypes = options.dtypes.split(",")
     if unknown := set(dtypes) - {"f32", "bf16"}:

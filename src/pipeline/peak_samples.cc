@@ -1,0 +1,23 @@
+#include "pipeline/peak_samples.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace scalekv::pipeline {
+
+PeakSamples::Rates PeakSamples::take() {
+  Rates means;
+  for (const WeightType type : types_) {
+    const double rate = measure_(type);
+    double& last = last_.try_emplace(type, rate).first->second;
+    means[type] = (std::exchange(last, rate) + rate) / 2.0;
+    double& least = least_.try_emplace(type, rate).first->second;
+    double& most = most_.try_emplace(type, rate).first->second;
+    least = std::min(least, rate);
+    most = std::max(most, rate);
+  }
+  since_last_.lap();
+  return means;
+}
+
+}  // namespace scalekv::pipeline
