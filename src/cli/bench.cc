@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "core/threads.h"
 #include "eval/curves.h"
+#include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
 #include "pipeline/measure.h"
 #include "pipeline/plan.h"
@@ -305,6 +306,7 @@ void add_bench_command(CLI::App& app) {
   command->callback([options] {
     options->measure.text_encoder = !options->no_text_encoder;
     options->measure.decode = !options->no_decode;
+    options->measure.product_rate = kernels::measure_gemm_peak;
     bench(*options);
   });
 }

@@ -72,8 +72,8 @@ constexpr std::array kNamedStages = {
 class Measuring {
  public:
   Measuring(const Model& model, const ModelSizes& sizes, const MeasureOptions& options)
-      : model_(model), sizes_(sizes), options_(options), products_(types()) {
-    products_.take();
+      : model_(model), sizes_(sizes), options_(options), products_(types(), options.product_rate) {
+    if (options_.product_rate) products_.take();
     MemoryPeaks::resume();
   }
 
@@ -87,12 +87,13 @@ class Measuring {
     }
     infinity::Generation drawn = draw(request, images);
     if (options_.decode) decode(std::move(drawn), request.schedule.scales.back());
+    memory_.pause();
     sample_products();
     result_.seconds = result_.seconds_text + result_.seconds_transformer + result_.seconds_decode;
     result_.kv_bytes_peak = memory_.kv;
     result_.ledger_peak = memory_.ledger_total;
     result_.rss_peak_bytes = memory_.rss;
-    for (const WeightType type : types()) result_.peaks[type] = {products_.least(type), products_.most(type)};
+    result_.peaks = products_.ranges();
     return std::move(result_);
   }
 
@@ -105,6 +106,7 @@ class Measuring {
 
   // Components that have no peak yet get it from products before and after them.
   void sample_products() {
+    if (!options_.product_rate) return;
     memory_.pause();
     const PeakSamples::Rates rates = products_.take();
     for (Component& component : result_.components) {
@@ -143,7 +145,7 @@ class Measuring {
         const WeightType type = stage == Stage::linear ? sizes_.weights : WeightType::f32;
         result_.components.push_back({name, scale, done, seconds, type});
       }
-      if (products_.due()) {
+      if (options_.product_rate && products_.due()) {
         const Stopwatch watch;
         sample_products();
         seconds_of_products += watch.seconds();

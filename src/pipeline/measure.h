@@ -1,6 +1,7 @@
 // One request, run with a clock in every stage.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -45,6 +46,9 @@ struct MeasureOptions {
   // Scales to run; 0: all. Fewer make a short measurement of a large model.
   int scales = 0;
   bool decode = true;
+  // GOP/s of this machine's products of matrices (kernels::measure_gemm_peak): what components are held against. Empty:
+  // their peaks stay 0.
+  std::function<double(WeightType)> product_rate = {};
 };
 
 // Draws min(batch, images) pictures of the request together.

@@ -11,8 +11,7 @@ PeakSamples::Rates PeakSamples::take() {
     const double rate = measure_(type);
     double& last = last_.try_emplace(type, rate).first->second;
     means[type] = (std::exchange(last, rate) + rate) / 2.0;
-    double& least = least_.try_emplace(type, rate).first->second;
-    double& most = most_.try_emplace(type, rate).first->second;
+    auto& [least, most] = ranges_.try_emplace(type, rate, rate).first->second;
     least = std::min(least, rate);
     most = std::max(most, rate);
   }

@@ -8,7 +8,6 @@
 
 #include "core/stopwatch.h"
 #include "core/weight_type.h"
-#include "kernels/gemm_peak.h"
 
 namespace scalekv::pipeline {
 
@@ -19,8 +18,8 @@ class PeakSamples {
   // GOP/s, by the type of the weights.
   using Rates = std::map<WeightType, double>;
 
-  explicit PeakSamples(std::set<WeightType> types,
-                       std::function<double(WeightType)> measure = kernels::measure_gemm_peak)
+  // measure: the rate right now.
+  PeakSamples(std::set<WeightType> types, std::function<double(WeightType)> measure)
       : types_(std::move(types)), measure_(std::move(measure)) {}
 
   // Measures now: some tenths of a second for a type. Returns the means of this sample and of the one before.
@@ -28,15 +27,16 @@ class PeakSamples {
   // Whether the last sample is so old that another one does not weigh.
   bool due() const { return since_last_.seconds() > kSecondsBetween; }
 
-  double least(WeightType type) const { return least_.at(type); }
-  double most(WeightType type) const { return most_.at(type); }
+  // The least and the most of each.
+  const std::map<WeightType, std::pair<double, double>>& ranges() const { return ranges_; }
 
  private:
   static constexpr double kSecondsBetween = 5.0;
 
   std::set<WeightType> types_;
   std::function<double(WeightType)> measure_;
-  Rates last_, least_, most_;
+  Rates last_;
+  std::map<WeightType, std::pair<double, double>> ranges_;
   Stopwatch since_last_;
 };
 

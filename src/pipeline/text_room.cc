@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/freed_memory.h"
+
 namespace scalekv::pipeline {
 
 PromptTokenizer::PromptTokenizer(const std::string& model, std::int64_t vocabulary) {
@@ -36,6 +38,12 @@ void TextEncoder::load() const {
 Tensor TextEncoder::encode(std::span<const std::int32_t> ids) const {
   load();
   return loaded_->encode(ids);
+}
+
+void TextEncoder::release() const {
+  if (!loaded_) return;
+  loaded_.reset();
+  return_freed_memory();
 }
 
 }  // namespace scalekv::pipeline

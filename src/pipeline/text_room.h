@@ -42,7 +42,7 @@ class TextEncoder {
   // ids -> features [n, width]. Not to be called from several threads at once.
   Tensor encode(std::span<const std::int32_t> ids) const;
   // Gives the weights' memory back; the next encode() loads them again.
-  void release() const { loaded_.reset(); }
+  void release() const;
 
  private:
   text::T5Config config_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "pipeline/peak_samples.h"
 
 namespace scalekv::pipeline {
@@ -35,8 +37,8 @@ TEST(Measure, StagesAreHeldAgainstProductsBeforeAndAfter) {
   EXPECT_DOUBLE_EQ(between.at(WeightType::int8), 160.0);
   rate = 80.0;
   EXPECT_DOUBLE_EQ(samples.take().at(WeightType::f32), 70.0);
-  EXPECT_DOUBLE_EQ(samples.least(WeightType::f32), 60.0);
-  EXPECT_DOUBLE_EQ(samples.most(WeightType::int8), 200.0);
+  EXPECT_EQ(samples.ranges().at(WeightType::f32), std::make_pair(60.0, 100.0));
+  EXPECT_EQ(samples.ranges().at(WeightType::int8), std::make_pair(120.0, 200.0));
 }
 
 }  // namespace

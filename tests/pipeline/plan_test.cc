@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 
@@ -201,6 +202,18 @@ PlanQuestion large_question(const Case& c) {
   OpenOptions open;
   open.random_architecture = "infinity-2b";
   return make_question({}, open, request_of(c));
+}
+
+TEST(Plan, LeavesOutWhatARunLeavesOut) {
+  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+  const MemoryPlan whole = answer(question);
+  question.text_encoder = false;
+  const MemoryPlan without_text = answer(question);
+  EXPECT_EQ(without_text.encoding, whole.encoding - whole.text_weights);
+  EXPECT_EQ(without_text.drawing, whole.drawing);
+  EXPECT_LT(without_text.peak(), whole.peak());
+  question.decode = false;
+  EXPECT_EQ(answer(question).peak(), std::max(without_text.encoding, without_text.drawing));
 }
 
 TEST(Plan, AdviceFitsAndIsWhatItSays) {
