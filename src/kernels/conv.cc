@@ -81,12 +81,14 @@ struct Conv2d::Impl {
     parallel_for_static(static_cast<std::int64_t>(outputs / kLine), [&](std::int64_t line) {
       const std::size_t first = static_cast<std::size_t>(line) * kLine;  // output
       float* panel = target + first / kSlab * taps * kSlab * inputs + first % kSlab * inputs;
-      for (std::size_t k = 0; k < inputs; ++k) {
-        for (std::size_t tap = 0; tap < taps; ++tap) {
-          for (std::size_t n = first; n < first + kLine; ++n) {
+      // A block of inputs at a time, whose part of the panels stays in the first-level cache.
+      for (std::size_t block = 0; block < inputs; block += kLine) {
+        for (std::size_t n = first; n < first + kLine; ++n) {
+          for (std::size_t k = block; k < block + kLine; ++k) {
             const bool exists = static_cast<std::int64_t>(n) < out && static_cast<std::int64_t>(k) < in;
-            panel[tap * kSlab * inputs + k * kLine + n % kLine] =
-                exists ? source.data()[(n * static_cast<std::size_t>(in) + k) * taps + tap] : 0.0F;
+            const float* values = source.data() + (exists ? (n * static_cast<std::size_t>(in) + k) * taps : 0);
+            float* cell = panel + k * kLine + n % kLine;
+            for (std::size_t tap = 0; tap < taps; ++tap) cell[tap * kSlab * inputs] = exists ? values[tap] : 0.0F;
           }
         }
       }

@@ -31,8 +31,9 @@ struct Saving {
 };
 
 bool save_weights(PlanQuestion& question) {
-  if (question.open.weights == "bf16") return false;
-  question.open.weights = "bf16";
+  const WeightType now = read_sizes(*question.bundle, question.open.weights).weights;
+  if (now == WeightType::int8) return false;  // as in a file that holds nothing else
+  question.open.weights = now == WeightType::f32 ? "bf16" : "int8";
   return true;
 }
 
@@ -69,7 +70,7 @@ bool save_size(PlanQuestion& question) {
 const std::vector<Saving>& savings() {
   static const std::vector<Saving> list = {
       {save_kv, [](const PlanQuestion&) { return std::string("--kv int8"); }},
-      {save_weights, [](const PlanQuestion&) { return std::string("--weights bf16"); }},
+      {save_weights, [](const PlanQuestion& q) { return "--weights " + q.open.weights; }},
       {save_batch, [](const PlanQuestion& q) { return fmt::format("--batch {}", q.request.batch); }},
       {save_budget,
        [](const PlanQuestion& q) {

@@ -28,6 +28,7 @@ if [ -n "${2:-}" ]; then
   cmp -s <(tail -c 2000 mapped.png) <(tail -c 2000 rounded.png) ||
     { echo "FAILED: an int8 file draws another picture"; failed=1; }
   expect 2 'cannot become f32' -- generate "x" --model int8.safetensors --weights f32
+  expect 1 "GB are available; (nothing smaller|it would fit)" -- generate "x" --model int8.safetensors --batch 4 --images 4 --memory-limit 20M
   expect 1 'int8 weights already' -- convert --model int8.safetensors -o again.safetensors
 fi
 expect 2 'weights' -- generate "x" --weights int4

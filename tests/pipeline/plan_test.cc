@@ -236,6 +236,22 @@ TEST(Plan, AdviceFitsAndIsWhatItSays) {
   EXPECT_TRUE(what_fits(question, 1000).empty());
 }
 
+TEST(Plan, AdvisesOnlyWeightsThatTakeLess) {
+  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+  // Whether `option` is advised to one who asked for `weights` and has room for `enough`.
+  const auto advised = [&](const std::string& option, const char* weights, const char* enough) {
+    question.open.weights = enough;
+    const std::int64_t available = answer(question).peak();
+    question.open.weights = weights;
+    const auto fits = what_fits(question, available);
+    return std::any_of(fits.begin(), fits.end(), [&](const Alternative& a) { return a.options.starts_with(option); });
+  };
+  EXPECT_TRUE(advised("--weights bf16", "f32", "bf16"));
+  EXPECT_TRUE(advised("--weights int8", "f32", "int8"));
+  EXPECT_TRUE(advised("--weights int8", "bf16", "int8"));
+  EXPECT_FALSE(advised("--weights", "int8", "int8"));
+}
+
 TEST(Plan, RefusesInOneSentence) {
   const PlanQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
   const std::int64_t peak = answer(question).peak();
