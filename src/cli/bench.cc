@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -264,6 +265,7 @@ void bench(const BenchOptions& options) {
     if (!options.csv.empty()) write_file(options.csv, to_csv(done, sizes));
     if (!options.plot.empty()) write_file(options.plot, to_plot(done, sizes));
     if (!options.model.json && !options.model.quiet) print_table(run, sizes);
+    std::fflush(stdout);
   }
   if (options.model.json) {
     nlohmann::ordered_json reports = nlohmann::ordered_json::array();

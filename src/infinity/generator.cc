@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/freed_memory.h"
 #include "infinity/latent.h"
 #include "kernels/elementwise.h"
 
@@ -210,9 +209,7 @@ cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule
 
 Generation generate(const Transformer& transformer, const GenerationRequest& request, const GenerationHooks& hooks) {
   check(transformer.config(), request);
-  Generation drawn = Run(transformer, request, hooks).finish();
-  return_freed_memory();  // the image tokenizer's maps come next, and are larger
-  return drawn;
+  return Run(transformer, request, hooks).finish();
 }
 
 }  // namespace scalekv::infinity

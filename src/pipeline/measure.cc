@@ -87,7 +87,6 @@ class Measuring {
     }
     infinity::Generation drawn = draw(request, images);
     if (options_.decode) decode(std::move(drawn), request.schedule.scales.back());
-    memory_.pause();
     sample_products();
     result_.seconds = result_.seconds_text + result_.seconds_transformer + result_.seconds_decode;
     result_.kv_bytes_peak = memory_.kv;
@@ -106,8 +105,8 @@ class Measuring {
 
   // Components that have no peak yet get it from products before and after them.
   void sample_products() {
-    if (!options_.product_rate) return;
     memory_.pause();
+    if (!options_.product_rate) return;
     const PeakSamples::Rates rates = products_.take();
     for (Component& component : result_.components) {
       if (component.peak == 0.0) component.peak = rates.at(component.type);
@@ -145,7 +144,7 @@ class Measuring {
         const WeightType type = stage == Stage::linear ? sizes_.weights : WeightType::f32;
         result_.components.push_back({name, scale, done, seconds, type});
       }
-      if (options_.product_rate && products_.due()) {
+      if (products_.due()) {
         const Stopwatch watch;
         sample_products();
         seconds_of_products += watch.seconds();
@@ -156,6 +155,7 @@ class Measuring {
     const Stopwatch watch;
     infinity::Generation drawn = infinity::generate(model_.transformer, request, hooks);
     result_.seconds_transformer = watch.seconds() - seconds_of_products;
+    return_freed_memory();  // as a Pipeline does
     return drawn;
   }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/freed_memory.h"
 #include "core/stopwatch.h"
 #include "infinity/latent.h"
 #include "pipeline/description.h"
@@ -114,6 +115,7 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
       return !progress || progress({.image = first, .images = request.images, .scale = scale + 1, .scales = scales});
     };
     infinity::Generation drawn = infinity::generate(model.transformer, generation, hooks);
+    return_freed_memory();  // the image tokenizer's maps come next, and are larger
     statistics.seconds_transformer += watch.lap();
     for (Tensor& latent : drawn.latents) {
       result.images.push_back(pipeline::to_image(model.decoder.decode(latent.view<float>()).view<float>()));

@@ -49,7 +49,11 @@ def sizes_of(arch: str) -> tuple[int, int, int, int, int]:
     """The entry of a name; with "infinity-2b:8" of the first 8 layers."""
     name, _, layers = arch.partition(":")
     depth, width, heads, chunks, bits = ARCHITECTURES[name]
-    return (int(layers), width, heads, 1, bits) if layers else (depth, width, heads, chunks, bits)
+    if not layers:
+        return depth, width, heads, chunks, bits
+    if not 1 <= int(layers) <= depth:
+        raise ValueError(layers)
+    return int(layers), width, heads, 1, bits
 
 
 def build(arch: str, dtype: torch.dtype) -> Infinity:
