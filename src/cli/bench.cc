@@ -75,6 +75,8 @@ std::vector<Request> requests_of(const BenchOptions& options) {
 }
 
 constexpr std::array kNames = {"text encoder", "linear", "attention", "cross-attention", "selection", "rest", "VAE"};
+// Those that multiply matrices: which product serves them differs from machine to machine.
+constexpr std::array kMultiplying = {"text encoder", "linear"};
 
 double operations(const BenchRun& run) {
   double sum = 0.0;
@@ -131,7 +133,9 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
                                    {"ledger_bytes_peak", measured.ledger_peak},
                                    {"total_bytes_planned", run.planned_bytes},
                                    {"rss_peak_bytes", measured.rss_peak_bytes},
+                                   {"products", nlohmann::ordered_json::object()},
                                    {"components", nlohmann::ordered_json::array()}};
+  for (const char* name : kMultiplying) report["products"][name] = measured.sum(name).work.products;
   for (const pipeline::Component& component : measured.components) {
     report["components"].push_back({{"name", component.name},
                                     {"scale", component.scale + 1},
@@ -162,6 +166,10 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   for (const auto& [type, range] : measured.peaks) {
     fmt::print("products of matrices before, in and after the run, {}: {:.1f} to {:.1f} GOP/s\n",
                weight_type_name(type), range.first, range.second);
+  }
+  for (const char* name : kMultiplying) {
+    const auto products = measured.sum(name).work.products;
+    if (!products.empty()) fmt::print("{} by: {}\n", name, fmt::join(products, ", "));
   }
   fmt::print("{:<26} {:>10} {:>10} {:>9} {:>7} {:>9} {:>8} {:>8}\n", "", "GOP", "MB", "seconds", "", "GOP/s", "of peak",
              "GB/s");

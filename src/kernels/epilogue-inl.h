@@ -26,7 +26,6 @@ HWY_INLINE void finish_row(const float* HWY_RESTRICT sums, std::size_t column, s
     auto value = hn::LoadU(d, sum);
     if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias));
     if (epilogue.activation == Activation::gelu_tanh) value = gelu_tanh(d, value);
-    if (epilogue.activation == Activation::silu) value = silu(d, value);
     if (factor != nullptr) value = hn::Mul(value, hn::LoadU(d, factor));
     if (epilogue.accumulate) value = hn::Add(value, hn::LoadU(d, target));
     hn::StoreU(value, d, target);

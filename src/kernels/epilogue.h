@@ -7,7 +7,7 @@
 
 namespace scalekv::kernels {
 
-enum class Activation : std::uint8_t { none, gelu_tanh, silu };
+enum class Activation : std::uint8_t { none, gelu_tanh };
 
 // y = (y +) gate * activation(x W^T + bias), in one pass over y.
 struct Epilogue {

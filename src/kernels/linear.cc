@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "kernels/int8_matmul.h"
 #include "kernels/linear_impl.h"
+#include "kernels/products.h"
 #include "kernels/row_matmul.h"
 
 namespace scalekv::kernels {
@@ -61,14 +62,18 @@ class Entry {
 };
 
 std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, WeightType type, bool outliers) {
-  if (type == WeightType::int8) {
-    const std::int64_t rotation = outliers ? longest_rotation(weight.shape()[1]) : 1;
-    return std::make_unique<Int8Linear>(quantise_weight(weight, rotation, kind));
+  switch (choose_product(type, weight.shape()[1], weight.shape()[0])) {
+    case Product::onednn:
+      return make_onednn_linear(weight.convert_to_float(MemoryKind::other), kind);
+    case Product::panels:
+      return std::make_unique<PanelLinear>(weight, kind);
+    case Product::bf16:
+      return std::make_unique<BFloat16Linear>(weight.convert_to_bfloat16(kind));
+    case Product::int8:
+      break;
   }
-  if (onednn_keeps_rows_apart(weight.shape()[1], weight.shape()[0])) {
-    return make_onednn_linear(weight.convert_to_float(MemoryKind::other), kind);
-  }
-  return std::make_unique<PanelLinear>(weight, kind);
+  const std::int64_t rotation = outliers ? longest_rotation(weight.shape()[1]) : 1;
+  return std::make_unique<Int8Linear>(quantise_weight(weight, rotation, kind));
 }
 
 }  // namespace
@@ -97,13 +102,11 @@ std::shared_ptr<Linear::Impl> Linear::make(const Shape& weight, const Tensor& bi
 
 Linear::Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, WeightType type, bool outliers) {
   const std::shared_ptr<Impl> impl = make(weight.shape(), bias, kind);
-  if (type != WeightType::bf16) {
-    impl->product = make_impl(weight, kind, type, outliers);
-  } else if (weight.dtype() == DType::bf16 && weight.borrowed()) {
+  if (type == WeightType::bf16 && weight.dtype() == DType::bf16 && weight.borrowed()) {
     impl->borrowed.emplace(kind, weight.bytes());
     impl->product = std::make_unique<BFloat16Linear>(weight.share());
   } else {
-    impl->product = std::make_unique<BFloat16Linear>(weight.convert_to_bfloat16(kind));
+    impl->product = make_impl(weight, kind, type, outliers);
   }
   impl_ = impl;
 }
@@ -121,10 +124,17 @@ Linear::Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind) {
 
 std::int64_t Linear::predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type) {
   const std::int64_t bias = biased ? outputs * std::int64_t{sizeof(float)} : 0;
-  if (type == WeightType::int8) return bias + outputs * (inputs + std::int64_t{sizeof(float)});
-  if (type == WeightType::bf16) return bias + outputs * inputs * std::int64_t{sizeof(BFloat16)};
-  return bias + (onednn_keeps_rows_apart(inputs, outputs) ? onednn_linear_bytes(inputs, outputs)
-                                                          : panel_bytes(inputs, outputs));
+  switch (choose_product(type, inputs, outputs)) {
+    case Product::onednn:
+      return bias + onednn_linear_bytes(inputs, outputs);
+    case Product::panels:
+      return bias + panel_bytes(inputs, outputs);
+    case Product::bf16:
+      return bias + outputs * inputs * std::int64_t{sizeof(BFloat16)};
+    case Product::int8:
+      break;
+  }
+  return bias + outputs * (inputs + std::int64_t{sizeof(float)});
 }
 
 std::int64_t Linear::predict_input_bytes(std::int64_t rows, std::int64_t inputs, WeightType type) {
@@ -143,6 +153,10 @@ void Linear::run(View<const float> x, View<float> y, const LinearOptions& option
   if (x.rank() != 2 || y.rank() != 2 || x.size(1) != impl.inputs || y.size(1) != impl.outputs || rows != y.size(0)) {
     fail("a linear layer of {} inputs and {} outputs was given {} and {}", impl.inputs, impl.outputs,
          x.shape().to_string(), y.shape().to_string());
+  }
+  if (rows > 1 && (x.stride(0) != impl.inputs || y.stride(0) != impl.outputs)) {
+    fail("a linear layer's rows lie one after the other; it was given rows of {} that are {} apart, and of {} {} apart",
+         impl.inputs, x.stride(0), impl.outputs, y.stride(0));
   }
   const View<const float>& gate = options.gate;
   if (!gate.empty() && (gate.rank() != 2 || gate.size(1) != impl.outputs || rows % gate.size(0) != 0)) {

@@ -47,8 +47,8 @@ class Linear {
   std::int64_t weight_bytes() const;
   bool empty() const { return impl_ == nullptr; }
 
-  // x: [M, K], y: [M, N]; rows may be strided (stride(0)), columns are contiguous. x and y must not overlap.
-  // Throws Error where sizes do not fit.
+  // x: [M, K], y: [M, N], both contiguous: for columns of a wider map oneDNN has nothing but its reference code. They
+  // must not overlap. Throws Error where sizes do not fit.
   void run(View<const float> x, View<float> y, const LinearOptions& options = {}) const;
 
  private:

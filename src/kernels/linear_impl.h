@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/tensor.h"
 #include "kernels/epilogue.h"
@@ -17,8 +18,9 @@ class LinearImpl {
   virtual void run(View<const float> x, View<float> y, const Epilogue& epilogue) const = 0;
 };
 
-// Whether oneDNN's product keeps rows independent of each other on this machine, for float32 weights of this shape.
-bool onednn_keeps_rows_apart(std::int64_t inputs, std::int64_t outputs);
+// The implementation in oneDNN that serves float32 weights of this shape on this machine, whatever the rows and the
+// epilogue: "brg:avx512_core". Empty where there is none that keeps rows independent of each other.
+std::string onednn_implementation(std::int64_t inputs, std::int64_t outputs);
 // weight: [N, K] float32.
 std::unique_ptr<LinearImpl> make_onednn_linear(const Tensor& weight, MemoryKind kind);
 std::int64_t onednn_linear_bytes(std::int64_t inputs, std::int64_t outputs);

@@ -33,17 +33,10 @@ const char* onednn_name() {
 
 }  // namespace
 
-std::string machine_description() {
-  const auto best = hwy::SupportedTargets() & -hwy::SupportedTargets();  // the lowest bit is the best target
-  return fmt::format("Highway {}, oneDNN {}", hwy::TargetName(best), onednn_name());
+std::string highway_target() {
+  return hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());  // the lowest bit is the best target
 }
 
-bool prefers_int8() {
-#if HWY_ARCH_X86
-  return (hwy::SupportedTargets() & HWY_AVX2) != 0;
-#else
-  return false;  // measured nowhere
-#endif
-}
+std::string machine_description() { return fmt::format("Highway {}, oneDNN {}", highway_target(), onednn_name()); }
 
 }  // namespace scalekv::kernels

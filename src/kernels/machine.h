@@ -5,10 +5,10 @@
 
 namespace scalekv::kernels {
 
-// The instruction set that Highway and oneDNN chose here, e.g. "AVX-512 (bf16, vnni); oneDNN avx512_core_bf16".
-std::string machine_description();
+// The instruction set that our own kernels use here: "AVX3_DL".
+std::string highway_target();
 
-// Whether products of int8 weights are faster here than those of float32.
-bool prefers_int8();
+// That one and oneDNN's: "Highway AVX3_DL, oneDNN AVX-512 VNNI BF16".
+std::string machine_description();
 
 }  // namespace scalekv::kernels

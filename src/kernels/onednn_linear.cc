@@ -1,9 +1,10 @@
 // Linear layers of float32 weights through oneDNN's "brgemm" matrix product (AVX-512), which adds up a row in the same
 // order whatever the number of rows and threads (LinearTest.RowsAndThreadsChangeNothing holds it to that).
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 #include "core/threads.h"
 #include "kernels/linear_impl.h"
@@ -19,7 +20,7 @@ using Product = Scratchless<dnnl::matmul>;
 
 // What a primitive is specialised to.
 struct Special {
-  std::int64_t rows, x_stride, y_stride;
+  std::int64_t rows;
   Activation activation;
   bool accumulate, biased, gated;
   int threads;
@@ -36,12 +37,11 @@ dnnl::matmul::primitive_desc describe(const Special& special, std::int64_t input
   if (special.activation == Activation::gelu_tanh) {
     post.append_eltwise(1.0F, dnnl::algorithm::eltwise_gelu_tanh, 0.0F, 0.0F);
   }
-  if (special.activation == Activation::silu) post.append_eltwise(1.0F, dnnl::algorithm::eltwise_swish, 1.0F, 0.0F);
   if (special.gated) post.append_binary(dnnl::algorithm::binary_mul, row_of(outputs));
   if (special.accumulate) post.append_sum(1.0F);
   attributes.set_post_ops(post);
-  const memory::desc x({special.rows, inputs}, kFloat, memory::dims{special.x_stride, 1});
-  const memory::desc y({special.rows, outputs}, kFloat, memory::dims{special.y_stride, 1});
+  const memory::desc x({special.rows, inputs}, kFloat, memory::format_tag::ab);
+  const memory::desc y({special.rows, outputs}, kFloat, memory::format_tag::ab);
   const dnnl::matmul::desc product = special.biased ? dnnl::matmul::desc(x, weight_layout, row_of(outputs), y)
                                                     : dnnl::matmul::desc(x, weight_layout, y);
   return {product, attributes, cpu_engine()};
@@ -50,8 +50,30 @@ dnnl::matmul::primitive_desc describe(const Special& special, std::int64_t input
 // A product for a typical map, free to choose the weight's layout.
 dnnl::matmul::primitive_desc describe_typical(std::int64_t inputs, std::int64_t outputs) {
   const memory::desc any({inputs, outputs}, kFloat, memory::format_tag::any);
-  return describe({kTypicalRows, inputs, outputs, Activation::none, false, false, false, threads()}, inputs, outputs,
-                  any);
+  return describe({kTypicalRows, Activation::none, false, false, false, threads()}, inputs, outputs, any);
+}
+
+// "brg:avx512_core" where that is what serves every number of rows and every epilogue; empty where one of them would go
+// to anything else. oneDNN answers each question anew: for some it has nothing but its reference code, which is a
+// thousand times slower and adds up in another order.
+std::string ask_implementation(std::int64_t inputs, std::int64_t outputs) {
+  const dnnl::matmul::primitive_desc typical = describe_typical(inputs, outputs);
+  const std::string name = typical.impl_info_str();
+  if (!name.starts_with("brg")) return "";
+  for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{2}, std::int64_t{17}, kTypicalRows}) {
+    for (const Activation activation : {Activation::none, Activation::gelu_tanh}) {
+      for (int bits = 0; bits < 8; ++bits) {
+        const Special special{.rows = rows,
+                              .activation = activation,
+                              .accumulate = (bits & 1) != 0,
+                              .biased = (bits & 2) != 0,
+                              .gated = (bits & 4) != 0,
+                              .threads = threads()};
+        if (describe(special, inputs, outputs, typical.weights_desc()).impl_info_str() != name) return "";
+      }
+    }
+  }
+  return name;
 }
 
 class OnednnLinear final : public LinearImpl {
@@ -76,18 +98,15 @@ class OnednnLinear final : public LinearImpl {
 
  private:
   void run_gated(View<const float> x, View<float> y, const Epilogue& epilogue, const float* gate) const {
-    // With one row the stride does not matter, and oneDNN wants it no smaller than the row.
     const std::int64_t rows = x.size(0);
     const Special special{.rows = rows,
-                          .x_stride = rows == 1 ? inputs_ : x.stride(0),
-                          .y_stride = rows == 1 ? outputs_ : y.stride(0),
                           .activation = epilogue.activation,
                           .accumulate = epilogue.accumulate,
                           .biased = epilogue.bias != nullptr,
                           .gated = gate != nullptr,
                           .threads = threads()};
-    const memory::desc x_layout({rows, inputs_}, kFloat, memory::dims{special.x_stride, 1});
-    const memory::desc y_layout({rows, outputs_}, kFloat, memory::dims{special.y_stride, 1});
+    const memory::desc x_layout({rows, inputs_}, kFloat, memory::format_tag::ab);
+    const memory::desc y_layout({rows, outputs_}, kFloat, memory::format_tag::ab);
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, onednn_memory(x_layout, x.data())},
                                                  {DNNL_ARG_WEIGHTS, onednn_memory(layout_, storage_.raw())},
                                                  {DNNL_ARG_DST, onednn_memory(y_layout, y.data())}};
@@ -118,8 +137,13 @@ class OnednnLinear final : public LinearImpl {
 
 }  // namespace
 
-bool onednn_keeps_rows_apart(std::int64_t inputs, std::int64_t outputs) {
-  return std::string_view(describe_typical(inputs, outputs).impl_info_str()).starts_with("brg");
+std::string onednn_implementation(std::int64_t inputs, std::int64_t outputs) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::int64_t, std::int64_t>, std::string> known;  // the questions take milliseconds
+  const std::lock_guard lock(mutex);
+  const auto [found, is_new] = known.try_emplace({inputs, outputs});
+  if (is_new) found->second = ask_implementation(inputs, outputs);
+  return found->second;
 }
 
 std::unique_ptr<LinearImpl> make_onednn_linear(const Tensor& weight, MemoryKind kind) {

@@ -169,8 +169,7 @@ class Measuring {
       latent = Tensor();
     }
     result_.seconds_decode = watch.seconds();
-    result_.components.push_back(
-        {.name = "VAE", .work = {count * one.operations, count * one.bytes}, .seconds = result_.seconds_decode});
+    result_.components.push_back({.name = "VAE", .work = count * one, .seconds = result_.seconds_decode});
   }
 
   const Model& model_;

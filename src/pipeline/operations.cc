@@ -4,16 +4,18 @@
 #include "infinity/observed_queries.h"
 #include "infinity/predict.h"
 #include "kernels/linear.h"
+#include "kernels/products.h"
 
 namespace scalekv::pipeline {
 namespace {
 
 // `rows` rows through a matrix, which is read `passes` times.
 Work product(double rows, double inputs, double outputs, WeightType type, double passes = 1.0) {
-  const auto weight = static_cast<double>(kernels::Linear::predict_bytes(
-      static_cast<std::int64_t>(inputs), static_cast<std::int64_t>(outputs), true, type));
+  const auto k = static_cast<std::int64_t>(inputs), n = static_cast<std::int64_t>(outputs);
+  const auto weight = static_cast<double>(kernels::Linear::predict_bytes(k, n, true, type));
   return {.operations = 2.0 * rows * inputs * outputs,
-          .bytes = passes * weight + rows * (inputs + outputs) * kFloatBytes};
+          .bytes = passes * weight + rows * (inputs + outputs) * kFloatBytes,
+          .products = {kernels::product_name(type, k, n)}};
 }
 
 // Queries over keys: q k^T and p v.
@@ -64,7 +66,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
     const auto passes = static_cast<double>(ceil_divide(sequences, group[index]));
     ScaleWork work;
     const Work block = block_matrices(config, sizes.weights, r * tokens, passes);
-    work.linear = {depth * block.operations, depth * block.bytes};
+    work.linear = depth * block;
     if (scale > 0) work.linear += product(b * tokens, bits, c, WeightType::f32);
     const bool blended = sequences > images && request.guidance_layer == 0 && request.cfg[index] != 1.0F;
     work.linear += product((blended ? r : b) * tokens, c, 2.0 * bits, WeightType::f32);
@@ -72,7 +74,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
       for (int head = 0; head < plan.geometry().heads; ++head) {
         const double keys = static_cast<double>(plan.before(scale, layer, head)) + tokens;
         const Work one = attend(tokens, keys, size, key_bytes);
-        work.attention += {r * one.operations, r * one.bytes};
+        work.attention += r * one;
       }
       const infinity::ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
       const double keys = static_cast<double>(plan.before(scale, layer, 0)) + tokens;
@@ -80,7 +82,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
       if (rows > 0) work.selection += {r * 2.0 * rows * keys * size, r * heads * keys * size * key_bytes};
     }
     const Work cross = attend(tokens, static_cast<double>(text_tokens), size, kFloatBytes);
-    work.cross_attention = {depth * r * heads * cross.operations, depth * r * heads * cross.bytes};
+    work.cross_attention = (depth * r * heads) * cross;
     works.push_back(work);
   }
   return works;
@@ -98,8 +100,7 @@ Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
   layer += product(length, width, hidden, sizes.text_weights);
   layer += product(length, hidden, width, sizes.text_weights);
   layer += attend(length, length, inner, kFloatBytes);
-  const auto layers = static_cast<double>(config.layers);
-  return {layers * layer.operations, layers * layer.bytes};
+  return static_cast<double>(config.layers) * layer;
 }
 
 Work decoder_work(const vae::VaeConfig& config, MapSize latent) {

@@ -1,6 +1,8 @@
 // How much work a request is: operations (two a multiply-add) and bytes moved, counted from sizes alone.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "infinity/generator.h"
@@ -12,11 +14,16 @@ namespace scalekv::pipeline {
 struct Work {
   double operations = 0.0;
   double bytes = 0.0;
+  std::set<std::string> products = {};  // which products of matrices serve (kernels::product_name), where there are any
 
   Work& operator+=(const Work& other) {
     operations += other.operations;
     bytes += other.bytes;
+    products.insert(other.products.begin(), other.products.end());
     return *this;
+  }
+  friend Work operator*(double times, const Work& work) {
+    return {times * work.operations, times * work.bytes, work.products};
   }
 };
 

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/linear.h"
-#include "kernels/machine.h"
+#include "kernels/products.h"
 #include "pipeline/model_config.h"
 #include "vae/decoder.h"
 

@@ -96,23 +96,24 @@ Tensor T5Encoder::encode(std::span<const std::int32_t> ids, const Tap& tap) cons
   const View<float> x = hidden.view<float>();
   const Tensor bias = position_bias(length);  // [heads, 2 length - 1]
   Tensor normed = allocate(config_.width);
-  Tensor query_key_value = allocate(3 * inner);
+  Tensor queries = allocate(inner), keys = allocate(inner), values = allocate(inner);
   Tensor attended = allocate(inner);
   Tensor gate = allocate(config_.feed_forward);
   Tensor up = allocate(config_.feed_forward);
   if (tap) tap("embedding", x);
   for (const Layer& layer : layers_) {
     kernels::rms_norm(x, layer.attention_norm.view<float>(), epsilon, normed.view<float>());
-    layer.query.run(normed.view<float>(), query_key_value.view<float>().slice(1, 0, inner));
-    layer.key.run(normed.view<float>(), query_key_value.view<float>().slice(1, inner, 2 * inner));
-    layer.value.run(normed.view<float>(), query_key_value.view<float>().slice(1, 2 * inner, 3 * inner));
+    layer.query.run(normed.view<float>(), queries.view<float>());
+    layer.key.run(normed.view<float>(), keys.view<float>());
+    layer.value.run(normed.view<float>(), values.view<float>());
     std::vector<kernels::AttentionHead> heads;
     for (std::int64_t h = 0; h < config_.heads; ++h) {
-      const float* query = query_key_value.view<float>().at(0, h * size);
-      heads.push_back({.queries = query,
-                       .query_stride = 3 * inner,
+      const kernels::KeyValueSegment segment{keys.view<float>().at(0, h * size), values.view<float>().at(0, h * size),
+                                             length, inner};
+      heads.push_back({.queries = queries.view<float>().at(0, h * size),
+                       .query_stride = inner,
                        .query_count = length,
-                       .segments = {kernels::KeyValueSegment{query + inner, query + 2 * inner, length, 3 * inner}, {}},
+                       .segments = {segment, {}},
                        // The next query's distances are one less: its row begins one element earlier.
                        .bias = bias.view<float>().at(h, length - 1),
                        .bias_stride = -1,

@@ -21,14 +21,14 @@ namespace scalekv::kernels {
 using Rows = std::vector<std::vector<double>>;
 
 // A matrix of normal numbers whose rows are `gap` floats longer than they seem and start one float off alignment, with
-// sentinels in between.
+// sentinels before, in between and behind.
 class Ragged {
  public:
   Ragged(std::int64_t rows, std::int64_t columns, std::int64_t gap, unsigned seed, float deviation = 1.0F)
       : rows_(rows), columns_(columns), stride_(columns + gap) {
     std::mt19937 generator(seed);
     std::normal_distribution<float> normal(0.0F, deviation);
-    storage_.assign(static_cast<std::size_t>(rows * stride_ + 1), kSentinel);
+    storage_.assign(static_cast<std::size_t>(rows * stride_ + 2), kSentinel);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < columns; ++c) view()(r, c) = normal(generator);
     }
@@ -42,7 +42,7 @@ class Ragged {
         if (view()(r, c) != kSentinel) return false;
       }
     }
-    return storage_[0] == kSentinel;
+    return storage_.front() == kSentinel && storage_.back() == kSentinel;
   }
   Tensor tensor() {
     Tensor copy(DType::f32, {rows_, columns_}, MemoryKind::other);
