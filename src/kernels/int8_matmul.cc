@@ -46,7 +46,7 @@ struct EncodedRows {
 };
 
 // Some rows and outputs of y.
-struct Task {
+struct Int8Task {
   EncodedRows rows;
   std::size_t first_row, count;
   std::size_t column, width;  // outputs
@@ -196,7 +196,7 @@ HWY_INLINE std::size_t pack_four(const std::int8_t* HWY_RESTRICT rows, std::size
 
 // A run of the slab's inputs as panels [slab][kRun / kGroup][kPanel][kGroup]. Outputs that there are not, and inputs up
 // to whole groups, are zeros.
-void pack_weights(const Task& task, std::size_t run, WeightCode* panels) {
+void pack_weights(const Int8Task& task, std::size_t run, WeightCode* panels) {
   const std::size_t depth = depth_of(task.rows, run), padded = whole_groups(depth);
   const std::size_t stride = task.rows.inputs;
   const std::size_t outputs = (task.width + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
@@ -270,7 +270,7 @@ HWY_INLINE void sum_offsets(const WeightCode* panels, std::size_t depth, std::in
 }
 
 // sums = rows first .. first + count - 1 times the slab.
-void multiply_block(const Task& task, std::size_t first, std::size_t count, const Scratch& scratch) {
+void multiply_block(const Int8Task& task, std::size_t first, std::size_t count, const Scratch& scratch) {
   const std::size_t stride = task.rows.stride, runs = task.rows.runs;
   std::fill_n(scratch.sums, count * kSlab, 0.0F);
   for (std::size_t run = 0; run < runs; ++run) {
@@ -291,7 +291,7 @@ void multiply_block(const Task& task, std::size_t first, std::size_t count, cons
   }
 }
 
-void multiply_slab(const Task& task, const Epilogue& epilogue, const Scratch& scratch) {
+void multiply_slab(const Int8Task& task, const Epilogue& epilogue, const Scratch& scratch) {
   for (std::size_t run = 0; run < task.rows.runs; ++run) {
     auto* weights = static_cast<WeightCode*>(scratch.weights) + run * kSlab * kRun;
     pack_weights(task, run, weights);
@@ -371,14 +371,14 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
   parallel_for(ceil_divide(rows, height) * slabs, [&](std::int64_t index) {
     const std::int64_t row = index / slabs * height, column = index % slabs * kWidth;
     const std::int64_t end = std::min(rows, row + height);
-    const Task task{.rows = encoded,
-                    .first_row = static_cast<std::size_t>(row),
-                    .count = static_cast<std::size_t>(end - row),
-                    .column = static_cast<std::size_t>(column),
-                    .width = static_cast<std::size_t>(std::min(kWidth, outputs - column)),
-                    .codes = weight.codes.view<std::int8_t>().data(),
-                    .scales = weight.scales.view<float>().data(),
-                    .y = y};
+    const Int8Task task{.rows = encoded,
+                        .first_row = static_cast<std::size_t>(row),
+                        .count = static_cast<std::size_t>(end - row),
+                        .column = static_cast<std::size_t>(column),
+                        .width = static_cast<std::size_t>(std::min(kWidth, outputs - column)),
+                        .codes = weight.codes.view<std::int8_t>().data(),
+                        .scales = weight.scales.view<float>().data(),
+                        .y = y};
     const int thread = omp_get_thread_num();
     HWY_DYNAMIC_DISPATCH(multiply_slab)
     (task, epilogue,

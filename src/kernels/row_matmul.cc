@@ -25,7 +25,7 @@ constexpr std::size_t kSlab = 64;    // outputs of a task
 constexpr std::size_t kDepth = 512;  // inputs whose part of a panel stays in the first-level cache
 
 // Some rows and outputs of y.
-struct Task {
+struct RowTask {
   View<const float> x;  // [rows, inputs]
   View<float> y;        // [rows, N]
   std::int64_t first_row, all_rows;
@@ -76,7 +76,8 @@ HWY_INLINE void multiply_tile(const float* HWY_RESTRICT x, std::int64_t stride, 
 }
 
 // Adds the products with inputs k to k + depth - 1, whose panels are `panel_stride` floats apart.
-void add_products(const Task& task, std::size_t k, std::size_t depth, const float* panels, std::size_t panel_stride) {
+void add_products(const RowTask& task, std::size_t k, std::size_t depth, const float* panels,
+                  std::size_t panel_stride) {
   const auto rows = static_cast<std::size_t>(task.x.size(0));
   const std::int64_t stride = task.x.stride(0);
   for (std::size_t p = 0; p * kPanel < task.width; ++p) {
@@ -90,7 +91,7 @@ void add_products(const Task& task, std::size_t k, std::size_t depth, const floa
   }
 }
 
-void finish(const Task& task, const Epilogue& epilogue) {
+void finish(const RowTask& task, const Epilogue& epilogue) {
   const auto rows = static_cast<std::size_t>(task.x.size(0));
   for (std::size_t r = 0; r < rows; ++r) {
     const float* gate = epilogue.gate_of(task.first_row + static_cast<std::int64_t>(r), task.all_rows);
@@ -99,7 +100,7 @@ void finish(const Task& task, const Epilogue& epilogue) {
 }
 
 // Panels [ceil(N / 16)][K][16].
-void multiply_panels(const Task& task, const float* panels, const Epilogue& epilogue) {
+void multiply_panels(const RowTask& task, const float* panels, const Epilogue& epilogue) {
   const auto inputs = static_cast<std::size_t>(task.x.size(1));
   std::fill_n(task.sums, task.x.size(0) * std::int64_t{kSlab}, 0.0F);
   for (std::size_t k = 0; k < inputs; k += kDepth) {
@@ -141,7 +142,7 @@ HWY_INLINE void widen_eight(const std::uint16_t* HWY_RESTRICT weight, std::size_
 }
 
 // The task's part of a weight [N, K] from input k on as panels [4][kDepth][16], filled up with zeros.
-void widen_panels(const Task& task, View<const BFloat16> weight, std::size_t k, std::size_t depth, float* panels) {
+void widen_panels(const RowTask& task, View<const BFloat16> weight, std::size_t k, std::size_t depth, float* panels) {
   const auto stride = static_cast<std::size_t>(weight.stride(0));
   for (std::size_t first = 0; first < task.width; first += 8) {
     const std::size_t present = std::min<std::size_t>(8, task.width - first);
@@ -162,7 +163,7 @@ void widen_panels(const Task& task, View<const BFloat16> weight, std::size_t k, 
 }
 
 // Rows [N, K] of a weight as they are in a file. `panels`: room for [4][kDepth][16].
-void multiply_bfloats(const Task& task, View<const BFloat16> weight, const Epilogue& epilogue, float* panels) {
+void multiply_bfloats(const RowTask& task, View<const BFloat16> weight, const Epilogue& epilogue, float* panels) {
   const auto inputs = static_cast<std::size_t>(task.x.size(1));
   std::fill_n(task.sums, task.x.size(0) * std::int64_t{kSlab}, 0.0F);
   for (std::size_t k = 0; k < inputs; k += kDepth) {
@@ -252,14 +253,14 @@ Tensor pack_panels(const Tensor& weight, MemoryKind kind) {
 void row_matmul(View<const float> x, const Tensor& panels, const Epilogue& epilogue, View<float> y) {
   constexpr std::int64_t kRows = 96;
   const float* packed = panels.view<float>().data();
-  for_tasks(x, y, kRows, 0, [&](const Task& task, float*) {
+  for_tasks(x, y, kRows, 0, [&](const RowTask& task, float*) {
     HWY_DYNAMIC_DISPATCH(multiply_panels)(task, packed, epilogue);
   });
 }
 
 void bfloat16_matmul(View<const float> x, View<const BFloat16> weight, const Epilogue& epilogue, View<float> y) {
   constexpr std::int64_t kRows = 128;  // widening a weight is then little beside multiplying with it
-  for_tasks(x, y, kRows, std::int64_t{kSlab} * std::int64_t{kDepth}, [&](const Task& task, float* room) {
+  for_tasks(x, y, kRows, std::int64_t{kSlab} * std::int64_t{kDepth}, [&](const RowTask& task, float* room) {
     HWY_DYNAMIC_DISPATCH(multiply_bfloats)(task, weight, epilogue, room);
   });
 }
