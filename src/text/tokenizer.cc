@@ -34,7 +34,7 @@ void load(Processor& processor, std::string_view model) {
 struct Vocabulary {
   std::vector<Piece> pieces;
   std::vector<Piece> special;  // those of them that are found in a prompt before anything is rewritten
-  int size = 0;                     // without the sentinels
+  int size = 0;                // without the sentinels
   std::int32_t end = 0, unknown = 0;
 };
 
