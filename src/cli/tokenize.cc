@@ -32,7 +32,7 @@ checkpoint::Bundle open_bundle(const TokenizeOptions& options) {
   checkpoint::Bundle bundle;
   if (!options.open.text_encoder.empty()) {
     bundle.tokenizer = checkpoint::read_spiece_model(options.open.text_encoder);
-  } else if (is_tokenizer_alone(options.model)) {
+  } else if (!options.model.empty() && is_tokenizer_alone(options.model)) {
     bundle.tokenizer = checkpoint::read_spiece_model(options.model);
   } else {
     bundle = pipeline::open_bundle(options.model, options.open);

@@ -46,8 +46,9 @@ PromptTokens PromptTokenizer::read(std::string_view prompt) const {
     warn_(fmt::format("the prompt \"{}\" has {} tokens; a model reads {}, so that the last {} are left out",
                       beginning_of(prompt), tokens.ids.size(), text::kMaxPromptTokens, tokens.cut));
   }
+  const std::int32_t end = tokens.ids.back();
   tokens.ids.resize(text::kMaxPromptTokens);
-  tokens.ids.back() = kEnd;
+  tokens.ids.back() = end;
   return tokens;
 }
 

@@ -18,6 +18,10 @@ for from in "--text-encoder $data/text" "--text-encoder $data/text/spiece.model"
   # shellcheck disable=SC2086
   expect 0 '"▁a",.*"</s>"\]' -- tokenize $from --json -- "a" "-- a"
 done
+# A spiece.model that merely lies here is not meant.
+cp "$data/text/spiece.model" .
+expect 0 '"ids":\[3,28,12,1\]' -- tokenize "a red circle" --json
+rm spiece.model
 # As the fast tokenizer has it: </s> twice, a sentinel in full width, runs with the single one in front, empty prompts.
 expect 0 '"pieces":\["</s>","</s>"\]' -- tokenize "</s>" --json
 expect 0 '"<extra_id_0>","</s>"\]' -- tokenize --text-encoder "$data/text" --json "＜extra_id_0＞"
