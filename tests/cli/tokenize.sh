@@ -35,6 +35,7 @@ expect 0 '"reads":"bytes"' -- tokenize "a" --random --arch infinity-2b --json
 expect 2 'prompt' -- tokenize
 expect 2 'not valid UTF-8 at byte 1' -- tokenize $'a\xff'
 expect 2 'give both' -- tokenize "a" --random
+expect 2 'exclude each other' -- tokenize "a" --random --arch infinity-2b --text-encoder "$data/text"
 expect 1 'no such file or folder' -- tokenize "a" --text-encoder nowhere
 expect 1 'nowhere' -- tokenize "a" --model nowhere
 mkdir t5
