@@ -36,6 +36,9 @@ struct OpenOptions {
   // The text encoder's weights are freed when a request's texts are encoded, and loaded again for the next one; true
   // keeps them, for servers and long lists of prompts.
   bool keep_text_encoder = false;
+  // Is told, in one sentence, where something was done otherwise than asked: a prompt that is longer than the model
+  // reads, and cut. May be empty.
+  std::function<void(const std::string&)> warn = {};
   // Bytes that requests may take; 0: what the system and its control groups (containers) have left. A request whose
   // plan takes more is refused before anything is allocated.
   std::int64_t memory_limit = 0;
@@ -109,6 +112,9 @@ struct Statistics {
   std::map<std::string, std::int64_t> peak_bytes = {};
   int scales = 0;
   std::int64_t tokens = 0;  // of one image, all scales
+  // Of the prompt, </s> included: all that it has, and those that were left out because a model reads 512.
+  std::int64_t prompt_tokens = 0;
+  std::int64_t prompt_cut = 0;
 };
 
 struct Result {

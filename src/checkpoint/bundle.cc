@@ -97,7 +97,28 @@ void replace_part(std::optional<WeightMap>& part, const std::filesystem::path& p
   if (!part) fail("{} holds no {}", path.string(), what);
 }
 
+// The folder of published files, which `path` is or lies in.
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) return path;
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
 }  // namespace
+
+std::string read_spiece_model(const std::filesystem::path& text_encoder) {
+  if (!std::filesystem::exists(text_encoder)) fail("{}: there is no such file or folder", text_encoder.string());
+  if (text_encoder.extension() == ".model" && !std::filesystem::is_directory(text_encoder)) {
+    return std::string(MappedFile::open(text_encoder)->text());
+  }
+  const std::filesystem::path folder = folder_of(text_encoder);
+  const std::filesystem::path file = folder / "spiece.model";
+  if (std::filesystem::exists(file)) return std::string(MappedFile::open(file)->text());
+  const bool other = std::filesystem::exists(folder / "tokenizer.json");
+  fail(
+      "{}: there is no spiece.model{}; fetch it, it lies beside the weights in huggingface.co/google/flan-t5-xl: hf "
+      "download google/flan-t5-xl spiece.model --local-dir {}",
+      folder.string(), other ? " (tokenizer.json beside it is not read)" : "", folder.string());
+}
 
 Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> bytes) {
   return bundle_of(open_safetensors(MappedFile::resident(name, bytes)));
@@ -115,10 +136,8 @@ Bundle open_bundle(const BundlePaths& paths) {
   replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)",
                find_text_encoder);
   if (!paths.text_encoder.empty()) {
-    const bool is_folder = std::filesystem::is_directory(paths.text_encoder);
-    const std::filesystem::path folder = is_folder ? paths.text_encoder : paths.text_encoder.parent_path();
-    bundle.tokenizer = MappedFile::open(folder / "spiece.model")->text();
-    bundle.text_config = config_in(folder);
+    bundle.tokenizer = read_spiece_model(paths.text_encoder);
+    bundle.text_config = config_in(folder_of(paths.text_encoder));
   }
   for (const auto& path : {paths.transformer, paths.vae, paths.text_encoder}) {
     if (!path.empty()) bundle.description += (bundle.description.empty() ? "" : " + ") + path.string();

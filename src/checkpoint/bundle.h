@@ -41,6 +41,10 @@ struct Bundle {
 // The same for a model in memory: one file's bytes, which live as long as the program. `name` is for messages.
 Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> bytes);
 
+// The SentencePiece model of a text encoder: spiece.model in a folder of published files or beside one of them, or the
+// file itself where its name ends in ".model". Throws Error saying what to fetch where there is none.
+std::string read_spiece_model(const std::filesystem::path& text_encoder);
+
 // Opens the parts that exist. Throws Error naming the path and what is wrong with it.
 Bundle open_bundle(const BundlePaths& paths);
 

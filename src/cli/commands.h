@@ -11,6 +11,7 @@ void add_compare_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 void add_reconstruct_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+void add_tokenize_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_calibrate_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);

@@ -72,6 +72,8 @@ void compare(const CompareOptions& options) {
                                    {"kv_bytes_now_full", full.kv_bytes_now},
                                    {"kv_bytes_peak", policy.statistics.kv_bytes_peak},
                                    {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
+                                   {"prompt_tokens", policy.statistics.prompt_tokens},
+                                   {"prompt_cut", policy.statistics.prompt_cut},
                                    {"psnr", json_number(psnr)}};
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {

@@ -34,7 +34,9 @@ nlohmann::json to_json(const Statistics& statistics) {
           {"kv_bytes_peak", statistics.kv_bytes_peak},
           {"kv_bytes_peak_full", statistics.kv_bytes_peak_full},
           {"peak_bytes", statistics.peak_bytes},
-          {"tokens", statistics.tokens}};
+          {"tokens", statistics.tokens},
+          {"prompt_tokens", statistics.prompt_tokens},
+          {"prompt_cut", statistics.prompt_cut}};
 }
 
 void generate(const GenerateOptions& options) {

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
     scalekv::cli::add_sample_command(app);
     scalekv::cli::add_reconstruct_command(app);
     scalekv::cli::add_inspect_command(app);
+    scalekv::cli::add_tokenize_command(app);
     scalekv::cli::add_convert_command(app);
     scalekv::cli::add_calibrate_command(app);
     scalekv::cli::add_metrics_command(app);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "cache/policy.h"
+#include "cli/progress.h"
 #include "core/error.h"
 #include "infinity/schedule.h"
 #include "pipeline/plan.h"
@@ -46,6 +47,7 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->group(group);
+  open.warn = warn_once();
   command.add_flag("-q,--quiet", quiet, "no progress, no report");
   command.add_flag("--json", json, "the report as JSON on standard output");
 }

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <set>
 
 namespace scalekv::cli {
 namespace {
@@ -17,6 +18,13 @@ void on_interrupt(int) {
 }
 
 }  // namespace
+
+std::function<void(const std::string&)> warn_once() {
+  return [said = std::set<std::string>()](const std::string& sentence) mutable {
+    if (!said.insert(sentence).second) return;
+    fmt::print(stderr, "{}scalekv: {}\n", ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "", sentence);
+  };
+}
 
 ProgressBar::ProgressBar(std::string_view title, bool quiet)
     : title_(title), shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {

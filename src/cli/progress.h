@@ -1,6 +1,7 @@
 // A progress bar on standard error, for terminals only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
+
+// A function that prints a sentence on standard error, in the place of a bar that may stand there; each but once.
+std::function<void(const std::string&)> warn_once();
 
 class ProgressBar {
  public:

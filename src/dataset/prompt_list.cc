@@ -63,7 +63,7 @@ Layout parse_layout(std::string_view name) {
 }
 
 void PromptCollector::add(Prompt prompt, const std::string& where) {
-  if (text::strip_left(prompt.text).empty()) fail("{}: the prompt is blank", where);
+  if (text::strip_right(prompt.text).empty()) fail("{}: the prompt is blank", where);
   if (prompt.text.size() > kMaxPromptBytes) {
     fail("{}: the prompt has {} bytes; at most {} are taken", where, prompt.text.size(), kMaxPromptBytes);
   }

@@ -62,12 +62,12 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
   set_threads(options.threads == 0 ? available_processors() : options.threads);
   checkpoint::Bundle bundle = open_bundle(file, options);
   auto calibration = calibrated ? open_calibration(file, options, bundle) : nullptr;
-  auto model = load_model(std::move(bundle), options.weights);
+  auto model = load_model(std::move(bundle), options.weights, options.warn);
   model->calibration = std::move(calibration);
   return model;
 }
 
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights) {
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights, PromptTokenizer::Warn warn) {
   const ModelSizes sizes = read_sizes(bundle, weights);
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
@@ -80,7 +80,7 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& 
             .defaults = sizes.defaults,
             .weights = sizes.weights,
             .vae_config = sizes.vae,
-            .tokenizer = PromptTokenizer(bundle.tokenizer, sizes.text.vocabulary),
+            .tokenizer = PromptTokenizer(bundle.tokenizer, sizes.text.vocabulary, std::move(warn)),
             .text_encoder = std::move(text_encoder),
             .transformer = infinity::Transformer(sizes.transformer, *bundle.transformer, sizes.weights),
             .decoder = std::move(decoder),

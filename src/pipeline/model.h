@@ -57,8 +57,9 @@ std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
                                   bool calibrated = true);
 
-// `weights`: as OpenOptions::weights. Throws Error naming the part that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {});
+// `weights` and `warn`: as in OpenOptions. Throws Error naming the part that is missing or does not fit the others.
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {},
+                                  PromptTokenizer::Warn warn = {});
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();

@@ -37,8 +37,8 @@ struct Pipeline::Impl {
   std::unique_ptr<pipeline::Model> model;
   ModelFacts facts;
 
-  std::vector<std::int32_t> tokenize(const std::string& prompt) const {
-    return prompt.empty() ? std::vector<std::int32_t>() : model->tokenizer.encode(prompt);
+  pipeline::PromptTokens tokenize(const std::string& prompt) const {
+    return prompt.empty() ? pipeline::PromptTokens() : model->tokenizer.read(prompt);
   }
   // Throws Error where the bytes are more than this process may have; the request is what they are needed for.
   void check_memory(std::int64_t bytes, const Request& request) const {
@@ -91,15 +91,16 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   ledger().reset_peaks();
   Stopwatch watch;
 
-  const std::vector<std::int32_t> ids =
+  const pipeline::PromptTokens prompt =
       impl_->tokenize(request.face_prompt ? pipeline::with_face_prompt(request.prompt) : request.prompt);
-  const std::vector<std::int32_t> negative_ids = impl_->tokenize(request.negative_prompt);
-  const pipeline::TextLengths lengths{static_cast<std::int64_t>(ids.size()),
-                                      static_cast<std::int64_t>(negative_ids.size())};
+  const std::vector<std::int32_t> negative_ids = impl_->tokenize(request.negative_prompt).ids;
+  const pipeline::TextLengths lengths{std::ssize(prompt.ids), std::ssize(negative_ids)};
+  statistics.prompt_tokens = lengths.prompt + prompt.cut;
+  statistics.prompt_cut = prompt.cut;
   const bool keep = impl_->options.keep_text_encoder;
   impl_->check_memory(pipeline::plan_memory(impl_->sizes, request, generation, lengths, keep).peak(), request);
 
-  const Tensor text = model.text_encoder.encode(ids);
+  const Tensor text = model.text_encoder.encode(prompt.ids);
   const Tensor negative = negative_ids.empty() ? Tensor() : model.text_encoder.encode(negative_ids);
   if (!keep) model.text_encoder.release();
   statistics.seconds_text = watch.lap();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,18 +16,30 @@
 
 namespace scalekv::pipeline {
 
+struct PromptTokens {
+  std::vector<std::int32_t> ids;  // </s> last
+  std::int64_t cut = 0;           // those that the prompt has beyond text::kMaxPromptTokens, and that are left out
+};
+
 // A model's tokenizer, or what stands in for it in random models, which have none: an id for each byte, three more than
 // its value, and </s> (as ByT5 does, arXiv 2105.13626).
 class PromptTokenizer {
  public:
+  using Warn = std::function<void(const std::string&)>;
+
   // model: SentencePiece, or empty for bytes. vocabulary: of the text encoder, whose rows beyond the model's pieces are
-  // T5's sentinels.
-  PromptTokenizer(const std::string& model, std::int64_t vocabulary);
-  // At most text::kMaxPromptTokens ids, </s> last. Throws UsageError on invalid UTF-8 where there is a model.
-  std::vector<std::int32_t> encode(std::string_view prompt) const;
+  // T5's sentinels. warn: is told of every prompt that is cut; may be empty.
+  PromptTokenizer(const std::string& model, std::int64_t vocabulary, Warn warn = {});
+  // Throws UsageError on invalid UTF-8 where there is a model.
+  PromptTokens read(std::string_view prompt) const;
+  // The ids alone.
+  std::vector<std::int32_t> encode(std::string_view prompt) const { return read(prompt).ids; }
+  // The text of an id that read() gave; "<0x41>" for a byte.
+  std::string piece(std::int32_t id) const;
 
  private:
   std::optional<text::Tokenizer> tokenizer_;
+  Warn warn_;
 };
 
 // The text encoder, whose weights are in memory only while they are wanted: from the first encode() to release().

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "text/utf8.h"
 
 namespace scalekv::text {
 namespace {
@@ -77,7 +78,7 @@ class Fields {
 // (p ^ offset(p)) ^ c if that one carries the label c; a unit that ends a key has its value at p ^ offset(p).
 class DoubleArray {
  public:
-  DoubleArray(std::string_view units, std::size_t texts_size) : units_(units.size() / 4), texts_size_(texts_size) {
+  DoubleArray(std::string_view units, std::string_view texts) : units_(units.size() / 4), texts_(texts) {
     std::memcpy(units_.data(), units.data(), units_.size() * 4);
     states_.resize(units_.size());
   }
@@ -102,7 +103,7 @@ class DoubleArray {
     const std::size_t base = p ^ ((static_cast<std::size_t>(unit) >> 10U) << ((unit & 0x200U) >> 6U));
     if (base / kBlock >= units_.size() / kBlock) refuse("its rewrites point outside their table");
     const bool ends = (unit & 0x100U) != 0;
-    if (ends && (units_[base] & 0x7FFFFFFFU) >= texts_size_) refuse("its rewrites point outside their texts");
+    if (ends) check_text(units_[base] & 0x7FFFFFFFU);
     std::uint8_t most = 0;
     const std::size_t begin = base / kBlock * kBlock;
     for (std::size_t q = begin; q < begin + kBlock; ++q) {
@@ -114,9 +115,14 @@ class DoubleArray {
     return most;
   }
 
+  void check_text(std::size_t at) const {
+    if (at >= texts_.size()) refuse("its rewrites point outside their texts");
+    if ((static_cast<unsigned char>(texts_[at]) & 0xC0U) == 0x80U) refuse("its rewrites point into a character");
+  }
+
   std::vector<std::uint32_t> units_;
   std::vector<std::uint8_t> states_;  // kUnseen, kUnderWay, or what visit() returned plus 1
-  std::size_t texts_size_;
+  std::string_view texts_;
 };
 
 // A size in 4 bytes, that many bytes of a double array, and the texts it points to, each with a NUL behind it.
@@ -130,19 +136,24 @@ void check_rewrites(std::string_view table) {
   if (size == 0 || size % kBlockBytes != 0 || size >= table.size()) refuse("its rewrites have a wrong size");
   const std::string_view texts = table.substr(size);
   if (texts.back() != '\0') refuse("the texts of its rewrites do not end");
-  DoubleArray(table.substr(0, size), texts.size()).check();
+  if (find_invalid_utf8(texts) != std::string_view::npos) refuse("the texts of its rewrites are not UTF-8");
+  DoubleArray(table.substr(0, size), texts).check();
 }
 
 }  // namespace
 
-void check_sentencepiece_model(std::string_view model) {
+std::string_view check_sentencepiece_model(std::string_view model) {
   constexpr std::uint64_t kNormalizer = 3, kDenormalizer = 5, kRewrites = 2;  // sentencepiece_model.proto
+  std::string_view rewrites;
   for (Fields fields(model); fields.next();) {
     if (fields.number() != kNormalizer && fields.number() != kDenormalizer) continue;
     for (Fields spec(fields.bytes()); spec.next();) {
-      if (spec.number() == kRewrites) check_rewrites(spec.bytes());
+      if (spec.number() != kRewrites) continue;
+      check_rewrites(spec.bytes());
+      if (fields.number() == kNormalizer) rewrites = spec.bytes();
     }
   }
+  return rewrites;
 }
 
 }  // namespace scalekv::text

@@ -1,43 +1,26 @@
 #include "text/special_tokens.h"
 
-#include "core/error.h"
-#include "text/utf8.h"
-
 namespace scalekv::text {
-
-void SpecialTokens::add(const std::string& token, SpecialToken meaning) {
-  SCALEKV_ASSERT(token.size() >= 2 && token.rfind('<') == 0 && token.find('>') == token.size() - 1);
-  tokens_.emplace(token, meaning);
-}
-
-std::map<std::string, SpecialToken, std::less<>>::const_iterator SpecialTokens::find(std::string_view text) const {
-  const std::size_t close = text.find_first_of("<>", 1);
-  return close == std::string_view::npos ? tokens_.end() : tokens_.find(text.substr(0, close + 1));
-}
 
 std::vector<Span> SpecialTokens::split(std::string_view prompt) const {
   std::vector<Span> spans;
-  std::size_t begin = 0;     // of the ordinary text under way
-  bool strip_start = false;  // it follows a token that strips
-  const auto add_text = [&](std::size_t end, bool strip_end) {
-    std::string_view text = prompt.substr(begin, end - begin);
-    if (strip_start) text = strip_left(text);
-    if (strip_end) text = strip_right(text);
-    if (!text.empty()) spans.push_back({text, std::nullopt});
+  std::size_t begin = 0;  // of the ordinary text under way
+  const auto end_text = [&](std::size_t end) {
+    if (end > begin) spans.push_back({prompt.substr(begin, end - begin), std::nullopt});
   };
-  for (std::size_t i = prompt.find('<'); i != std::string_view::npos; i = prompt.find('<', i)) {
-    const auto token = find(prompt.substr(i));
-    if (token == tokens_.end()) {
+  for (std::size_t i = 0; i < prompt.size();) {
+    const Piece* token = nullptr;
+    tokens_.visit_prefixes(prompt.substr(i), [&](const Piece& longer) { token = &longer; });
+    if (token == nullptr) {
       ++i;
       continue;
     }
-    add_text(i, token->second.strips);
-    spans.push_back({prompt.substr(i, token->first.size()), token->second.id});
-    i += token->first.size();
+    end_text(i);
+    spans.push_back({prompt.substr(i, token->text.size()), token->id});
+    i += token->text.size();
     begin = i;
-    strip_start = token->second.strips;
   }
-  add_text(prompt.size(), false);
+  end_text(prompt.size());
   return spans;
 }
 

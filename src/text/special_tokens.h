@@ -2,18 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-namespace scalekv::text {
+#include "text/piece_table.h"
 
-struct SpecialToken {
-  std::int32_t id = 0;
-  bool strips = false;  // swallows the white space on both sides, as the sentinels do
-};
+namespace scalekv::text {
 
 // A stretch of a prompt: one special token, or ordinary text.
 struct Span {
@@ -23,17 +18,14 @@ struct Span {
 
 class SpecialTokens {
  public:
-  // token: starts with '<' and holds no other '<', so that no token can begin inside another.
-  void add(const std::string& token, SpecialToken meaning);
+  explicit SpecialTokens(std::vector<Piece> tokens) : tokens_(std::move(tokens)) {}
 
-  // Cuts a prompt at its special tokens, as Hugging Face's slow tokenizers do. Empty stretches are left out.
+  // Cuts a prompt at its special tokens: the first one, the longest where several begin there, and so on. Empty
+  // stretches are left out.
   std::vector<Span> split(std::string_view prompt) const;
 
  private:
-  // The token that `text` starts with, or end().
-  std::map<std::string, SpecialToken, std::less<>>::const_iterator find(std::string_view text) const;
-
-  std::map<std::string, SpecialToken, std::less<>> tokens_;
+  PieceTable tokens_;
 };
 
 }  // namespace scalekv::text

@@ -2,86 +2,135 @@
 
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "core/error.h"
 #include "text/model_check.h"
+#include "text/rewrites.h"
 #include "text/special_tokens.h"
+#include "text/unigram.h"
 #include "text/utf8.h"
 
 namespace scalekv::text {
 namespace {
 
-// What is wrong with the model; empty where nothing is.
-std::string load(sentencepiece::SentencePieceProcessor& processor, std::string_view model) {
+using Processor = sentencepiece::SentencePieceProcessor;
+
+constexpr std::string_view kSpace = "\u2581";  // what stands for a space in pieces
+
+void load(Processor& processor, std::string_view model) {
+  std::string damage;
   try {
     const auto status = processor.LoadFromSerializedProto({model.data(), model.size()});
-    return status.ok() ? "" : status.ToString();
+    if (!status.ok()) damage = status.ToString();
   } catch (const std::exception& error) {  // of its double arrays
-    return error.what();
+    damage = error.what();
   }
+  if (!damage.empty()) fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", damage);
+}
+
+// A model's pieces and the sentinels above them, by id.
+struct Vocabulary {
+  std::vector<Piece> pieces;
+  std::vector<Piece> special;  // those of them that are found in a prompt before anything is rewritten
+  int size = 0;                // without the sentinels
+  std::int32_t end = 0, unknown = 0;
+};
+
+Vocabulary read_vocabulary(std::string_view model, int extra_ids) {
+  Processor processor;
+  load(processor, model);
+  const auto require = [&](const char* piece) {
+    const std::int32_t id = processor.PieceToId(piece);
+    if (processor.IdToPiece(id) != piece) fail("the tokenizer has no piece {}; it is not one of T5", piece);
+    return id;
+  };
+  Vocabulary vocabulary;
+  vocabulary.size = processor.GetPieceSize();
+  vocabulary.end = require("</s>");
+  vocabulary.unknown = require("<unk>");
+  const std::int32_t padding = require("<pad>");
+  for (int id = 0; id < vocabulary.size; ++id) {
+    Piece piece{processor.IdToPiece(id), id, processor.GetScore(id)};
+    if (find_invalid_utf8(piece.text) != std::string_view::npos) fail("the tokenizer's piece {} is not UTF-8", id);
+    const bool named = id == vocabulary.end || id == vocabulary.unknown || id == padding;
+    if (named || processor.IsControl(id)) vocabulary.special.push_back(piece);
+    vocabulary.pieces.push_back(std::move(piece));
+  }
+  for (int i = extra_ids - 1; i >= 0; --i) {
+    const Piece sentinel{fmt::format("<extra_id_{}>", i), static_cast<std::int32_t>(vocabulary.pieces.size()), 0.0};
+    vocabulary.special.push_back(sentinel);
+    vocabulary.pieces.push_back(sentinel);
+  }
+  return vocabulary;
+}
+
+// Every space a kSpace, runs of spaces one, and one before the first word.
+std::string with_spaces_marked(std::string_view text) {
+  std::string marked;
+  if (!text.starts_with(kSpace) && !text.starts_with(' ')) marked = kSpace;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != ' ') {
+      marked += text[i];
+    } else if (i == 0 || text[i - 1] != ' ') {
+      marked += kSpace;
+    }
+  }
+  return marked;
 }
 
 }  // namespace
 
 struct Tokenizer::Impl {
-  sentencepiece::SentencePieceProcessor processor;
+  Rewrites rewrites;
+  Vocabulary vocabulary;
   SpecialTokens special;
-  std::int32_t end_id = 0;  // </s>
+  Unigram unigram;
 
-  // The id of a piece that the model must have.
-  std::int32_t require_piece(const std::string& piece) const {
-    const int id = processor.PieceToId(piece);
-    if (processor.IdToPiece(id) != piece) fail("the tokenizer has no piece {}; it is not one of T5", piece);
-    return id;
-  }
+  Impl(std::string_view model, int extra_ids)
+      : rewrites(check_sentencepiece_model(model)),
+        vocabulary(read_vocabulary(model, extra_ids)),
+        special(vocabulary.special),
+        unigram(vocabulary.pieces, vocabulary.unknown) {}
 
-  // Ordinary text. Pieces are looked up by their text because that is what Hugging Face does: a run of unknown
-  // characters is one piece.
+  // A stretch without special tokens. Each word begins with a kSpace and is cut into pieces alone.
   void encode_text(std::string_view text, std::vector<std::int32_t>& ids) const {
-    std::vector<std::string> pieces;
-    const auto status = processor.Encode({text.data(), text.size()}, &pieces);
-    if (!status.ok()) fail("the prompt cannot be tokenized: {}", status.ToString());
-    for (const std::string& piece : pieces) ids.push_back(processor.PieceToId(piece));
+    const std::string rewritten = rewrites.apply(text);
+    const std::string_view kept = strip_right(rewritten);
+    if (kept.empty()) return;
+    const std::string marked = with_spaces_marked(kept);
+    for (std::size_t begin = 0; begin < marked.size();) {
+      const std::size_t end = std::min(marked.find(kSpace, begin + kSpace.size()), marked.size());
+      unigram.encode(std::string_view(marked).substr(begin, end - begin), ids);
+      begin = end;
+    }
   }
 };
 
-Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>()) {
-  check_sentencepiece_model(model);
-  const std::string damage = load(impl_->processor, model);
-  if (!damage.empty()) fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", damage);
-  impl_->end_id = impl_->require_piece("</s>");
-  for (const char* piece : {"</s>", "<pad>", "<unk>"}) {
-    impl_->special.add(piece, {.id = impl_->require_piece(piece), .strips = false});
-  }
-  for (int i = 0; i < extra_ids; ++i) {
-    impl_->special.add(fmt::format("<extra_id_{}>", i), {.id = vocabulary_size() + extra_ids - 1 - i, .strips = true});
-  }
-}
-
+Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>(model, extra_ids)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-int Tokenizer::vocabulary_size() const { return impl_->processor.GetPieceSize(); }
+int Tokenizer::vocabulary_size() const { return impl_->vocabulary.size; }
 
-std::vector<std::int32_t> Tokenizer::encode(std::string_view prompt, int max_tokens) const {
-  SCALEKV_ASSERT(max_tokens >= 1);
+std::string Tokenizer::piece(std::int32_t id) const {
+  return impl_->vocabulary.pieces.at(static_cast<std::size_t>(id)).text;
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view prompt) const {
   const std::size_t invalid = find_invalid_utf8(prompt);
   if (invalid != std::string_view::npos) fail_usage("the prompt is not valid UTF-8 at byte {}", invalid);
-  const std::size_t limit = static_cast<std::size_t>(max_tokens) - 1;  // without </s>
   std::vector<std::int32_t> ids;
   for (const Span& span : impl_->special.split(prompt)) {
-    if (ids.size() >= limit) break;
     if (span.id) {
       ids.push_back(*span.id);
     } else {
       impl_->encode_text(span.text, ids);
     }
   }
-  if (ids.size() > limit) ids.resize(limit);
-  // A prompt that ends in "</s>" gets no second one.
-  if (ids.empty() || ids.back() != impl_->end_id) ids.push_back(impl_->end_id);
+  ids.push_back(impl_->vocabulary.end);
   return ids;
 }
 

@@ -1,4 +1,5 @@
-// Prompt -> token ids, as Hugging Face's slow T5Tokenizer with legacy=True gives them (transformers up to 4.x).
+// Prompt -> token ids, as Hugging Face's fast T5 tokenizer (T5TokenizerFast with legacy=True) gives them where it is
+// made from spiece.model.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +24,15 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of the prompt with </s> appended, cut to max_tokens ids in all (</s> stays). An empty prompt gives </s> alone;
-  // a prompt that ends in the text "</s>" gets no second one. Special tokens inside the prompt become their own ids,
-  // and each stretch of text between them starts anew. Throws UsageError on invalid UTF-8, naming the byte.
-  std::vector<std::int32_t> encode(std::string_view prompt, int max_tokens = kMaxPromptTokens) const;
+  // Ids of the whole prompt with </s> appended. An empty prompt gives </s> alone. Special tokens in the prompt become
+  // their own ids, and each stretch of text between them starts anew. Throws UsageError on invalid UTF-8, naming the
+  // byte.
+  std::vector<std::int32_t> encode(std::string_view prompt) const;
 
   // Pieces of the model, without the sentinels.
   int vocabulary_size() const;
+  // The text of an id that encode() gave.
+  std::string piece(std::int32_t id) const;
 
  private:
   struct Impl;

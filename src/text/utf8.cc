@@ -24,14 +24,13 @@ constexpr std::array<LeadByte, 9> kLeadBytes = {{{0x00, 0x7F, 1, 0x80, 0xBF},
                                                  {0xF1, 0xF3, 4, 0x80, 0xBF},
                                                  {0xF4, 0xF4, 4, 0x80, 0x8F}}};
 
-// Python's str.isspace(), in UTF-8.
-constexpr std::array<std::string_view, 29> kSpaces = {
-    "\t",           "\n",           "\v",           "\f",           "\r",
-    "\x1C",         "\x1D",         "\x1E",         "\x1F",         " ",
-    "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81",
-    "\xE2\x80\x82", "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86",
-    "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8",
-    "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+// Unicode's property White_Space, in UTF-8.
+constexpr std::array<std::string_view, 25> kSpaces = {
+    "\t",           "\n",           "\v",           "\f",           "\r",           " ",
+    "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82",
+    "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88",
+    "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F",
+    "\xE3\x80\x80"};
 
 }  // namespace
 
@@ -52,12 +51,9 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::string_view strip_left(std::string_view text) {
-  while (true) {
-    const auto space = std::find_if(kSpaces.begin(), kSpaces.end(), [&](auto s) { return text.starts_with(s); });
-    if (space == kSpaces.end()) return text;
-    text.remove_prefix(space->size());
-  }
+std::size_t character_length(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
 std::string_view strip_right(std::string_view text) {

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "text/fixtures.h"
+#include "text/rewrites.h"
 
 namespace scalekv::text {
 namespace {
@@ -70,6 +71,36 @@ TEST(ModelCheck, RewritesOutsideTheirTextsAreRefused) {
   units[2] = 0x80000000U | 2U;
   EXPECT_NE(verdict(model(table(units, kText))).find("outside their texts"), std::string::npos);
   EXPECT_NE(verdict(model(table(sound_units(), "x"))).find("do not end"), std::string::npos);
+}
+
+TEST(ModelCheck, TextsOfRewritesAreUtf8) {
+  const std::string accented("\u00e9\0", 3);
+  EXPECT_EQ(verdict(model(table(sound_units(), accented))), "sound");
+  EXPECT_NE(verdict(model(table(sound_units(), std::string("\xC3\0", 2)))).find("not UTF-8"), std::string::npos);
+  Units units = sound_units();
+  units[2] = 0x80000000U | 1U;
+  EXPECT_NE(verdict(model(table(units, accented))).find("into a character"), std::string::npos);
+}
+
+TEST(ModelCheck, HandsOutTheRewrites) {
+  const std::string rewrites = table(sound_units(), kText);
+  EXPECT_EQ(check_sentencepiece_model(model(rewrites)), rewrites);
+  EXPECT_EQ(check_sentencepiece_model(model("")), "");
+  // The last table counts; a denormalizer's is not the one.
+  const std::string other = table(sound_units(), std::string("y\0", 2));
+  EXPECT_EQ(check_sentencepiece_model(model(rewrites) + model(other) + field(5, field(2, rewrites))), other);
+}
+
+// Clusters of at most five bytes are rewritten as a whole, and what follows their rewritable beginning is lost.
+TEST(Rewrites, GoByGraphemeClusters) {
+  const Rewrites rewrites(table(sound_units(), kText));
+  EXPECT_EQ(rewrites.apply("banana"), "bxnxnx");
+  EXPECT_EQ(rewrites.apply("a\u0301!"), "x!");
+  EXPECT_EQ(rewrites.apply("a\u0301\u0302!"), "x!");
+  EXPECT_EQ(rewrites.apply("a\u0301\u0302\u0303!"), "x\u0301\u0302\u0303!");
+  EXPECT_EQ(rewrites.apply("e\u0301a"), "e\u0301x");
+  EXPECT_EQ(rewrites.apply(std::string("\0a", 2)), std::string("\0x", 2));
+  EXPECT_EQ(Rewrites("").apply("a\u0301"), "a\u0301");
 }
 
 TEST(ModelCheck, RewritesOutsideTheirTableAreRefused) {
