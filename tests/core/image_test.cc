@@ -120,8 +120,8 @@ TEST_F(ImageFiles, JpegComesBackAlmostTheSame) {
       for (const std::int64_t value : {x * 6, y * 12, x + y}) image.rgb.push_back(static_cast<std::uint8_t>(value));
     }
   }
-  const std::vector<std::uint8_t> bytes = encode_jpeg(image, "a red ring");
-  EXPECT_EQ(encode_jpeg(image, "a red ring"), bytes);
+  const std::vector<std::uint8_t> bytes = encode_jpeg(image, 95, {.comment = "a red ring", .parameters = {}});
+  EXPECT_EQ(encode_jpeg(image, 95, {.comment = "a red ring", .parameters = {}}), bytes);
   const std::string text(bytes.begin(), bytes.end());
   EXPECT_NE(text.find("a red ring"), std::string::npos);
   write_file(folder_ / "a.jpg", text);
@@ -135,7 +135,8 @@ TEST_F(ImageFiles, JpegComesBackAlmostTheSame) {
   }
   EXPECT_LT(std::sqrt(squares / static_cast<double>(image.rgb.size())), 4.0);  // of 255
   // A comment longer than a marker is cut, not refused.
-  EXPECT_FALSE(encode_jpeg(image, std::string(100000, 'x')).empty());
+  EXPECT_FALSE(
+      encode_jpeg(image, 95, {.comment = std::string(100000, 'x'), .parameters = std::string(100000, 'y')}).empty());
 }
 
 }  // namespace
