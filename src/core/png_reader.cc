@@ -1,9 +1,10 @@
 #include <png.h>
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstring>
-#include <memory>
+#include <utility>
 
 #include "core/error.h"
 #include "core/exif.h"

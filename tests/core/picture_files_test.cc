@@ -2,8 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cctype>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -19,6 +20,8 @@ struct PictureFile {
   double psnr = 0.0;  // of the file and reference.png
   std::size_t at = 0, upright_at = 0;
   std::int64_t upright_width = 0;  // 0: it is not turned
+
+  friend void PrintTo(const PictureFile& picture, std::ostream* out) { *out << picture.file; }
 };
 
 std::vector<PictureFile> list_files() {
