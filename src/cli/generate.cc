@@ -75,7 +75,7 @@ void add_generate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "draw a picture from a prompt");
   auto options = std::make_shared<GenerateOptions>();
   options->request.add_to(*command);
-  options->out.add_to(*command, ", several images get -0, -1, ... before the dot");
+  options->out.add_to(*command, " (several get -0, -1, ... before the dot)");
   command->add_option("-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
   command->add_option("--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
       ->capture_default_str();

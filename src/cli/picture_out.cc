@@ -25,8 +25,8 @@ void PictureOut::add_to(CLI::App& command, const std::string& more) {
   command
       .add_option(
           "-o,--out", name_,
-          fmt::format("picture file: .png, .jpg, .jpeg or .webp{}; -: standard output, and reports (--json too) "
-                      "go to standard error",
+          fmt::format("picture file: .png, .jpg, .jpeg or .webp{}; -: standard output, all reports then going to "
+                      "standard error",
                       more))
       ->capture_default_str();
   format_given_ = command.add_option("--format", format_, "with -o -: png, jpg or webp")

@@ -76,9 +76,9 @@ int exif_orientation(std::string_view exif) {
     const std::uint64_t entry = folder + 2 + std::uint64_t{12} * i;
     const auto type = tiff.number(entry + 2, 2);
     if (!type) break;
-    if (tiff.number(entry, 2) != kOrientationTag || (type != kShort && type != kLong)) continue;
+    if (tiff.number(entry, 2) != kOrientationTag || (*type != kShort && *type != kLong)) continue;
     if (tiff.number(entry + 4, 4) != 1U) continue;
-    const std::uint32_t value = tiff.number(entry + 8, type == kShort ? 2 : 4).value_or(1);
+    const std::uint32_t value = tiff.number(entry + 8, *type == kShort ? 2 : 4).value_or(1);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;

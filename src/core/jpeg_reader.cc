@@ -108,7 +108,10 @@ void to_rgb(std::vector<std::uint8_t>& pixels) {
 
 DecodedImage decode_jpeg(std::string_view bytes, const std::string& name) {
   JpegReader reader;
-  if (!reader.read_header(bytes)) fail("{} is a damaged JPEG file: {}", name, reader.message);
+  const auto unreadable = [&] {
+    fail("{} is a JPEG file that is damaged or of a rare kind: {}; save it as PNG", name, reader.message);
+  };
+  if (!reader.read_header(bytes)) unreadable();
   check_image_size(reader.jpeg.image_width, reader.jpeg.image_height, name);
   const int components = reader.jpeg.num_components;
   if (components != 1 && components != 3 && components != 4) {
@@ -117,7 +120,7 @@ DecodedImage decode_jpeg(std::string_view bytes, const std::string& name) {
   DecodedImage decoded{{reader.jpeg.image_width, reader.jpeg.image_height, {}}, exif_orientation(reader.exif())};
   Image& image = decoded.image;
   image.rgb.resize(static_cast<std::size_t>(image.width * image.height * (components == 4 ? 4 : 3)));
-  if (!reader.read_rows(image.rgb.data())) fail("{} is a damaged JPEG file: {}", name, reader.message);
+  if (!reader.read_rows(image.rgb.data())) unreadable();
   if (components == 4) to_rgb(image.rgb);
   return decoded;
 }

@@ -146,7 +146,9 @@ std::vector<std::uint8_t> colour(const std::vector<std::uint8_t>& rows, const Pn
 }  // namespace
 
 DecodedImage decode_png(std::string_view bytes, const std::string& name) {
-  const auto damaged = [&](const std::string& why) { fail("{} is a damaged PNG file: {}", name, why); };
+  const auto damaged = [&](const std::string& why) {
+    fail("{} is a damaged PNG file: {}; get or save it again", name, why);
+  };
   if (!ends_whole(bytes)) damaged("its end is missing");
   PngReader reader(bytes, name);
   if (!reader.read_header()) damaged(reader.fault());

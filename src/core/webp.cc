@@ -64,14 +64,15 @@ std::vector<std::uint8_t> with_exif(const WebPData& webp, const std::string& exi
 DecodedImage decode_webp(std::string_view bytes, const std::string& name) {
   const WebPData data = view_of(bytes);
   const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&data));
-  if (!demuxer) fail("{} is a damaged WebP file: it is cut short, or its parts do not fit together", name);
+  if (!demuxer)
+    fail("{} is a damaged WebP file: it is cut short, or its parts do not fit together; get or save it again", name);
   DecodedImage decoded{
       {WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH), WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT), {}},
       orientation_of(demuxer.get())};
   check_image_size(decoded.image.width, decoded.image.height, name);
   decoded.image.rgb.resize(static_cast<std::size_t>(decoded.image.width * decoded.image.height * 3));
   if (!decode_first_frame(demuxer.get(), decoded.image)) {
-    fail("{} is a damaged WebP file: its pixels cannot be read", name);
+    fail("{} is a damaged WebP file: its pixels cannot be read; get or save it again", name);
   }
   return decoded;
 }
