@@ -2,7 +2,7 @@
 //
 //   auto pipeline = scalekv::Pipeline::open("infinity-2b.safetensors", {.threads = 8});
 //   scalekv::Image image = pipeline.generate({.prompt = "a red ring above a blue square", .seed = 7});
-//   image.write_png("ring.png");
+//   image.write("ring.png");
 //
 // Every function throws scalekv::Error (a std::runtime_error) with one sentence that says what is wrong, where, and
 // what to do; scalekv::UsageError where the request itself makes no sense.
@@ -152,7 +152,7 @@ class Pipeline {
   // its centre to the nearest aspect ratio and resized to the schedule's pixels.
   Image reconstruct(const Image& image, const std::string& size = {});
 
-  // Settings of a request as text, for a picture's metadata.
+  // Settings of a request as text, for a picture's file (with_parameters).
   std::map<std::string, std::string> describe(const Request& request) const;
 
  private:
@@ -160,5 +160,10 @@ class Pipeline {
   explicit Pipeline(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// What the file of a picture says (Image::write): what Pipeline::describe returned and, as "parameters", the same in
+// the one text that viewers of generated pictures read: prompt, negative prompt, then steps, guidance, seed, size,
+// model. An entry "image" is the picture's number where a request has several.
+std::map<std::string, std::string> with_parameters(std::map<std::string, std::string> settings, const Image& image);
 
 }  // namespace scalekv

@@ -1,5 +1,6 @@
 // scalekv compare: the same seed with the full cache and with a policy.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/image.h"
 #include "core/ledger.h"
 #include "eval/metrics.h"
 
@@ -43,6 +45,19 @@ void print_row(const std::string& name, const Run& run, const std::string& psnr)
              peak / 1024.0, 100.0 * peak / static_cast<double>(run.statistics.kv_bytes_peak_full), psnr);
 }
 
+// Throws now, before any work, where no folder of this name could be made or written to.
+void check_folder(const std::filesystem::path& path) {
+  if (path == "-" || find_image_format(path)) {
+    fail_usage("{} names one picture, and compare writes three: name a folder", path.string());
+  }
+  std::error_code ignored;
+  std::filesystem::path there = std::filesystem::absolute(path);
+  while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!std::filesystem::is_directory(there)) fail("{} cannot be made: {} is no folder", path.string(), there.string());
+  if (::access(there.c_str(), W_OK) != 0)
+    fail("{} cannot be written: no permission in {}", path.string(), there.string());
+}
+
 void make_folder(const std::filesystem::path& path) {
   std::error_code failed;
   std::filesystem::create_directories(path, failed);
@@ -51,18 +66,20 @@ void make_folder(const std::filesystem::path& path) {
 
 void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
+  check_folder(options.out);
   Request full_request = request;
   full_request.cache.policy = "full";
   Pipeline pipeline = options.model.open_pipeline(full_request);
   make_folder(options.out);
-  check_writable(options.out / "full.png");
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
   const Run policy = draw(pipeline, request, request.cache.policy, options.model.quiet);
   const double psnr = eval::psnr(full.image, policy.image);
-  full.image.write_png(options.out / "full.png", pipeline.describe(full_request));
-  policy.image.write_png(options.out / (request.cache.policy + ".png"), pipeline.describe(request));
-  eval::difference_image(full.image, policy.image)
-      .write_png(options.out / "difference.png", pipeline.describe(request));
+  const auto write = [&](const Image& image, const std::string& name, const Request& drawn) {
+    image.write(options.out / (name + ".png"), with_parameters(pipeline.describe(drawn), image));
+  };
+  write(full.image, "full", full_request);
+  write(policy.image, request.cache.policy, request);
+  write(eval::difference_image(full.image, policy.image), "difference", request);
   if (options.model.json) {
     const nlohmann::json report = {{"policy", request.cache.policy},
                                    {"budget", request.cache.budget},

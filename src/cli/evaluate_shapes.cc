@@ -62,7 +62,7 @@ class Evaluation {
       request.seed = seed + i;
       const Image image = pipeline.generate(request, bar.callback());
       if (!options_.out.empty()) {
-        image.write_png(options_.out / fmt::format("{:05}.png", i), pipeline.describe(request));
+        image.write(options_.out / fmt::format("{:05}.png", i), with_parameters(pipeline.describe(request), image));
       }
       judge(i, image);
     }

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/picture_out.h"
 #include "cli/progress.h"
 #include "core/stopwatch.h"
 
@@ -15,16 +16,8 @@ namespace {
 struct GenerateOptions {
   ModelOptions model;
   RequestOptions request;
-  std::filesystem::path out = "scalekv.png";
+  PictureOut out{"scalekv.png"};
 };
-
-// ring.png, or ring-0.png, ring-1.png ... where there are several.
-std::filesystem::path numbered(const std::filesystem::path& out, int image, int images) {
-  if (images == 1) return out;
-  std::filesystem::path path = out;
-  path.replace_filename(fmt::format("{}-{}{}", out.stem().string(), image, out.extension().string()));
-  return path;
-}
 
 nlohmann::json to_json(const Statistics& statistics) {
   return {{"seconds", statistics.seconds},
@@ -41,7 +34,7 @@ nlohmann::json to_json(const Statistics& statistics) {
 
 void generate(const GenerateOptions& options) {
   Request request = options.request.parsed();
-  check_writable(options.out);
+  options.out.check(request.images);
   Stopwatch watch;
   Pipeline pipeline = options.model.open_pipeline(request);
   const std::map<std::string, std::string> settings = pipeline.describe(request);
@@ -55,9 +48,8 @@ void generate(const GenerateOptions& options) {
   for (int i = 0; i < request.images; ++i) {
     std::map<std::string, std::string> text = settings;
     text["image"] = fmt::format("{}", i);
-    const std::filesystem::path path = numbered(options.out, i, request.images);
-    result.images[static_cast<std::size_t>(i)].write_png(path, text);
-    files.push_back(path.string());
+    const Image& image = result.images[static_cast<std::size_t>(i)];
+    files.push_back(options.out.write(image, i, request.images, with_parameters(text, image)));
   }
   const Statistics& statistics = result.statistics;
   if (options.model.json) {
@@ -65,11 +57,12 @@ void generate(const GenerateOptions& options) {
     report["seconds_open"] = seconds_open;
     report["files"] = files;
     report["settings"] = settings;
-    fmt::print("{}\n", report.dump(2));
+    fmt::print(options.out.reports(), "{}\n", report.dump(2));
   } else if (!options.model.quiet) {
     const Image& first = result.images.front();
-    for (const std::string& file : files) fmt::print("{}\n", file);
+    for (const std::string& file : files) fmt::print(options.out.reports(), "{}\n", file);
     fmt::print(
+        options.out.reports(),
         "{}x{} pixels in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} before); KV cache {} "
         "of {} KiB at its peak\n",
         first.width, first.height, statistics.seconds, statistics.seconds_text, statistics.scales,
@@ -84,8 +77,7 @@ void add_generate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "draw a picture from a prompt");
   auto options = std::make_shared<GenerateOptions>();
   options->request.add_to(*command);
-  command->add_option("-o,--out", options->out, "PNG file; several images get -0, -1, ... before the dot")
-      ->capture_default_str();
+  options->out.add_to(*command, " (several get -0, -1, ... before the dot)");
   command->add_option("-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
   command->add_option("--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
       ->capture_default_str();

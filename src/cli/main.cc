@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -28,6 +29,7 @@ std::string usage_failure(const CLI::App*, const CLI::Error& error) {
 
 int main(int argc, char** argv) {
   scalekv::cli::restart_with_short_waits(argv);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error like a full disk
   CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
   app.name("scalekv");
   app.require_subcommand(1);

@@ -153,9 +153,14 @@ Request RequestOptions::parsed() const {
 
 void check_writable(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder))
+  constexpr std::size_t kMostBytes = 230;  // of 255, the rest being for the name of a file that is not whole yet
+  if (path.filename().native().size() > kMostBytes) {
+    fail("{} cannot be written: a name has at most {} bytes; choose a shorter one", path.string(), kMostBytes);
+  }
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
     fail("{} cannot be written: there is no folder {}", path.string(), folder.string());
-  if (std::filesystem::is_directory(path)) fail("{} cannot be written: it is a folder", path.string());
+  if (std::filesystem::is_directory(path, ignored)) fail("{} cannot be written: it is a folder", path.string());
   if (::access(folder.c_str(), W_OK) != 0)
     fail("{} cannot be written: no permission in {}", path.string(), folder.string());
 }

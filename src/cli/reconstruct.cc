@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/picture_out.h"
 
 namespace scalekv::cli {
 namespace {
@@ -13,21 +14,22 @@ namespace {
 struct ReconstructOptions {
   ModelOptions model;
   std::filesystem::path in;
-  std::filesystem::path out = "reconstructed.png";
+  PictureOut out{"reconstructed.png"};
   std::string size;
 };
 
 void reconstruct(const ReconstructOptions& options) {
-  check_writable(options.out);
-  const Image image = Image::read(options.in);
+  options.out.check(1);
+  const Image image = Image::read(options.in, Orientation::upright);
   Pipeline pipeline = options.model.open_pipeline();
   const Image again = pipeline.reconstruct(image, options.size);
-  again.write_png(options.out, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});
+  const std::string file =
+      options.out.write(again, 0, 1, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});
   if (options.model.json) {
-    const nlohmann::json report = {{"file", options.out.string()}, {"width", again.width}, {"height", again.height}};
-    fmt::print("{}\n", report.dump(2));
+    const nlohmann::json report = {{"file", file}, {"width", again.width}, {"height", again.height}};
+    fmt::print(options.out.reports(), "{}\n", report.dump(2));
   } else if (!options.model.quiet) {
-    fmt::print("{}\n{}x{} pixels from {}x{}\n", options.out.string(), again.width, again.height, image.width,
+    fmt::print(options.out.reports(), "{}\n{}x{} pixels from {}x{}\n", file, again.width, again.height, image.width,
                image.height);
   }
 }
@@ -37,8 +39,8 @@ void reconstruct(const ReconstructOptions& options) {
 void add_reconstruct_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("reconstruct", "turn a picture into the model's bits and back");
   auto options = std::make_shared<ReconstructOptions>();
-  command->add_option("image", options->in, "PNG or JPEG file")->required();
-  command->add_option("-o,--out", options->out, "PNG file")->capture_default_str();
+  command->add_option("image", options->in, "PNG, JPEG or WebP file, shown as its EXIF orientation says")->required();
+  options->out.add_to(*command);
   command->add_option("--size", options->size, "0.06M, 0.25M, 0.60M or 1M; default: the model's");
   options->model.add_to(*command);
   command->callback([options] { reconstruct(*options); });

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,7 +16,6 @@
 #include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "core/image.h"
 #include "dataset/grid.h"
 #include "dataset/plan.h"
 #include "distributed/crew.h"
@@ -164,17 +162,14 @@ class Sampler {
       entry.kv_bytes_peak = std::max(entry.kv_bytes_peak, result.statistics.kv_bytes_peak);
       entry.kv_bytes_peak_full = std::max(entry.kv_bytes_peak_full, result.statistics.kv_bytes_peak_full);
     }
-    std::map<std::string, std::string> text = pipeline_->describe(request);
+    const Image image = dataset::as_grid(std::move(images));
+    request.seed = picture.seeds.front();
+    std::map<std::string, std::string> text = with_parameters(pipeline_->describe(request), image);
     text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
-    const std::vector<std::uint8_t> bytes = encode(picture.file, dataset::as_grid(std::move(images)), text);
+    const std::vector<std::uint8_t> bytes = image.encode(image_format(picture.file), text);
     folder_.write(picture.file, std::as_bytes(std::span(bytes)));
     entry.sha256 = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
     manifest_->append(entry);
-  }
-
-  static std::vector<std::uint8_t> encode(const std::string& file, const Image& image,
-                                          const std::map<std::string, std::string>& text) {
-    return file.ends_with(".jpg") ? encode_jpeg(image, nlohmann::json(text).dump()) : encode_png(image, text);
   }
 
   void report() const {
@@ -211,7 +206,6 @@ class Sampler {
 };
 
 void sample(const SampleOptions& options) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error like a full disk
   const std::unique_ptr<distributed::Crew> crew = distributed::join_crew();
   Sampler(options, *crew).run();
 }

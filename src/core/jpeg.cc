@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -6,13 +7,13 @@
 #include <jpeglib.h>
 
 #include "core/error.h"
+#include "core/exif.h"
 #include "core/image.h"
 
 namespace scalekv {
 namespace {
 
-constexpr int kQuality = 95;
-constexpr std::size_t kMaxComment = 65533;  // what a marker can hold
+constexpr std::size_t kMaxMarker = 65533;  // bytes that one can hold
 
 // libjpeg is C and leaves by longjmp: the function that calls setjmp holds nothing that wants destroying.
 struct JpegWriter {
@@ -40,7 +41,7 @@ struct JpegWriter {
   JpegWriter(const JpegWriter&) = delete;
   JpegWriter& operator=(const JpegWriter&) = delete;
 
-  bool write(const Image& image, const std::string& comment) {
+  bool write(const Image& image, int quality, const std::string& exif, const std::string& comment) {
     if (setjmp(escape) != 0) return false;  // NOLINT
     jpeg_create_compress(&jpeg);
     jpeg_mem_dest(&jpeg, &bytes, &size);
@@ -49,12 +50,10 @@ struct JpegWriter {
     jpeg.input_components = 3;
     jpeg.in_color_space = JCS_RGB;
     jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, kQuality, TRUE);
+    jpeg_set_quality(&jpeg, quality, TRUE);
     jpeg_start_compress(&jpeg, TRUE);
-    if (!comment.empty()) {
-      jpeg_write_marker(&jpeg, JPEG_COM, reinterpret_cast<const JOCTET*>(comment.data()),
-                        static_cast<unsigned>(std::min(comment.size(), kMaxComment)));
-    }
+    write_marker(JPEG_APP0 + 1, exif);
+    write_marker(JPEG_COM, comment);
     while (jpeg.next_scanline < jpeg.image_height) {
       // libjpeg only reads the row.
       JSAMPROW row = const_cast<JSAMPROW>(image.rgb.data()) + std::size_t{jpeg.next_scanline} * jpeg.image_width * 3;
@@ -63,15 +62,24 @@ struct JpegWriter {
     jpeg_finish_compress(&jpeg);
     return true;
   }
+
+ private:
+  void write_marker(int marker, const std::string& data) {
+    if (data.empty()) return;
+    jpeg_write_marker(&jpeg, marker, reinterpret_cast<const JOCTET*>(data.data()),
+                      static_cast<unsigned>(std::min(data.size(), kMaxMarker)));
+  }
 };
 
 }  // namespace
 
-std::vector<std::uint8_t> encode_jpeg(const Image& image, const std::string& comment) {
+std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality, const ImageNotes& notes) {
   SCALEKV_ASSERT(image.width > 0 && image.height > 0);
   SCALEKV_ASSERT(static_cast<std::int64_t>(image.rgb.size()) == image.width * image.height * 3);
+  const std::string exif =
+      notes.parameters.empty() ? std::string() : std::string(kExifPrefix) + make_exif(notes.parameters);
   JpegWriter writer;
-  if (!writer.write(image, comment)) {
+  if (!writer.write(image, quality, exif, notes.comment)) {
     fail("a picture of {}x{} pixels cannot be encoded: {}", image.width, image.height, writer.message);
   }
   return {writer.bytes, writer.bytes + writer.size};

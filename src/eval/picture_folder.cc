@@ -4,15 +4,16 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/image.h"
 
 namespace scalekv::eval {
 namespace {
 
-bool is_picture(const std::filesystem::path& path) {
-  std::string suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
+// What systems leave beside pictures: hidden files ("._a.png" of macOS) and folders, and macOS's folder in zip
+// archives.
+bool is_left_behind(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with('.') || name == "__MACOSX";
 }
 
 std::map<std::string, std::filesystem::path> by_name(const std::filesystem::path& folder) {
@@ -36,10 +37,14 @@ std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& fo
   std::error_code failed;
   for (auto entry = std::filesystem::recursive_directory_iterator(folder, failed);
        !failed && entry != std::filesystem::recursive_directory_iterator(); entry.increment(failed)) {
-    if (entry->is_regular_file() && is_picture(entry->path())) pictures.push_back(entry->path());
+    if (is_left_behind(entry->path())) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file() && find_image_format(entry->path())) {
+      pictures.push_back(entry->path());
+    }
   }
   if (failed) fail("{} cannot be read: {}", folder.string(), failed.message());
-  if (pictures.empty()) fail("{} holds no pictures (.png, .jpg)", folder.string());
+  if (pictures.empty()) fail("{} holds no pictures (.png, .jpg, .webp)", folder.string());
   std::sort(pictures.begin(), pictures.end());
   return pictures;
 }
@@ -50,7 +55,7 @@ std::vector<PicturePair> pair_pictures(const std::filesystem::path& a, const std
   const auto check = [](const auto& pictures, const auto& partners, const std::filesystem::path& folder) {
     for (const auto& [name, path] : pictures) {
       if (!partners.contains(name)) {
-        fail("{} has no partner: {} holds {} pictures, but no {}.png or .jpg", path.string(), folder.string(),
+        fail("{} has no partner: {} holds {} pictures, but no {}.png, .jpg or .webp", path.string(), folder.string(),
              partners.size(), name);
       }
     }

@@ -7,7 +7,8 @@
 
 namespace scalekv::eval {
 
-// The .png, .jpg and .jpeg files of a folder and the folders in it, in the byte order of their paths.
+// The .png, .jpg, .jpeg and .webp files of a folder and the folders in it, in the byte order of their paths. Names that
+// begin with a dot are passed over, and so are folders named __MACOSX.
 // Throws Error where it is no folder or holds none.
 std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
 

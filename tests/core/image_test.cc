@@ -100,6 +100,84 @@ TEST_F(ImageFiles, TooManyPixelsAreRefusedBeforeTheyAreMade) {
   EXPECT_NE(why_not("large.jpg", jpeg).find("64 million"), std::string::npos);
 }
 
+// A PNG and a WebP file whose headers claim more than any memory holds.
+TEST_F(ImageFiles, BombsAreRefusedByTheirHeaders) {
+  const std::vector<std::uint8_t> encoded = encode_png(gradient(16, 16));
+  std::string png(encoded.begin(), encoded.end());
+  png.replace(16, 8, std::string("\x7f\xff\xff\xff\x7f\xff\xff\xff", 8));
+  png.replace(29, 4, std::string("\x9b\xab\x9c\x31", 4));  // the check sum
+  EXPECT_EQ(why_not("large.png", png).find("damaged"), std::string::npos) << why_not("large.png", png);
+  EXPECT_NE(why_not("large.png", png).find("2147483647x2147483647 pixels; at most 64 million"), std::string::npos);
+  const std::string webp("RIFF\x18\0\0\0WEBPVP8L\x0c\0\0\0\x2f\xff\xff\xff\x0f\0\0\0\0\0\0\0", 32);
+  EXPECT_NE(why_not("large.webp", webp).find("16384x16384 pixels; at most 64 million"), std::string::npos);
+}
+
+TEST_F(ImageFiles, OtherFormatsAreRefusedWithAdvice) {
+  const std::map<std::string, std::string> begins = {
+      {"GIF", "GIF89a\1\1"},
+      {"BMP", "BM\1\1\1\1"},
+      {"TIFF", std::string("II*\0\1\1", 6)},
+      {"AVIF", std::string("\0\0\0 ftypavif", 12)},
+      {"HEIC", std::string("\0\0\0 ftypheic", 12)},
+      {"JPEG XL", "\xff\x0a\1"},
+      {"SVG", "<svg xmlns="},
+  };
+  for (const auto& [name, begin] : begins) {
+    const std::string said = why_not("picture.png", begin + std::string(100, 'x'));
+    EXPECT_NE(said.find("is a " + name + " file"), std::string::npos) << said;
+    EXPECT_NE(said.find("convert it to PNG"), std::string::npos) << said;
+  }
+  EXPECT_NE(why_not("page.png", "<html>").find("not a PNG, JPEG or WebP file"), std::string::npos);
+  EXPECT_NE(why_not("empty.png", "").find("is empty"), std::string::npos);
+  EXPECT_NE(why_not("sound.webp", std::string("RIFF\4\0\0\0WAVE", 12)).find("not a PNG"), std::string::npos);
+}
+
+TEST_F(ImageFiles, NamesSayTheFormat) {
+  const std::map<std::string, std::string_view> begins = {{"a.png", "\x89PNG"},  {"a.PNG", "\x89PNG"},
+                                                          {"a.jpg", "\xff\xd8"}, {"a.b.JPeG", "\xff\xd8"},
+                                                          {"a.webp", "RIFF"},    {"a.WebP", "RIFF"}};
+  for (const auto& [name, begin] : begins) {
+    gradient(20, 10).write(folder_ / name);
+    EXPECT_TRUE(read_file(folder_ / name).starts_with(begin)) << name;
+    EXPECT_EQ(Image::read(folder_ / name).width, 20) << name;
+  }
+  for (const char* name : {"a", "a.gif", ".png", "a.png.txt", "png", "a.", "a.jpg "}) {
+    EXPECT_THROW(gradient(4, 4).write(folder_ / name), UsageError) << name;
+    EXPECT_FALSE(std::filesystem::exists(folder_ / name)) << name;
+  }
+}
+
+TEST_F(ImageFiles, QualityActsOrIsRefused) {
+  const Image image = gradient(64, 48);
+  for (const ImageFormat format : {ImageFormat::jpeg, ImageFormat::webp}) {
+    const std::size_t least = image.encode(format, {}, {.quality = 1}).size();
+    const std::size_t middle = image.encode(format, {}, {.quality = 60}).size();
+    const std::size_t most = image.encode(format, {}, {.quality = 100}).size();
+    EXPECT_LT(least, middle);
+    EXPECT_LT(middle, most);
+    EXPECT_EQ(image.encode(format), image.encode(format, {}, {.quality = format == ImageFormat::jpeg ? 95 : 90}));
+    for (const int quality : {-1, 101}) {
+      EXPECT_THROW(static_cast<void>(image.encode(format, {}, {.quality = quality})), UsageError);
+    }
+  }
+  EXPECT_THROW(static_cast<void>(image.encode(ImageFormat::png, {}, {.quality = 95})), UsageError);
+}
+
+// What is written beside the pixels changes none of them; JPEG holds our entries as JSON, and the one that viewers
+// read.
+TEST_F(ImageFiles, TextGoesWithEveryFormat) {
+  const Image image = gradient(24, 16);
+  const std::map<std::string, std::string> text = {{"parameters", "a ring\nSteps: 7"}, {"name", "caf\xe9.png"}};
+  const std::string utf16("\0S\0t\0e\0p\0s\0:\0 \0007", 16);
+  for (const ImageFormat format : {ImageFormat::jpeg, ImageFormat::webp}) {
+    const std::vector<std::uint8_t> with = image.encode(format, text), without = image.encode(format);
+    const std::string file(with.begin(), with.end());
+    EXPECT_NE(file.find(utf16), std::string::npos);
+    EXPECT_EQ(file.find(R"({"name":"caf)") != std::string::npos, format == ImageFormat::jpeg);
+    EXPECT_EQ(Image::decode(file, "with"), Image::decode(std::string(without.begin(), without.end()), "without"));
+  }
+}
+
 TEST_F(ImageFiles, MissingAndUnwritablePathsAreNamed) {
   EXPECT_THROW(static_cast<void>(Image::read(folder_ / "none.png")), Error);
   EXPECT_THROW(static_cast<void>(Image::read(folder_)), Error);
@@ -120,8 +198,8 @@ TEST_F(ImageFiles, JpegComesBackAlmostTheSame) {
       for (const std::int64_t value : {x * 6, y * 12, x + y}) image.rgb.push_back(static_cast<std::uint8_t>(value));
     }
   }
-  const std::vector<std::uint8_t> bytes = encode_jpeg(image, "a red ring");
-  EXPECT_EQ(encode_jpeg(image, "a red ring"), bytes);
+  const std::vector<std::uint8_t> bytes = encode_jpeg(image, 95, {.comment = "a red ring", .parameters = {}});
+  EXPECT_EQ(encode_jpeg(image, 95, {.comment = "a red ring", .parameters = {}}), bytes);
   const std::string text(bytes.begin(), bytes.end());
   EXPECT_NE(text.find("a red ring"), std::string::npos);
   write_file(folder_ / "a.jpg", text);
@@ -135,7 +213,8 @@ TEST_F(ImageFiles, JpegComesBackAlmostTheSame) {
   }
   EXPECT_LT(std::sqrt(squares / static_cast<double>(image.rgb.size())), 4.0);  // of 255
   // A comment longer than a marker is cut, not refused.
-  EXPECT_FALSE(encode_jpeg(image, std::string(100000, 'x')).empty());
+  EXPECT_FALSE(
+      encode_jpeg(image, 95, {.comment = std::string(100000, 'x'), .parameters = std::string(100000, 'y')}).empty());
 }
 
 }  // namespace

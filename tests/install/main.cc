@@ -8,6 +8,6 @@ int main(int argc, char** argv) {
   scalekv::Pipeline pipeline = scalekv::Pipeline::open();
   const scalekv::Request request{.prompt = "a red circle", .seed = 7, .cache = {.policy = "scalekv", .budget = 0.10}};
   const scalekv::Image image = pipeline.generate(request, [](const scalekv::Progress&) { return true; });
-  image.write_png(argv[1]);
+  image.write(argv[1], scalekv::with_parameters(pipeline.describe(request), image));
   std::printf("%lldx%lld\n", static_cast<long long>(image.width), static_cast<long long>(image.height));
 }

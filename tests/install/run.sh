@@ -12,4 +12,6 @@ cmake -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_
 cmake --build "$work/build" >/dev/null
 [ "$("$work/build/consumer" "$work/picture.png")" = 128x128 ]
 [ -s "$work/picture.png" ]
+[ "$("$work/build/consumer" "$work/picture.webp")" = 128x128 ]
+[ "$(head -c 4 "$work/picture.webp")" = RIFF ]
 "$work/installed/bin/scalekv" --version >/dev/null
