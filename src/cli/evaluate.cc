@@ -18,6 +18,7 @@
 #include "eval/evaluation_log.h"
 #include "eval/evaluation_page.h"
 #include "eval/evaluation_table.h"
+#include "pipeline/cache_choice.h"
 #include "pipeline/description.h"
 #include "pipeline/fingerprint.h"
 
@@ -47,11 +48,31 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
+// Every name is a policy's, and every option is for one of them.
+void check_options(const EvaluateOptions& options, const std::vector<std::string>& policies) {
+  const CacheSettings& cache = options.request.request.cache;
+  bool selector = cache.selector.empty(), calibration = cache.calibration.empty();
+  for (const std::string& policy : policies) {
+    pipeline::check_cache_settings(pipeline::with_policy(cache, policy));
+    selector = selector || cache::takes_selector(policy);
+    calibration = calibration || cache::takes_calibration(policy);
+  }
+  if (!selector) fail_usage("--selector {} is for scalekv and scalekv-first; name one of them", cache.selector);
+  if (!calibration)
+    fail_usage("none of these policies reads --calibration {}; leave it out", cache.calibration.string());
+}
+
+void add(std::vector<eval::PolicySetting>& settings, const eval::PolicySetting& setting) {
+  if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
+}
+
 // Every policy with every budget; the full cache once, with all of it.
 std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) {
   std::vector<std::string> policies;
   if (options.policies == "all") {
-    for (const cache::PolicyFacts& facts : cache::known_policies()) policies.push_back(facts.name);
+    for (const cache::PolicyFacts& facts : cache::known_policies()) {
+      if (facts.name != "auto") policies.push_back(facts.name);  // which is one of the others
+    }
   } else {
     policies = split(options.policies);
   }
@@ -60,28 +81,32 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
     budgets.push_back(cache::parse_share(budget.ends_with('%') ? budget : budget + "%"));
   }
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
+  check_options(options, policies);
   std::vector<eval::PolicySetting> settings;
-  const auto add = [&](const eval::PolicySetting& setting) {
-    if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
-  };
   for (const std::string& policy : policies) {
-    for (const double budget : budgets) {
-      cache::check_policy_request({policy, budget, options.request.request.cache.selector, nullptr});
-      add({policy, cache::kept_share(policy, budget)});
-    }
+    for (const double budget : budgets) add(settings, {policy, cache::kept_share(policy, budget)});
   }
   return settings;
+}
+
+// What `auto` comes to takes its place.
+std::vector<eval::PolicySetting> chosen(const std::vector<eval::PolicySetting>& settings,
+                                        const eval::Evaluation& evaluation) {
+  std::vector<eval::PolicySetting> named;
+  for (const eval::PolicySetting& setting : settings) add(named, {evaluation.policy_name(setting), setting.budget});
+  return named;
 }
 
 // What all samples have in common. The pictures of every policy hang on the calibration, too.
 Settings common_settings(const EvaluateOptions& options, const pipeline::Model& model, Request request) {
   request.prompt = "any";
-  request.cache.policy = "full";
+  const CacheSettings cache = request.cache;
+  request.cache = pipeline::with_policy(cache, "full");
   Settings settings = run_settings(pipeline::describe_request(model, request), options.model);
   settings.erase("policy");
-  settings["selector"] = request.cache.selector;
+  settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
   settings["calibration_sha256"] =
-      pipeline::calibration_fingerprint(options.model.model, options.model.open, request.cache.calibration);
+      pipeline::calibration_fingerprint(options.model.model, options.model.open, cache.calibration);
   return settings;
 }
 
@@ -130,7 +155,7 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
 }
 
 void evaluate(const EvaluateOptions& options) {
-  const std::vector<eval::PolicySetting> settings = parse_settings(options);
+  const std::vector<eval::PolicySetting> asked = parse_settings(options);
   eval::EvaluationPrompts prompts = eval::read_evaluation_prompts(options.prompts);
   if (options.count > 0 && static_cast<std::size_t>(options.count) < prompts.prompts.size()) {
     prompts.prompts.resize(static_cast<std::size_t>(options.count));
@@ -146,6 +171,7 @@ void evaluate(const EvaluateOptions& options) {
   const auto model = pipeline::open_model(options.model.model, options.model.open);
   const eval::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
+  const std::vector<eval::PolicySetting> settings = chosen(asked, evaluation);
   for (const eval::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
   eval::EvaluationLog log(options.out / "samples.jsonl", common_settings(options, *model, request),
                           evaluation.prompts().sha256());
@@ -187,6 +213,7 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "compare cache policies with the full cache, at equal bytes");
   auto options = std::make_shared<EvaluateOptions>();
   options->request.add_to(*command);
+  options->request.request.cache.policy = "scalekv";  // each of the list takes its place; this one has every option
   for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }

@@ -51,10 +51,8 @@ void generate(const GenerateOptions& options) {
   }
   std::vector<std::string> files;
   for (int i = 0; i < request.images; ++i) {
-    std::map<std::string, std::string> text = settings;
-    text["image"] = fmt::format("{}", i);
     const std::filesystem::path path = numbered(options.out, i, request.images);
-    result.images[static_cast<std::size_t>(i)].write_png(path, text);
+    result.images[static_cast<std::size_t>(i)].write_png(path, pipeline.describe(request, i));
     files.push_back(path.string());
   }
   const Statistics& statistics = result.statistics;
@@ -73,6 +71,7 @@ void generate(const GenerateOptions& options) {
         first.width, first.height, statistics.seconds, statistics.seconds_text, statistics.scales,
         statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
         statistics.kv_bytes_peak_full / 1024);
+    fmt::print("cache: {}\n", cache_line(settings));
   }
 }
 

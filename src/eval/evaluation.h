@@ -60,6 +60,8 @@ class Evaluation {
   Evaluation(const pipeline::Model& model, Request request, EvaluationPrompts prompts);
 
   const EvaluationPrompts& prompts() const { return prompts_; }
+  // The policy that a setting comes to: another name for "auto".
+  std::string policy_name(const PolicySetting& setting) const;
   SettingBytes bytes(const PolicySetting& setting) const;
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.

@@ -5,7 +5,9 @@
 #include "core/freed_memory.h"
 #include "core/stopwatch.h"
 #include "infinity/latent.h"
+#include "kernels/machine.h"
 #include "pipeline/description.h"
+#include "pipeline/fingerprint.h"
 #include "pipeline/pixels.h"
 #include "pipeline/plan.h"
 #include "pipeline/prompt.h"
@@ -36,6 +38,7 @@ struct Pipeline::Impl {
   pipeline::ModelSizes sizes;
   std::unique_ptr<pipeline::Model> model;
   ModelFacts facts;
+  std::string fingerprint;  // of the model's files; empty until somebody asks
 
   std::vector<std::int32_t> tokenize(const std::string& prompt) const {
     return prompt.empty() ? std::vector<std::int32_t>() : model->tokenizer.encode(prompt);
@@ -155,8 +158,15 @@ Image Pipeline::reconstruct(const Image& image, const std::string& size) {
   return pipeline::to_image(model.decoder.decode(quantized.sum.view<float>()).view<float>());
 }
 
-std::map<std::string, std::string> Pipeline::describe(const Request& request) const {
-  return pipeline::describe_request(*impl_->model, request);
+std::map<std::string, std::string> Pipeline::describe(const Request& request, int image) const {
+  Settings text = pipeline::describe_request(*impl_->model, request);
+  text["image"] = fmt::format("{}", image);
+  text["scalekv"] = SCALEKV_VERSION;
+  text["kernels"] = kernels::machine_description();  // the last bits of a sum hang on it
+  std::string& fingerprint = impl_->fingerprint;
+  if (fingerprint.empty()) fingerprint = pipeline::model_fingerprint(impl_->file, impl_->options);
+  text["model_sha256"] = fingerprint;
+  return text;
 }
 
 }  // namespace scalekv
