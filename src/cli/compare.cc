@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/ledger.h"
+#include "core/settings.h"
 #include "eval/metrics.h"
 #include "pipeline/cache_choice.h"
 
@@ -64,7 +65,9 @@ void compare(const CompareOptions& options) {
   const double psnr = eval::psnr(full.image, policy.image);
   full.image.write_png(options.out / "full.png", pipeline.describe(full_request));
   policy.image.write_png(options.out / (name + ".png"), settings);
-  eval::difference_image(full.image, policy.image).write_png(options.out / "difference.png", settings);
+  Settings of_difference = settings;
+  of_difference["picture"] = "difference from the full cache's";
+  eval::difference_image(full.image, policy.image).write_png(options.out / "difference.png", of_difference);
   if (options.model.json) {
     const nlohmann::json report = {{"policy", name},
                                    {"budget", request.cache.budget},

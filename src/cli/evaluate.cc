@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <sstream>
 
@@ -124,9 +125,13 @@ std::vector<eval::EvaluationRow> make_rows(const eval::Evaluation& evaluation, c
   return rows;
 }
 
+// What a picture of a prompt under a setting says of itself.
+using Describe = std::function<Settings(std::size_t prompt, const eval::PolicySetting& setting)>;
+
 // Pictures of the first prompts, and the tokens that every policy keeps of the first one at 10% (or the last budget).
 void write_page(const EvaluateOptions& options, const std::string& model, const eval::Evaluation& evaluation,
-                const std::vector<eval::PolicySetting>& settings, const std::vector<eval::EvaluationRow>& rows) {
+                const std::vector<eval::PolicySetting>& settings, const std::vector<eval::EvaluationRow>& rows,
+                const Describe& describe) {
   const auto caption = [](const eval::PolicySetting& setting) {
     return fmt::format("{}, {:g}%", setting.policy, setting.budget * 100.0);
   };
@@ -147,7 +152,9 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
     if (!middle || std::find(seen.begin(), seen.end(), setting.policy) != seen.end()) continue;
     seen.push_back(setting.policy);
     const std::filesystem::path file = options.picture(0, setting, "tokens");
-    evaluation.draw_tokens(0, setting).write_png(file);
+    Settings text = describe(0, setting);
+    text["picture"] = "tokens that the cache keeps";
+    evaluation.draw_tokens(0, setting).write_png(file, text);
     sheets.pictures.push_back({caption(setting), file});
   }
   write_file(options.out / "evaluation.html", eval::evaluation_page(model, rows, strips, sheets));
@@ -173,8 +180,11 @@ void evaluate(const EvaluateOptions& options) {
   const std::size_t count = evaluation.prompts().prompts.size();
   const std::vector<eval::PolicySetting> settings = chosen(asked, evaluation);
   for (const eval::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
-  eval::EvaluationLog log(options.out / "samples.jsonl", common_settings(options, *model, request),
-                          evaluation.prompts().sha256());
+  const Settings common = common_settings(options, *model, request);
+  const Describe describe = [&](std::size_t prompt, const eval::PolicySetting& setting) {
+    return pipeline::describe_picture(*model, evaluation.request_of(setting, prompt), 0, common.at("model_sha256"));
+  };
+  eval::EvaluationLog log(options.out / "samples.jsonl", common, evaluation.prompts().sha256());
   {
     ProgressBar bar("evaluate", options.model.quiet);
     const ProgressCallback interrupted = bar.callback();
@@ -187,7 +197,7 @@ void evaluate(const EvaluateOptions& options) {
       bar.show(static_cast<double>(prompt) / static_cast<double>(count), evaluation.prompts().prompts[prompt]);
       evaluation.run(prompt, missing, [&](eval::Sample sample, const Image& image) {
         if (prompt < static_cast<std::size_t>(options.strips)) {
-          image.write_png(options.picture(prompt, sample.setting, "drawn"));
+          image.write_png(options.picture(prompt, sample.setting, "drawn"), describe(prompt, sample.setting));
         }
         log.add(std::move(sample));
         if (!interrupted({.scales = 1})) throw Cancelled();
@@ -198,7 +208,7 @@ void evaluate(const EvaluateOptions& options) {
   write_file(options.out / "evaluation.json", eval::to_json(rows));
   write_file(options.out / "evaluation.csv", eval::to_csv(rows));
   write_file(options.out / "evaluation.md", eval::to_markdown(rows));
-  write_page(options, model->name, evaluation, settings, rows);
+  write_page(options, model->name, evaluation, settings, rows, describe);
   if (options.model.json) {
     fmt::print("{}", eval::to_json(rows));
   } else if (!options.model.quiet) {

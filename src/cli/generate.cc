@@ -52,7 +52,9 @@ void generate(const GenerateOptions& options) {
   std::vector<std::string> files;
   for (int i = 0; i < request.images; ++i) {
     const std::filesystem::path path = numbered(options.out, i, request.images);
-    result.images[static_cast<std::size_t>(i)].write_png(path, pipeline.describe(request, i));
+    std::map<std::string, std::string> text = settings;
+    text["image"] = fmt::format("{}", i);
+    result.images[static_cast<std::size_t>(i)].write_png(path, text);
     files.push_back(path.string());
   }
   const Statistics& statistics = result.statistics;

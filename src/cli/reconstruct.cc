@@ -3,9 +3,14 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "checkpoint/sha256.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "core/file.h"
+#include "pipeline/description.h"
+#include "pipeline/fingerprint.h"
 
 namespace scalekv::cli {
 namespace {
@@ -17,12 +22,23 @@ struct ReconstructOptions {
   std::string size;
 };
 
+// What the picture depends on.
+Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
+  Settings text = pipeline::describe_origin(pipeline::model_fingerprint(options.model.model, options.model.open));
+  const std::string bytes = read_file(options.in);
+  text["model"] = model.name;
+  text["size"] = options.size.empty() ? model.default_size : options.size;
+  text["reconstruction_of"] = options.in.filename().string();
+  text["reconstruction_of_sha256"] = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
+  return text;
+}
+
 void reconstruct(const ReconstructOptions& options) {
   check_writable(options.out);
   const Image image = Image::read(options.in);
   Pipeline pipeline = options.model.open_pipeline();
   const Image again = pipeline.reconstruct(image, options.size);
-  again.write_png(options.out, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});
+  again.write_png(options.out, describe(options, pipeline.facts()));
   if (options.model.json) {
     const nlohmann::json report = {{"file", options.out.string()}, {"width", again.width}, {"height", again.height}};
     fmt::print("{}\n", report.dump(2));

@@ -83,14 +83,20 @@ Evaluation::Evaluation(const pipeline::Model& model, Request request, Evaluation
   SCALEKV_ASSERT(!prompts_.prompts.empty());
 }
 
-infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
+Request Evaluation::request_of(const PolicySetting& setting, std::size_t prompt) const {
   Request request = request_;
   request.prompt = prompts_.prompts[prompt];
+  request.seed += prompt;
   request.cache = pipeline::with_policy(request.cache, setting.policy);
   request.cache.budget = setting.budget;
+  return request;
+}
+
+infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
+  const Request request = request_of(setting, prompt);
   infinity::GenerationRequest resolved = pipeline::resolve_request(model_, request);
   resolved.texts.push_back(model_.text_encoder.encode(model_.tokenizer.encode(request.prompt)));
-  resolved.seeds = {{request.seed + prompt, 0}};
+  resolved.seeds = {{request.seed, 0}};
   return resolved;
 }
 

@@ -70,6 +70,9 @@ class Evaluation {
   // Which tokens every layer and head holds for the last scale, drawn over the picture (eval/token_map.h).
   Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
 
+  // What is drawn of a prompt under a setting.
+  Request request_of(const PolicySetting& setting, std::size_t prompt) const;
+
  private:
   infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt) const;
   Image decode(const infinity::Generation& generation) const;

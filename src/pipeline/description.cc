@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/machine.h"
 #include "pipeline/prompt.h"
 #include "pipeline/settings.h"
 
@@ -48,6 +49,20 @@ Settings describe_request(const Model& model, const Request& request) {
     text["face_prompt"] = "yes";
     text["encoded_prompt"] = with_face_prompt(request.prompt);
   }
+  return text;
+}
+
+Settings describe_origin(const std::string& model_sha256) {
+  return {{"Software", "scalekv"},
+          {"scalekv", SCALEKV_VERSION},
+          {"kernels", kernels::machine_description()},  // the last bits of a sum hang on it
+          {"model_sha256", model_sha256}};
+}
+
+Settings describe_picture(const Model& model, const Request& request, int image, const std::string& model_sha256) {
+  Settings text = describe_request(model, request);
+  text.merge(describe_origin(model_sha256));
+  text["image"] = fmt::format("{}", image);
   return text;
 }
 

@@ -38,7 +38,7 @@ class ModelCalibration {
   ModelCalibration(const std::filesystem::path& file, const OpenOptions& options, const checkpoint::Bundle& bundle,
                    std::string model);
 
-  // Null where there is none. Throws as read_named_calibration does.
+  // Null where there is none. Not to be called from several threads at once. Throws as read_named_calibration does.
   const KnownCalibration* read() const;
   // The command that measures the model for pictures of this size.
   std::string command(const std::string& size) const;

@@ -5,7 +5,6 @@
 #include "core/freed_memory.h"
 #include "core/stopwatch.h"
 #include "infinity/latent.h"
-#include "kernels/machine.h"
 #include "pipeline/description.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/pixels.h"
@@ -159,14 +158,9 @@ Image Pipeline::reconstruct(const Image& image, const std::string& size) {
 }
 
 std::map<std::string, std::string> Pipeline::describe(const Request& request, int image) const {
-  Settings text = pipeline::describe_request(*impl_->model, request);
-  text["image"] = fmt::format("{}", image);
-  text["scalekv"] = SCALEKV_VERSION;
-  text["kernels"] = kernels::machine_description();  // the last bits of a sum hang on it
   std::string& fingerprint = impl_->fingerprint;
   if (fingerprint.empty()) fingerprint = pipeline::model_fingerprint(impl_->file, impl_->options);
-  text["model_sha256"] = fingerprint;
-  return text;
+  return pipeline::describe_picture(*impl_->model, request, image, fingerprint);
 }
 
 }  // namespace scalekv

@@ -121,4 +121,15 @@ says chosen.png scalekv=
 says chosen.png model_sha256=
 says chosen.png image=0
 says sampled/00000.png "kernels=$kernels"
+says compared/difference.png "picture=difference from the full cache's"
+for text in policy=adaptive seed=0 "kernels=$kernels"; do says evaluated/pictures/00000-adaptive-10-drawn.png "$text"; done
+says evaluated/pictures/00000-adaptive-10-tokens.png 'picture=tokens that the cache keeps'
+mkdir folder
+cp chosen.png folder/one.png
+cp mine.png one.png
+expect 0 'again.png' -- reconstruct one.png -o again.png
+expect 0 'folder/again.png' -- reconstruct folder/one.png -o folder/again.png
+says again.png reconstruction_of=one.png
+says again.png "reconstruction_of_sha256=$(sha256sum one.png | cut -c 1-64)"
+says folder/again.png "reconstruction_of_sha256=$(sha256sum chosen.png | cut -c 1-64)"
 exit "$failed"
