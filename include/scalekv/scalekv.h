@@ -45,15 +45,18 @@ struct OpenOptions {
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
-// "sliding-window", "streaming-llm", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", and our own "adaptive".
+// "sliding-window", "streaming-llm", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", our own "adaptive" and
+// "scalekv-first", and "auto", the best known of them for the model and the picture (Pipeline::describe says which).
 struct CacheSettings {
-  std::string policy = "scalekv";
+  std::string policy = "auto";
   // Share of the full cache that the layers keep on average, in (0, 1].
   double budget = 0.10;
-  // scalekv only: "reference" (the published code, exactly) or "attention" (as the paper describes it).
-  std::string selector = "reference";
+  // scalekv and scalekv-first only: "reference" (the published code, exactly; taken where this is empty) or "attention"
+  // (as the paper describes it).
+  std::string selector = {};
   // What `scalekv calibrate` measured of the model; empty: the file beside the model, if there is one. hack, heatkv and
-  // adaptive need it; scalekv takes its drafters from it.
+  // adaptive need it, and it has to cover the picture's scales; scalekv takes its drafters from one that does, unless
+  // budgets are published for the model and nobody named it.
   std::filesystem::path calibration = {};
   // How precisely keys and values are kept: "f32", "bf16" or "int8".
   std::string precision = "f32";
@@ -152,8 +155,9 @@ class Pipeline {
   // its centre to the nearest aspect ratio and resized to the schedule's pixels.
   Image reconstruct(const Image& image, const std::string& size = {});
 
-  // Settings of a request as text, for a picture's file (with_parameters).
-  std::map<std::string, std::string> describe(const Request& request) const;
+  // Everything that picture number `image` of a request depends on, as text for its file (with_parameters): pictures
+  // that say the same are the same.
+  std::map<std::string, std::string> describe(const Request& request, int image = 0) const;
 
  private:
   struct Impl;

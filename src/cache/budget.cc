@@ -122,6 +122,20 @@ int drafter_count(int layers) {
   return std::max(1, layers / kLayersPerDrafter);
 }
 
+bool has_published_budgets(const CacheGeometry& geometry) {
+  struct Published {
+    int layers, heads;
+    std::int64_t head_size;
+  };
+  constexpr Published kPublished[] = {{32, 16, 128}, {40, 28, 128}};  // Infinity-2B and 8B
+  constexpr int kPublishedScales = 13;                                // of 1024x1024 and as many pixels in other shapes
+  return geometry.scale_count() == kPublishedScales &&
+         std::any_of(std::begin(kPublished), std::end(kPublished), [&](const Published& model) {
+           return model.layers == geometry.layers && model.heads == geometry.heads &&
+                  model.head_size == geometry.head_size;
+         });
+}
+
 std::map<int, std::vector<int>> default_drafters(int layers) {
   if (layers == 32) return {{1, {0, 23}}, {13, {0}}};
   if (layers == 40) return {{1, {0, 1, 2}}};

@@ -70,6 +70,9 @@ std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, 
 // 40), and at least one.
 int drafter_count(int layers);
 
+// Are there published budgets for a model of these layers and heads and a picture of so many scales?
+bool has_published_budgets(const CacheGeometry& geometry);
+
 // The drafter layers to assume: those published for 2B (32 layers) and 8B (40 layers); for any other depth the first
 // layer of every 16, which is where the published models have most of theirs, until a calibration says better.
 std::map<int, std::vector<int>> default_drafters(int layers);

@@ -94,16 +94,24 @@ nlohmann::json rounded(const std::vector<double>& values) {
 
 }  // namespace
 
-void Calibration::check_fits(const CacheGeometry& geometry) const {
+void Calibration::check_model(const CacheGeometry& geometry) const {
   const CacheGeometry& mine = statistics.geometry();
   if (mine.layers != geometry.layers || mine.heads != geometry.heads) {
     fail("the calibration is of {}, which has {} layers of {} heads; this model has {} of {}: calibrate it", model,
          mine.layers, mine.heads, geometry.layers, geometry.heads);
   }
-  if (mine.scale_count() < geometry.scale_count()) {
-    fail("the calibration knows {} scales, the picture takes {}; calibrate at this --size", mine.scale_count(),
-         geometry.scale_count());
-  }
+}
+
+std::string Calibration::scales_missing(const CacheGeometry& geometry) const {
+  const int mine = statistics.geometry().scale_count();
+  if (mine >= geometry.scale_count()) return {};
+  return fmt::format("the calibration knows {} scales, the picture takes {}", mine, geometry.scale_count());
+}
+
+void Calibration::check_fits(const CacheGeometry& geometry) const {
+  check_model(geometry);
+  const std::string missing = scales_missing(geometry);
+  if (!missing.empty()) fail("{}; calibrate at this --size", missing);
 }
 
 std::string prompts_sha256(std::span<const std::string> prompts) {

@@ -19,7 +19,11 @@ struct Calibration {
   Settings settings = {};
   std::string prompts_sha256 = {};
 
-  // Throws Error unless the model has these layers and heads and no more scales than were measured.
+  // Throws Error unless the model has these layers and heads.
+  void check_model(const CacheGeometry& geometry) const;
+  // Says which scales of a picture were not measured; empty where all were.
+  std::string scales_missing(const CacheGeometry& geometry) const;
+  // Throws Error in both cases.
   void check_fits(const CacheGeometry& geometry) const;
 };
 

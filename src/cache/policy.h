@@ -8,23 +8,26 @@
 #include "cache/budget.h"
 #include "cache/calibration.h"
 #include "cache/selector.h"
+#include "core/settings.h"
 
 namespace scalekv::cache {
 
-// What a user asks for. Defaults: the published setting.
+// What a user asks for.
 struct PolicyRequest {
-  std::string name = "scalekv";
+  std::string name = "auto";
   double share = 0.10;                 // of the full history, per layer on average
   std::string selector = "reference";  // scalekv: "reference" or "attention"
-  // Measured of the model: what some policies need, and where scalekv then takes its drafters from.
+  // Measured of the model: what some policies need, what scalekv then takes its drafters from, and what decides `auto`.
   std::shared_ptr<const Calibration> calibration = nullptr;
 };
 
 // A policy for one geometry. Immutable; shared by every image of a run.
 struct Policy {
-  std::string name;
+  std::string name;  // never "auto", but what that came to
   Budget budget;
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
+  // What it stands on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
+  Settings facts = {};
 };
 
 struct PolicyFacts {
@@ -35,8 +38,16 @@ struct PolicyFacts {
 // Every policy there is, in the order to show them.
 std::vector<PolicyFacts> known_policies();
 
-// Does the policy of that name stand on a calibration of the model? Throws UsageError where there is none.
+// All of these throw UsageError where there is no policy of that name.
+// Does it stand on a calibration of the model?
 bool needs_calibration(const std::string& name);
+// Can it make use of one?
+bool takes_calibration(const std::string& name);
+// Does it look at the calibration that comes with a model? One that can do without leaves it where budgets are
+// published for these sizes, unless somebody named it (`named`).
+bool reads_calibration(const std::string& name, const CacheGeometry& geometry, bool named);
+// Has it a choice of selectors?
+bool takes_selector(const std::string& name);
 
 // The share of the cache that a policy keeps when it is asked for `budget`: "full" keeps all of it.
 double kept_share(const std::string& name, double budget);
@@ -44,7 +55,8 @@ double kept_share(const std::string& name, double budget);
 // Throws UsageError on a name, selector or share that does not exist, listing those that do.
 void check_policy_request(const PolicyRequest& request);
 
-// Throws as check_policy_request does.
+// Throws as check_policy_request does, and Error where the calibration is of another model, or where a policy that
+// stands on one has none that covers the picture's scales.
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry);
 
 }  // namespace scalekv::cache

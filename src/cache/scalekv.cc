@@ -1,17 +1,43 @@
 // ScaleKV: few drafter layers keep their history, refiner layers almost none, scale by scale (cache/budget.h has the
 // allocator, window_selector.cc the choice of tokens).
 #include "cache/calibrated.h"
+#include "cache/keep_first.h"
 
 namespace scalekv::cache {
+namespace {
+
+using Drafters = std::map<int, std::vector<int>>;
+
+// The drafter layers, and in `facts` where they come from.
+Drafters choose_drafters(const PolicyRequest& request, const CacheGeometry& geometry, Settings& facts) {
+  if (request.calibration) {
+    const std::string why_not = request.calibration->scales_missing(geometry);
+    if (why_not.empty()) {
+      facts["drafters"] = "calibration";
+      return find_drafters(request.calibration->statistics, drafter_count(geometry.layers));
+    }
+    facts["drafters_reason"] = why_not;
+  }
+  facts["drafters"] = has_published_budgets(geometry) ? "published" : "default";
+  return default_drafters(geometry.layers);
+}
+
+}  // namespace
 
 Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
-  const auto drafters = request.calibration
-                            ? find_drafters(request.calibration->statistics, drafter_count(geometry.layers))
-                            : default_drafters(geometry.layers);
-  const auto rows = allocate_scale_budget(geometry, mean, drafters);
+  const bool attention = request.selector == "attention";
+  Settings facts = {{"selector", attention ? "attention" : "reference"}};
+  const auto rows = allocate_scale_budget(geometry, mean, choose_drafters(request, geometry, facts));
   return {request.name, make_scale_budget(geometry.layers, geometry.heads, mean, rows),
-          request.selector == "attention" ? make_attention_selector() : make_reference_selector()};
+          attention ? make_attention_selector() : make_reference_selector(), std::move(facts)};
+}
+
+Policy make_scalekv_first(const PolicyRequest& request, const CacheGeometry& geometry) {
+  Policy policy = make_scalekv(request, geometry);
+  policy.selector = keep_first(geometry.map_tokens(0), std::move(policy.selector));
+  policy.facts["keep_first"] = "1 map";
+  return policy;
 }
 
 }  // namespace scalekv::cache

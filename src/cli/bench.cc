@@ -18,8 +18,10 @@
 #include "eval/curves.h"
 #include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
+#include "pipeline/cache_choice.h"
 #include "pipeline/measure.h"
 #include "pipeline/plan.h"
+#include "pipeline/settings.h"
 
 namespace scalekv::cli {
 namespace {
@@ -37,6 +39,7 @@ struct BenchOptions {
 
 struct BenchRun {
   Request request;
+  cache::Policy policy;  // that it comes to
   std::string size;
   pipeline::Measurement measured;
   std::int64_t planned_bytes = 0;
@@ -65,8 +68,11 @@ std::vector<Request> requests_of(const BenchOptions& options) {
       if (options.budgets.empty()) requests.push_back(request);
       for (const std::string& budget : options.budgets) {
         const bool full = budget == "full";
-        request.cache.policy = full ? "full" : base.cache.policy;
-        request.cache.budget = full ? base.cache.budget : cache::parse_share(budget);
+        if (full) {
+          request.cache = pipeline::with_policy(base.cache, "full");
+        } else {
+          request.cache.budget = cache::parse_share(budget);
+        }
         requests.push_back(request);
       }
     }
@@ -101,11 +107,11 @@ void predict(std::span<BenchRun> runs) {
 }
 
 std::string cache_name(const BenchRun& run) {
-  const auto& cache = run.request.cache;
-  return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
+  const std::string& name = run.policy.name;
+  return name == "full" ? name : fmt::format("{} {:g}%", name, run.request.cache.budget * 100.0);
 }
 
-double budget_of(const BenchRun& run) { return cache::kept_share(run.request.cache.policy, run.request.cache.budget); }
+double budget_of(const BenchRun& run) { return cache::kept_share(run.policy.name, run.request.cache.budget); }
 
 nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
@@ -113,8 +119,9 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
   nlohmann::ordered_json report = {{"model", sizes.name},
                                    {"size", run.size},
                                    {"batch", run.request.batch},
-                                   {"policy", run.request.cache.policy},
+                                   {"policy", run.policy.name},
                                    {"budget", budget_of(run)},
+                                   {"cache", run.policy.facts},
                                    {"weights", weight_type_name(sizes.weights)},
                                    {"kv", run.request.cache.precision},
                                    {"threads", threads()},
@@ -163,6 +170,9 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
              cache_name(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
              kernels::machine_description());
+  Settings cache = run.policy.facts;
+  cache["policy"] = run.policy.name;
+  fmt::print("cache: {}\n", cache_line(cache));
   for (const auto& [type, range] : measured.peaks) {
     fmt::print("products of matrices before, in and after the run, {}: {:.1f} to {:.1f} GOP/s\n",
                weight_type_name(type), range.first, range.second);
@@ -200,10 +210,10 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
     const pipeline::Measurement& m = run.measured;
     text += fmt::format(
         "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
-        sizes.name, run.size, run.request.batch, run.request.cache.policy, budget_of(run),
-        weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
-        m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
-        rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
+        sizes.name, run.size, run.request.batch, run.policy.name, budget_of(run), weight_type_name(sizes.weights),
+        run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text, m.seconds_transformer,
+        m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")), rate(m.sum("VAE")),
+        m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
   }
   return text;
 }
@@ -259,6 +269,7 @@ void bench(const BenchOptions& options) {
     question.request = request;
     pipeline::require_memory(question, pipeline::memory_allowed(open.memory_limit));
     runs.push_back({.request = request,
+                    .policy = pipeline::resolve_request(sizes, question.calibration, request).policy,
                     .size = request.size.empty() ? sizes.defaults.size : request.size,
                     .measured = {},
                     .planned_bytes = pipeline::answer(question).peak()});

@@ -132,7 +132,7 @@ void calibrate(const CalibrateOptions& options) {
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  const auto model = pipeline::open_model(options.model.model, options.model.open, false);
+  const auto model = pipeline::open_model(options.model.model, options.model.open);
   const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
   if (!options.policy.empty()) {
     const cache::BudgetFile budgets =

@@ -12,7 +12,9 @@
 #include "core/error.h"
 #include "core/image.h"
 #include "core/ledger.h"
+#include "core/settings.h"
 #include "eval/metrics.h"
+#include "pipeline/cache_choice.h"
 
 namespace scalekv::cli {
 namespace {
@@ -41,7 +43,7 @@ Run draw(Pipeline& pipeline, const Request& request, const std::string& title, b
 
 void print_row(const std::string& name, const Run& run, const std::string& psnr) {
   const double now = static_cast<double>(run.kv_bytes_now), peak = static_cast<double>(run.statistics.kv_bytes_peak);
-  fmt::print("{:<12} {:>9.2f} {:>13.1f} {:>13.1f} {:>9.1f}% {:>10}\n", name, run.statistics.seconds, now / 1024.0,
+  fmt::print("{:<14} {:>9.2f} {:>13.1f} {:>13.1f} {:>9.1f}% {:>10}\n", name, run.statistics.seconds, now / 1024.0,
              peak / 1024.0, 100.0 * peak / static_cast<double>(run.statistics.kv_bytes_peak_full), psnr);
 }
 
@@ -68,20 +70,24 @@ void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
   check_folder(options.out);
   Request full_request = request;
-  full_request.cache.policy = "full";
+  full_request.cache = pipeline::with_policy(request.cache, "full");
   Pipeline pipeline = options.model.open_pipeline(full_request);
+  const std::map<std::string, std::string> settings = pipeline.describe(request);
+  const std::string& name = settings.at("policy");
   make_folder(options.out);
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
-  const Run policy = draw(pipeline, request, request.cache.policy, options.model.quiet);
+  const Run policy = draw(pipeline, request, name, options.model.quiet);
   const double psnr = eval::psnr(full.image, policy.image);
-  const auto write = [&](const Image& image, const std::string& name, const Request& drawn) {
-    image.write(options.out / (name + ".png"), with_parameters(pipeline.describe(drawn), image));
+  const auto write = [&](const Image& image, const std::string& file, const Settings& text) {
+    image.write(options.out / (file + ".png"), with_parameters(text, image));
   };
-  write(full.image, "full", full_request);
-  write(policy.image, request.cache.policy, request);
-  write(eval::difference_image(full.image, policy.image), "difference", request);
+  write(full.image, "full", pipeline.describe(full_request));
+  write(policy.image, name, settings);
+  Settings of_difference = settings;
+  of_difference["picture"] = "difference from the full cache's";
+  write(eval::difference_image(full.image, policy.image), "difference", of_difference);
   if (options.model.json) {
-    const nlohmann::json report = {{"policy", request.cache.policy},
+    const nlohmann::json report = {{"policy", name},
                                    {"budget", request.cache.budget},
                                    {"seconds", policy.statistics.seconds},
                                    {"seconds_full", full.statistics.seconds},
@@ -91,14 +97,16 @@ void compare(const CompareOptions& options) {
                                    {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
                                    {"prompt_tokens", policy.statistics.prompt_tokens},
                                    {"prompt_cut", policy.statistics.prompt_cut},
-                                   {"psnr", json_number(psnr)}};
+                                   {"psnr", json_number(psnr)},
+                                   {"settings", settings}};
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {
-    fmt::print("{:<12} {:>9} {:>13} {:>13} {:>10} {:>10}\n", "cache", "seconds", "KV now, KiB", "KV peak, KiB",
+    fmt::print("{:<14} {:>9} {:>13} {:>13} {:>10} {:>10}\n", "cache", "seconds", "KV now, KiB", "KV peak, KiB",
                "of full", "PSNR, dB");
     print_row("full", full, "");
-    print_row(request.cache.policy, policy, fmt::format("{:.2f}", psnr));
-    fmt::print("pictures: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), request.cache.policy);
+    print_row(name, policy, fmt::format("{:.2f}", psnr));
+    fmt::print("pictures: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), name);
+    fmt::print("cache: {}\n", cache_line(settings));
   }
 }
 

@@ -28,11 +28,12 @@ struct ConvertOptions {
 // under the model's new name.
 std::string calibration_of(const checkpoint::BundlePaths& sources, const checkpoint::Bundle& bundle,
                            const std::string& name) {
-  const auto found = pipeline::open_calibration(
+  const pipeline::ModelCalibration beside(
       sources.model, {.transformer = sources.transformer, .vae = sources.vae, .text_encoder = sources.text_encoder},
-      bundle);
-  if (!found) return "";
-  cache::Calibration calibration = *found;
+      bundle, pipeline::read_config(bundle).value("name", pipeline::ModelSizes().name));
+  const pipeline::KnownCalibration* found = beside.read();
+  if (found == nullptr) return "";
+  cache::Calibration calibration = *found->content;
   calibration.model = name;
   return cache::to_json(calibration);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <sstream>
 
@@ -18,6 +19,7 @@
 #include "eval/evaluation_log.h"
 #include "eval/evaluation_page.h"
 #include "eval/evaluation_table.h"
+#include "pipeline/cache_choice.h"
 #include "pipeline/description.h"
 #include "pipeline/fingerprint.h"
 
@@ -47,11 +49,31 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
+// Every name is a policy's, and every option is for one of them.
+void check_options(const EvaluateOptions& options, const std::vector<std::string>& policies) {
+  const CacheSettings& cache = options.request.request.cache;
+  bool selector = cache.selector.empty(), calibration = cache.calibration.empty();
+  for (const std::string& policy : policies) {
+    pipeline::check_cache_settings(pipeline::with_policy(cache, policy));
+    selector = selector || cache::takes_selector(policy);
+    calibration = calibration || cache::takes_calibration(policy);
+  }
+  if (!selector) fail_usage("--selector {} is for scalekv and scalekv-first; name one of them", cache.selector);
+  if (!calibration)
+    fail_usage("none of these policies reads --calibration {}; leave it out", cache.calibration.string());
+}
+
+void add(std::vector<eval::PolicySetting>& settings, const eval::PolicySetting& setting) {
+  if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
+}
+
 // Every policy with every budget; the full cache once, with all of it.
 std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) {
   std::vector<std::string> policies;
   if (options.policies == "all") {
-    for (const cache::PolicyFacts& facts : cache::known_policies()) policies.push_back(facts.name);
+    for (const cache::PolicyFacts& facts : cache::known_policies()) {
+      if (facts.name != "auto") policies.push_back(facts.name);  // which is one of the others
+    }
   } else {
     policies = split(options.policies);
   }
@@ -60,28 +82,32 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
     budgets.push_back(cache::parse_share(budget.ends_with('%') ? budget : budget + "%"));
   }
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
+  check_options(options, policies);
   std::vector<eval::PolicySetting> settings;
-  const auto add = [&](const eval::PolicySetting& setting) {
-    if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
-  };
   for (const std::string& policy : policies) {
-    for (const double budget : budgets) {
-      cache::check_policy_request({policy, budget, options.request.request.cache.selector, nullptr});
-      add({policy, cache::kept_share(policy, budget)});
-    }
+    for (const double budget : budgets) add(settings, {policy, cache::kept_share(policy, budget)});
   }
   return settings;
+}
+
+// What `auto` comes to takes its place.
+std::vector<eval::PolicySetting> chosen(const std::vector<eval::PolicySetting>& settings,
+                                        const eval::Evaluation& evaluation) {
+  std::vector<eval::PolicySetting> named;
+  for (const eval::PolicySetting& setting : settings) add(named, {evaluation.policy_name(setting), setting.budget});
+  return named;
 }
 
 // What all samples have in common. The pictures of every policy hang on the calibration, too.
 Settings common_settings(const EvaluateOptions& options, const pipeline::Model& model, Request request) {
   request.prompt = "any";
-  request.cache.policy = "full";
+  const CacheSettings cache = request.cache;
+  request.cache = pipeline::with_policy(cache, "full");
   Settings settings = run_settings(pipeline::describe_request(model, request), options.model);
   settings.erase("policy");
-  settings["selector"] = request.cache.selector;
+  settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
   settings["calibration_sha256"] =
-      pipeline::calibration_fingerprint(options.model.model, options.model.open, request.cache.calibration);
+      pipeline::calibration_fingerprint(options.model.model, options.model.open, cache.calibration);
   return settings;
 }
 
@@ -99,9 +125,13 @@ std::vector<eval::EvaluationRow> make_rows(const eval::Evaluation& evaluation, c
   return rows;
 }
 
+// What a picture of a prompt under a setting says of itself.
+using Describe = std::function<Settings(std::size_t prompt, const eval::PolicySetting& setting)>;
+
 // Pictures of the first prompts, and the tokens that every policy keeps of the first one at 10% (or the last budget).
 void write_page(const EvaluateOptions& options, const std::string& model, const eval::Evaluation& evaluation,
-                const std::vector<eval::PolicySetting>& settings, const std::vector<eval::EvaluationRow>& rows) {
+                const std::vector<eval::PolicySetting>& settings, const std::vector<eval::EvaluationRow>& rows,
+                const Describe& describe) {
   const auto caption = [](const eval::PolicySetting& setting) {
     return fmt::format("{}, {:g}%", setting.policy, setting.budget * 100.0);
   };
@@ -122,7 +152,9 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
     if (!middle || std::find(seen.begin(), seen.end(), setting.policy) != seen.end()) continue;
     seen.push_back(setting.policy);
     const std::filesystem::path file = options.picture(0, setting, "tokens");
-    evaluation.draw_tokens(0, setting).write_png(file);
+    Settings text = describe(0, setting);
+    text["picture"] = "tokens that the cache keeps";
+    evaluation.draw_tokens(0, setting).write_png(file, text);
     sheets.pictures.push_back({caption(setting), file});
   }
   write_file(options.out / "evaluation.html", eval::evaluation_page(model, rows, strips, sheets));
@@ -130,7 +162,7 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
 }
 
 void evaluate(const EvaluateOptions& options) {
-  const std::vector<eval::PolicySetting> settings = parse_settings(options);
+  const std::vector<eval::PolicySetting> asked = parse_settings(options);
   eval::EvaluationPrompts prompts = eval::read_evaluation_prompts(options.prompts);
   if (options.count > 0 && static_cast<std::size_t>(options.count) < prompts.prompts.size()) {
     prompts.prompts.resize(static_cast<std::size_t>(options.count));
@@ -146,9 +178,13 @@ void evaluate(const EvaluateOptions& options) {
   const auto model = pipeline::open_model(options.model.model, options.model.open);
   const eval::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
+  const std::vector<eval::PolicySetting> settings = chosen(asked, evaluation);
   for (const eval::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
-  eval::EvaluationLog log(options.out / "samples.jsonl", common_settings(options, *model, request),
-                          evaluation.prompts().sha256());
+  const Settings common = common_settings(options, *model, request);
+  const Describe describe = [&](std::size_t prompt, const eval::PolicySetting& setting) {
+    return pipeline::describe_picture(*model, evaluation.request_of(setting, prompt), 0, common.at("model_sha256"));
+  };
+  eval::EvaluationLog log(options.out / "samples.jsonl", common, evaluation.prompts().sha256());
   {
     ProgressBar bar("evaluate", options.model.quiet);
     const ProgressCallback interrupted = bar.callback();
@@ -161,7 +197,7 @@ void evaluate(const EvaluateOptions& options) {
       bar.show(static_cast<double>(prompt) / static_cast<double>(count), evaluation.prompts().prompts[prompt]);
       evaluation.run(prompt, missing, [&](eval::Sample sample, const Image& image) {
         if (prompt < static_cast<std::size_t>(options.strips)) {
-          image.write_png(options.picture(prompt, sample.setting, "drawn"));
+          image.write_png(options.picture(prompt, sample.setting, "drawn"), describe(prompt, sample.setting));
         }
         log.add(std::move(sample));
         if (!interrupted({.scales = 1})) throw Cancelled();
@@ -172,7 +208,7 @@ void evaluate(const EvaluateOptions& options) {
   write_file(options.out / "evaluation.json", eval::to_json(rows));
   write_file(options.out / "evaluation.csv", eval::to_csv(rows));
   write_file(options.out / "evaluation.md", eval::to_markdown(rows));
-  write_page(options, model->name, evaluation, settings, rows);
+  write_page(options, model->name, evaluation, settings, rows, describe);
   if (options.model.json) {
     fmt::print("{}", eval::to_json(rows));
   } else if (!options.model.quiet) {
@@ -187,6 +223,7 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "compare cache policies with the full cache, at equal bytes");
   auto options = std::make_shared<EvaluateOptions>();
   options->request.add_to(*command);
+  options->request.request.cache.policy = "scalekv";  // each of the list takes its place; this one has every option
   for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }

@@ -68,6 +68,7 @@ void generate(const GenerateOptions& options) {
         first.width, first.height, statistics.seconds, statistics.seconds_text, statistics.scales,
         statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
         statistics.kv_bytes_peak_full / 1024);
+    fmt::print(options.out.reports(), "cache: {}\n", cache_line(settings));
   }
 }
 

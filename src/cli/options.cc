@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "infinity/schedule.h"
+#include "pipeline/cache_choice.h"
 #include "pipeline/plan.h"
 
 namespace scalekv::cli {
@@ -124,8 +125,9 @@ void RequestOptions::add_to(CLI::App& command) {
   command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")
       ->capture_default_str()
       ->group(cache);
-  command.add_option("--selector", request.cache.selector, "scalekv's: reference (the published code) or attention")
-      ->capture_default_str()
+  command
+      .add_option("--selector", request.cache.selector,
+                  "scalekv's: reference (the published code, the default) or attention")
       ->group(cache);
   command
       .add_option("--kv", request.cache.precision,
@@ -134,7 +136,7 @@ void RequestOptions::add_to(CLI::App& command) {
       ->group(cache);
   command
       .add_option("--calibration", request.cache.calibration,
-                  "what `scalekv calibrate` measured; default: the file beside the model")
+                  "what `scalekv calibrate` measured; default: what comes with the model")
       ->group(cache);
   command
       .add_option("--budget-file", request.cache.budgets,
@@ -147,8 +149,25 @@ Request RequestOptions::parsed() const {
   parsed.aspect = infinity::parse_aspect(aspect);
   parsed.cache.budget = cache::parse_share(budget);
   kernels::parse_kv_precision(parsed.cache.precision);
-  cache::check_policy_request({parsed.cache.policy, parsed.cache.budget, parsed.cache.selector, nullptr});
+  pipeline::check_cache_settings(parsed.cache);
   return parsed;
+}
+
+std::string cache_line(const std::map<std::string, std::string>& settings) {
+  const auto value = [&](const char* key) {
+    const auto found = settings.find(key);
+    return found == settings.end() ? std::string() : found->second;
+  };
+  std::vector<std::string> notes;
+  if (settings.contains("policy_reason")) notes.push_back(value("policy_reason"));
+  if (settings.contains("drafters")) notes.push_back(fmt::format("{} drafters", value("drafters")));
+  if (settings.contains("drafters_reason") && !settings.contains("policy_reason")) {
+    notes.push_back(value("drafters_reason"));
+  }
+  if (settings.contains("budgets")) notes.push_back(fmt::format("from {}", value("budgets")));
+  std::string line = value("policy");
+  if (settings.contains("budget")) line += " " + value("budget");
+  return notes.empty() ? line : fmt::format("{} ({})", line, fmt::join(notes, "; "));
 }
 
 void check_writable(const std::filesystem::path& path) {

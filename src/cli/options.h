@@ -38,6 +38,10 @@ struct RequestOptions {
   Request parsed() const;
 };
 
+// The policy that a request's settings (Pipeline::describe, or a policy's facts) come to, and why:
+// "adaptive 10% (auto: a calibration fits the model and the picture)".
+std::string cache_line(const std::map<std::string, std::string>& settings);
+
 // "8G", "512M", "0.5G" or bytes -> bytes. Throws UsageError with the accepted forms.
 std::int64_t parse_bytes(const std::string& text);
 

@@ -62,8 +62,9 @@ nlohmann::ordered_json to_json(const Answer& answer) {
       {"size", answer.resolved.schedule.size},
       {"aspect", answer.resolved.schedule.aspect},
       {"batch", request.batch},
-      {"policy", request.cache.policy},
+      {"policy", answer.resolved.policy.name},
       {"budget", request.cache.budget},
+      {"cache", answer.resolved.policy.facts},
       {"weights", weight_type_name(answer.sizes.weights)},
       {"kv", request.cache.precision},
       {"weights_bytes", plan.weights},
@@ -94,9 +95,12 @@ void print(const Answer& answer) {
   const Request& request = answer.request;
   const pipeline::MemoryPlan& plan = answer.plan;
   fmt::print("{} at {}, aspect {}, {} together, {} {:g}%, weights {}, KV {}\n", answer.sizes.name,
-             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch, request.cache.policy,
-             cache::kept_share(request.cache.policy, request.cache.budget) * 100.0,
+             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch, answer.resolved.policy.name,
+             cache::kept_share(answer.resolved.policy.name, request.cache.budget) * 100.0,
              weight_type_name(answer.sizes.weights), request.cache.precision);
+  Settings cache = answer.resolved.policy.facts;
+  cache["policy"] = answer.resolved.policy.name;
+  fmt::print("cache: {}\n", cache_line(cache));
   fmt::print("peak by kind\n");
   print_row("weights", plan.weights, "transformer and VAE");
   print_row("text encoder", plan.text_weights, "freed when the prompt is encoded");

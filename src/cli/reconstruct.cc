@@ -3,10 +3,15 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "checkpoint/sha256.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/picture_out.h"
+#include "core/file.h"
+#include "pipeline/description.h"
+#include "pipeline/fingerprint.h"
 
 namespace scalekv::cli {
 namespace {
@@ -18,13 +23,23 @@ struct ReconstructOptions {
   std::string size;
 };
 
+// What the picture depends on.
+Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
+  Settings text = pipeline::describe_origin(pipeline::model_fingerprint(options.model.model, options.model.open));
+  const std::string bytes = read_file(options.in);
+  text["model"] = model.name;
+  text["size"] = options.size.empty() ? model.default_size : options.size;
+  text["reconstruction_of"] = options.in.filename().string();
+  text["reconstruction_of_sha256"] = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
+  return text;
+}
+
 void reconstruct(const ReconstructOptions& options) {
   options.out.check(1);
   const Image image = Image::read(options.in, Orientation::upright);
   Pipeline pipeline = options.model.open_pipeline();
   const Image again = pipeline.reconstruct(image, options.size);
-  const std::string file =
-      options.out.write(again, 0, 1, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});
+  const std::string file = options.out.write(again, 0, 1, describe(options, pipeline.facts()));
   if (options.model.json) {
     const nlohmann::json report = {{"file", file}, {"width", again.width}, {"height", again.height}};
     fmt::print(options.out.reports(), "{}\n", report.dump(2));

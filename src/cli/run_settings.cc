@@ -5,7 +5,7 @@
 namespace scalekv::cli {
 
 Settings run_settings(Settings described, const ModelOptions& model) {
-  described.erase("prompt");
+  for (const char* of_one_picture : {"prompt", "image", "kernels"}) described.erase(of_one_picture);
   described["scalekv"] = SCALEKV_VERSION;
   described["model_sha256"] = pipeline::model_fingerprint(model.model, model.open);
   return described;

@@ -6,8 +6,9 @@
 
 namespace scalekv::cli {
 
-// `described`: a request of the run as describe_request has it. Its prompt makes way for the program's version and for
-// what the model's files hold. Throws Error naming a file that cannot be read.
+// `described`: a request of the run as describe_request or Pipeline::describe has it. What only one picture or machine
+// has makes way for the program's version and for what the model's files hold. Throws Error naming a file that cannot
+// be read.
 Settings run_settings(Settings described, const ModelOptions& model);
 
 }  // namespace scalekv::cli

@@ -21,7 +21,6 @@
 #include "distributed/crew.h"
 #include "distributed/manifest.h"
 #include "distributed/run_folder.h"
-#include "pipeline/fingerprint.h"
 
 namespace scalekv::cli {
 namespace {
@@ -131,10 +130,6 @@ class Sampler {
     Settings settings = run_settings(pipeline_->describe(request), options_.model);
     settings["layout"] = dataset::layout_name(layout_);
     settings["images_per_prompt"] = fmt::format("{}", plan_.images_per_prompt);
-    if (request.cache.policy != "full") {
-      settings["calibration_sha256"] =
-          pipeline::calibration_fingerprint(options_.model.model, options_.model.open, request.cache.calibration);
-    }
     return settings;
   }
 

@@ -13,6 +13,7 @@
 #include "dataset/prompt_list.h"
 #include "eval/metrics.h"
 #include "eval/token_map.h"
+#include "pipeline/cache_choice.h"
 #include "pipeline/pixels.h"
 #include "pipeline/settings.h"
 
@@ -82,20 +83,28 @@ Evaluation::Evaluation(const pipeline::Model& model, Request request, Evaluation
   SCALEKV_ASSERT(!prompts_.prompts.empty());
 }
 
-infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
+Request Evaluation::request_of(const PolicySetting& setting, std::size_t prompt) const {
   Request request = request_;
   request.prompt = prompts_.prompts[prompt];
-  request.cache.policy = setting.policy;
+  request.seed += prompt;
+  request.cache = pipeline::with_policy(request.cache, setting.policy);
   request.cache.budget = setting.budget;
+  return request;
+}
+
+infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
+  const Request request = request_of(setting, prompt);
   infinity::GenerationRequest resolved = pipeline::resolve_request(model_, request);
   resolved.texts.push_back(model_.text_encoder.encode(model_.tokenizer.encode(request.prompt)));
-  resolved.seeds = {{request.seed + prompt, 0}};
+  resolved.seeds = {{request.seed, 0}};
   return resolved;
 }
 
 Image Evaluation::decode(const infinity::Generation& generation) const {
   return pipeline::to_image(model_.decoder.decode(generation.latents.front().view<float>()).view<float>());
 }
+
+std::string Evaluation::policy_name(const PolicySetting& setting) const { return resolve(setting, 0).policy.name; }
 
 SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   const infinity::GenerationRequest request = resolve(setting, 0);

@@ -60,6 +60,8 @@ class Evaluation {
   Evaluation(const pipeline::Model& model, Request request, EvaluationPrompts prompts);
 
   const EvaluationPrompts& prompts() const { return prompts_; }
+  // The policy that a setting comes to: another name for "auto".
+  std::string policy_name(const PolicySetting& setting) const;
   SettingBytes bytes(const PolicySetting& setting) const;
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.
@@ -67,6 +69,9 @@ class Evaluation {
   void run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const;
   // Which tokens every layer and head holds for the last scale, drawn over the picture (eval/token_map.h).
   Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
+
+  // What is drawn of a prompt under a setting.
+  Request request_of(const PolicySetting& setting, std::size_t prompt) const;
 
  private:
   infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt) const;

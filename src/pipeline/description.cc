@@ -4,12 +4,24 @@
 
 #include <algorithm>
 
+#include "kernels/machine.h"
+#include "pipeline/prompt.h"
 #include "pipeline/settings.h"
 
 namespace scalekv::pipeline {
+namespace {
+
+// A percentage where that says it exactly, else the share itself; --budget reads both.
+std::string budget_text(double share) {
+  const std::string percent = fmt::format("{:g}%", share * 100.0);
+  return cache::parse_share(percent) == share ? percent : fmt::format("{}", share);
+}
+
+}  // namespace
 
 Settings describe_request(const Model& model, const Request& request) {
   const infinity::GenerationRequest resolved = resolve_request(model, request);
+  const CacheSettings& cache = request.cache;
   const auto list = [](const std::vector<float>& values) {
     const bool same = std::all_of(values.begin(), values.end(), [&](float v) { return v == values.front(); });
     return same ? fmt::format("{}", values.front()) : fmt::format("{}", fmt::join(values, ","));
@@ -25,21 +37,32 @@ Settings describe_request(const Model& model, const Request& request) {
       {"tau", list(resolved.tau)},
       {"top_p", fmt::format("{}", request.top_p)},
       {"weights", std::string(weight_type_name(model.weights))},
-      {"policy", request.cache.policy},
+      {"policy", resolved.policy.name},
   };
-  if (request.cache.precision != "f32") text["kv"] = request.cache.precision;
-  if (!request.cache.budgets.empty()) {
-    text["policy"] = resolved.policy.name;
-    text["budgets"] = request.cache.budgets.filename().string();
-  } else if (request.cache.policy != "full") {
-    text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
-    if (request.cache.policy == "scalekv") text["selector"] = request.cache.selector;
-    if (!request.cache.calibration.empty()) text["calibration"] = request.cache.calibration.filename().string();
-  }
+  text.insert(resolved.policy.facts.begin(), resolved.policy.facts.end());
+  if (cache.precision != "f32") text["kv"] = cache.precision;
+  if (cache.budgets.empty() && cache.policy != "full") text["budget"] = budget_text(cache.budget);
   if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
   if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);
   if (request.top_k != 0) text["top_k"] = fmt::format("{}", request.top_k);
-  if (request.face_prompt) text["face_prompt"] = "yes";
+  if (request.face_prompt) {
+    text["face_prompt"] = "yes";
+    text["encoded_prompt"] = with_face_prompt(request.prompt);
+  }
+  return text;
+}
+
+Settings describe_origin(const std::string& model_sha256) {
+  return {{"Software", "scalekv"},
+          {"scalekv", SCALEKV_VERSION},
+          {"kernels", kernels::machine_description()},  // the last bits of a sum hang on it
+          {"model_sha256", model_sha256}};
+}
+
+Settings describe_picture(const Model& model, const Request& request, int image, const std::string& model_sha256) {
+  Settings text = describe_request(model, request);
+  text.merge(describe_origin(model_sha256));
+  text["image"] = fmt::format("{}", image);
   return text;
 }
 

@@ -10,4 +10,10 @@ namespace scalekv::pipeline {
 // Throws as resolve_request does.
 Settings describe_request(const Model& model, const Request& request);
 
+// What everything has in common that this program makes of a model on this machine. model_sha256: model_fingerprint().
+Settings describe_origin(const std::string& model_sha256);
+
+// Both, for picture number `image` of a request: all that it depends on.
+Settings describe_picture(const Model& model, const Request& request, int image, const std::string& model_sha256);
+
 }  // namespace scalekv::pipeline

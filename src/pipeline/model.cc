@@ -1,19 +1,15 @@
 #include "pipeline/model.h"
 
 #include "core/error.h"
-#include "core/file.h"
 #include "core/freed_memory.h"
 #include "core/threads.h"
 #include "pipeline/random_model.h"
 
 namespace scalekv::pipeline {
-namespace {
 
 bool names_files(const std::filesystem::path& file, const OpenOptions& options) {
   return !file.empty() || !options.transformer.empty() || !options.vae.empty() || !options.text_encoder.empty();
 }
-
-}  // namespace
 
 checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
   const bool files = names_files(file, options);
@@ -25,43 +21,15 @@ checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOpti
   return random_bundle(find_architecture(options.random_architecture), 0);
 }
 
-std::filesystem::path calibration_beside(const std::filesystem::path& model, const std::filesystem::path& transformer) {
-  std::filesystem::path path = transformer.empty() ? model : transformer;
-  return path.empty() ? path : path.replace_extension(".calibration.json");
+std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
+                                                         const checkpoint::Bundle& bundle) {
+  return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
 }
 
-void check_model_name(const std::string& made_for, const std::string& model, const std::string& where) {
-  if (!made_for.empty() && made_for != model) {
-    fail("{} is of the model {}, this one is {}; calibrate this model", where, made_for, model);
-  }
-}
-
-std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
-                                                           const OpenOptions& options,
-                                                           const checkpoint::Bundle& bundle) {
-  if (!options.random_architecture.empty()) return nullptr;
-  const std::filesystem::path beside = calibration_beside(file, options.transformer);
-  std::string where = "the embedded calibration";
-  std::string json;
-  if (!names_files(file, options)) {
-    json = embedded_calibration();
-  } else if (!beside.empty() && std::filesystem::exists(beside)) {
-    where = beside.string();
-    json = read_file(beside);
-  } else {
-    where = fmt::format("{}: the metadata entry 'calibration'", bundle.description);
-    json = bundle.calibration_json;
-  }
-  if (json.empty()) return nullptr;
-  auto calibration = std::make_shared<cache::Calibration>(cache::parse_calibration(json, where));
-  check_model_name(calibration->model, read_sizes(bundle, options.weights).name, where);
-  return calibration;
-}
-
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
   checkpoint::Bundle bundle = open_bundle(file, options);
-  auto calibration = calibrated ? open_calibration(file, options, bundle) : nullptr;
+  auto calibration = find_calibration(file, options, bundle);
   auto model = load_model(std::move(bundle), options.weights, options.warn);
   model->calibration = std::move(calibration);
   return model;

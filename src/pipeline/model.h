@@ -6,10 +6,10 @@
 #include <span>
 #include <string>
 
-#include "cache/calibration.h"
 #include "checkpoint/bundle.h"
 #include "core/weight_type.h"
 #include "infinity/transformer.h"
+#include "pipeline/model_calibration.h"
 #include "pipeline/sizes.h"
 #include "pipeline/text_room.h"
 #include "scalekv/scalekv.h"
@@ -28,8 +28,8 @@ struct Model {
   infinity::Transformer transformer;
   vae::Decoder decoder;
   std::optional<vae::Encoder> encoder;  // absent where the file has none
-  // What was measured of the model, where that is known (docs/FORMATS.md); may be null.
-  std::shared_ptr<const cache::Calibration> calibration = nullptr;
+  // What was measured of the model (docs/FORMATS.md); null as none.
+  std::shared_ptr<const ModelCalibration> calibration = nullptr;
 
   // Pixels that a token covers in each direction.
   std::int64_t pixels_per_token() const { return vae_config.stride() * (transformer.config().patchify ? 2 : 1); }
@@ -39,23 +39,16 @@ struct Model {
 // given, or random ones. Nothing is loaded yet.
 checkpoint::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
 
-// NAME.calibration.json beside the file NAME.* that holds the transformer: the one that is named for it, else the
-// model's. Empty where neither is named.
-std::filesystem::path calibration_beside(const std::filesystem::path& model, const std::filesystem::path& transformer);
+// Does somebody name the parts' files? Otherwise the embedded model is meant.
+bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 
-// Throws Error where a file that was made for one model (`made_for`; empty: it does not say) meets another.
-void check_model_name(const std::string& made_for, const std::string& model, const std::string& where);
+// What comes with that model, read later. Throws Error where the parts do not fit each other.
+std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
+                                                         const checkpoint::Bundle& bundle);
 
-// What was measured of that model: the file beside it, or what its metadata hold, or the embedded one; null where there
-// is none. Throws Error where it is of another model.
-std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem::path& file,
-                                                           const OpenOptions& options,
-                                                           const checkpoint::Bundle& bundle);
-
-// Opens a model file with its calibration, published files, the embedded model
-// or random weights, and sets the number of threads. calibrated: read what was measured of the model, too.
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
-                                  bool calibrated = true);
+// Opens a model file with its calibration, published files, the embedded model or random weights, and sets the number
+// of threads.
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
 // `weights` and `warn`: as in OpenOptions. Throws Error naming the part that is missing or does not fit the others.
 std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {},

@@ -6,6 +6,7 @@
 #include "core/stopwatch.h"
 #include "infinity/latent.h"
 #include "pipeline/description.h"
+#include "pipeline/fingerprint.h"
 #include "pipeline/pixels.h"
 #include "pipeline/plan.h"
 #include "pipeline/prompt.h"
@@ -36,6 +37,7 @@ struct Pipeline::Impl {
   pipeline::ModelSizes sizes;
   std::unique_ptr<pipeline::Model> model;
   ModelFacts facts;
+  std::string fingerprint;  // of the model's files; empty until somebody asks
 
   pipeline::PromptTokens tokenize(const std::string& prompt) const {
     return prompt.empty() ? pipeline::PromptTokens() : model->tokenizer.read(prompt);
@@ -156,8 +158,10 @@ Image Pipeline::reconstruct(const Image& image, const std::string& size) {
   return pipeline::to_image(model.decoder.decode(quantized.sum.view<float>()).view<float>());
 }
 
-std::map<std::string, std::string> Pipeline::describe(const Request& request) const {
-  return pipeline::describe_request(*impl_->model, request);
+std::map<std::string, std::string> Pipeline::describe(const Request& request, int image) const {
+  std::string& fingerprint = impl_->fingerprint;
+  if (fingerprint.empty()) fingerprint = pipeline::model_fingerprint(impl_->file, impl_->options);
+  return pipeline::describe_picture(*impl_->model, request, image, fingerprint);
 }
 
 }  // namespace scalekv

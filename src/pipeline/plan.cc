@@ -47,7 +47,7 @@ bool save_budget(PlanQuestion& question) {
   CacheSettings& cache = question.request.cache;
   const double wanted = cache.policy == "full" || cache.budget > 0.10 ? 0.10 : 0.04;
   if (cache.policy != "full" && cache.budget <= wanted) return false;
-  if (cache.policy == "full") cache.policy = "scalekv";
+  if (cache.policy == "full") cache.policy = CacheSettings().policy;
   cache.budget = wanted;
   return true;
 }
@@ -130,7 +130,7 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
   };
   return {.bundle = bundle,
           .open = open,
-          .calibration = open_calibration(file, open, *bundle),
+          .calibration = find_calibration(file, open, *bundle),
           .request = request,
           .texts = {.prompt = length(request.prompt), .negative = length(request.negative_prompt)}};
 }

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cache/calibration.h"
 #include "checkpoint/bundle.h"
 #include "infinity/generator.h"
+#include "pipeline/model_calibration.h"
 #include "pipeline/sizes.h"
 
 namespace scalekv::pipeline {
@@ -51,7 +51,7 @@ struct Alternative {
 struct PlanQuestion {
   std::shared_ptr<const checkpoint::Bundle> bundle;
   OpenOptions open;
-  std::shared_ptr<const cache::Calibration> calibration;
+  std::shared_ptr<const ModelCalibration> calibration;  // null as none
   Request request;
   TextLengths texts;
   bool text_encoder = true;  // false: features are at hand, and its weights are never loaded

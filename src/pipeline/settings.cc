@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "cache/budget_file.h"
 #include "core/error.h"
+#include "pipeline/cache_choice.h"
 
 namespace scalekv::pipeline {
 namespace {
@@ -15,7 +15,7 @@ struct KnownModel {
   const std::string& name;
   const ModelDefaults& defaults;
   const infinity::InfinityConfig& transformer;
-  std::shared_ptr<const cache::Calibration> calibration;  // may be null
+  std::shared_ptr<const ModelCalibration> calibration;  // may be null
 };
 
 // One value for every scale, or one each.
@@ -29,13 +29,6 @@ std::vector<float> per_scale(const std::vector<float>& values, float fallback, s
   }
   if (values.size() == scales) return values;
   return std::vector<float>(scales, values.empty() ? fallback : values.front());
-}
-
-cache::Policy read_policy(const KnownModel& model, const CacheSettings& settings,
-                          const cache::CacheGeometry& geometry) {
-  const cache::BudgetFile file = cache::read_budgets(settings.budgets, geometry.layers, geometry.heads);
-  check_model_name(file.model, model.name, settings.budgets.string());
-  return cache::make_policy(file, geometry, settings.selector);
 }
 
 infinity::GenerationRequest resolve(const KnownModel& model, const Request& request) {
@@ -58,15 +51,12 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);
   resolved.guidance_layer = request.guidance_layer;
   resolved.sampling = {.top_k = request.top_k, .top_p = request.top_p};
-  cache::PolicyRequest policy{request.cache.policy, request.cache.budget, request.cache.selector, model.calibration};
-  if (!request.cache.calibration.empty()) {
-    policy.calibration = std::make_shared<cache::Calibration>(cache::read_calibration(request.cache.calibration));
-    check_model_name(policy.calibration->model, model.name, request.cache.calibration.string());
-  }
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
-  const cache::CacheGeometry geometry = infinity::cache_geometry(model.transformer, resolved.schedule);
-  resolved.policy = request.cache.budgets.empty() ? cache::make_policy(policy, geometry)
-                                                  : read_policy(model, request.cache, geometry);
+  resolved.policy =
+      choose_cache(request.cache, {.model = model.name,
+                                   .calibration = model.calibration,
+                                   .geometry = infinity::cache_geometry(model.transformer, resolved.schedule),
+                                   .size = resolved.schedule.size});
   return resolved;
 }
 
@@ -77,7 +67,7 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
 }
 
 infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
-                                            const std::shared_ptr<const cache::Calibration>& calibration,
+                                            const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request) {
   return resolve({sizes.name, sizes.defaults, sizes.transformer, calibration}, request);
 }

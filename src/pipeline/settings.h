@@ -9,9 +9,9 @@ namespace scalekv::pipeline {
 // Everything about the request that can be wrong is found here, before anything is computed. Texts are still missing.
 // Throws UsageError.
 infinity::GenerationRequest resolve_request(const Model& model, const Request& request);
-// The same where only a model's sizes are known. calibration: what was measured of the model, or null.
+// The same where only a model's sizes are known. calibration: what comes with the model; null as none.
 infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
-                                            const std::shared_ptr<const cache::Calibration>& calibration,
+                                            const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request);
 
 }  // namespace scalekv::pipeline

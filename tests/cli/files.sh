@@ -103,9 +103,9 @@ expect 1 'spiece.model' -- generate "x" "${parts[@]}"
 
 # Every picture says how it was drawn.
 says() { grep -aqF -- "$2" <(tr '\0' '=' <"$1") || fault "$1 does not say $2"; }
-expect 0 'drawn.png' -- generate "two green stars" --seed 11 --budget 4% -o drawn.png
+expect 0 'drawn.png' -- generate "two green stars" --seed 11 --policy scalekv --budget 4% -o drawn.png
 for text in 'prompt=two green stars' 'seed=11' 'budget=4%' 'policy=scalekv' 'Software=scalekv' 'size=0.06M'; do says drawn.png "$text"; done
-expect 0 'KV now, KiB' -- compare "two green stars" --seed 11 -o compared
+expect 0 'KV now, KiB' -- compare "two green stars" --seed 11 --policy scalekv -o compared
 for file in full scalekv difference; do says compared/$file.png 'prompt=two green stars'; done
 says compared/full.png 'policy=full'
 

@@ -10,7 +10,7 @@ expect 0 'four|two' -- generate "a red circle" --seed 3 --threads 2 --images 4 -
 for i in 1 2 3; do cmp -s four-$i.png two-$i.png || { echo "FAILED: image $i depends on the batch"; failed=1; }; done
 cmp -s four-0.png two-0.png || { echo "FAILED: image 0 depends on the batch"; failed=1; }
 cmp -s one.png two-0.png || { echo "FAILED: a single image differs from the first of four"; failed=1; }
-expect 0 '"kv_bytes_peak_full"' -- compare "a blue square" --json -o compared
+expect 0 '"kv_bytes_peak_full"' -- compare "a blue square" --policy scalekv --json -o compared
 has policy budget seconds seconds_full kv_bytes_now kv_bytes_now_full kv_bytes_peak kv_bytes_peak_full psnr
 for file in full scalekv difference; do [ -s compared/$file.png ] || { echo "FAILED: compared/$file.png is missing"; failed=1; }; done
 expect 0 '128x128' -- reconstruct one.png -o again.png

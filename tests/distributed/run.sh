@@ -75,7 +75,7 @@ expect 0 ' 2 of .* pictures drawn' "${sample[@]}" --out one
 same killed one
 
 # --- refused ---
-expect 1 'policy was scalekv and is full' "${sample[@]}" --out one --policy full
+expect 1 'policy was adaptive and is full' "${sample[@]}" --out one --policy full
 expect 1 'seed was 0 and is 5' "${sample[@]}" --out one --seed 5
 expect 1 'weights was f32 and is int8' "${sample[@]}" --out one --weights int8
 sed 's/a red circle/a red square/' coco.json >other.json

@@ -83,7 +83,7 @@ std::int64_t budget_and_map(const cache::CacheGeometry& geometry, std::int64_t m
 // Those that share out the budget in another way at every scale: while the first layers already hold the next row and
 // the others still this one, the sum may stand above both (docs/ALGORITHM.md, Memory). Planned to the byte all the
 // same.
-const std::set<std::string> kSharesChange = {"scalekv", "pyramidkv", "heatkv", "adaptive"};
+const std::set<std::string> kSharesChange = {"auto", "scalekv", "scalekv-first", "pyramidkv", "heatkv", "adaptive"};
 
 TEST_P(EveryPolicy, HoldsNoMoreThanTheBudgetAndOneMap) {
   std::int64_t excess = std::numeric_limits<std::int64_t>::min();

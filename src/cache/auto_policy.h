@@ -1,0 +1,20 @@
+// What `auto` comes to: the best known policy for a model and a picture.
+#pragma once
+
+#include <string>
+
+#include "cache/policy.h"
+
+namespace scalekv::cache {
+
+struct PolicyChoice {
+  std::string policy;
+  std::string why;  // a clause, for reports and metadata
+};
+
+// request: its calibration counts, its name does not.
+PolicyChoice choose_policy(const PolicyRequest& request, const CacheGeometry& geometry);
+
+Policy make_auto(const PolicyRequest& request, const CacheGeometry& geometry);
+
+}  // namespace scalekv::cache
