@@ -25,6 +25,7 @@ struct Policy {
   std::string name;
   Budget budget;
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
+  bool by_share = true;                      // false: a file fixed the budget, whatever share was asked for
 };
 
 struct PolicyFacts {

@@ -31,6 +31,7 @@ Settings describe_request(const Model& model, const Request& request) {
   if (!request.cache.budgets.empty()) {
     text["policy"] = resolved.policy.name;
     text["budgets"] = request.cache.budgets.filename().string();
+    if (resolved.policy.by_share) text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
   } else if (request.cache.policy != "full") {
     text["budget"] = fmt::format("{:g}%", request.cache.budget * 100.0);
     if (request.cache.policy == "scalekv") text["selector"] = request.cache.selector;

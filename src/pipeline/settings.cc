@@ -35,7 +35,7 @@ cache::Policy read_policy(const KnownModel& model, const CacheSettings& settings
                           const cache::CacheGeometry& geometry) {
   const cache::BudgetFile file = cache::read_budgets(settings.budgets, geometry.layers, geometry.heads);
   check_model_name(file.model, model.name, settings.budgets.string());
-  return cache::make_policy(file, geometry, settings.selector);
+  return cache::make_policy(file, geometry, {settings.policy, settings.budget, settings.selector});
 }
 
 infinity::GenerationRequest resolve(const KnownModel& model, const Request& request) {
