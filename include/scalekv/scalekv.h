@@ -42,7 +42,8 @@ struct OpenOptions {
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
-// "sliding-window", "streaming-llm", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", and our own "adaptive".
+// "sliding-window", "streaming-llm", "ams-kv", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", and our own
+// "adaptive".
 struct CacheSettings {
   std::string policy = "scalekv";
   // Share of the full cache that the layers keep on average, in (0, 1].
@@ -55,7 +56,8 @@ struct CacheSettings {
   // How precisely keys and values are kept: "f32", "bf16" or "int8".
   std::string precision = "f32";
   // An allocation that `scalekv calibrate --policy` wrote, or a file of the ScaleKV repository: it says policy and
-  // budget, whatever the fields above say.
+  // budget, whatever the fields above say. Or HeatKV's rankings of a released model (orders/2b.json of its repository):
+  // the policy is heatkv then, without a calibration, and the budget is the one above.
   std::filesystem::path budgets = {};
 };
 
