@@ -45,7 +45,7 @@ struct OpenOptions {
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
-// "sliding-window", "streaming-llm", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", our own "adaptive" and
+// "sliding-window", "streaming-llm", "ams-kv", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", our own "adaptive" and
 // "scalekv-first", and "auto", the best known of them for the model and the picture (Pipeline::describe says which).
 struct CacheSettings {
   std::string policy = "auto";
@@ -61,7 +61,8 @@ struct CacheSettings {
   // How precisely keys and values are kept: "f32", "bf16" or "int8".
   std::string precision = "f32";
   // An allocation that `scalekv calibrate --policy` wrote, or a file of the ScaleKV repository: it says policy and
-  // budget, whatever the fields above say.
+  // budget, whatever the fields above say. Or HeatKV's rankings of a released model (orders/2b.json of its repository):
+  // the policy is heatkv then, without a calibration, and the budget is the one above.
   std::filesystem::path budgets = {};
 };
 

@@ -200,7 +200,8 @@ BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry,
                   .base = mean_tokens(request.share, geometry),
                   .capacities = {},
                   .plan = {},
-                  .folds = false};
+                  .folds = false,
+                  .rankings = {}};
   const auto statistics = [&]() -> const AttentionStatistics& {
     SCALEKV_ASSERT(request.calibration != nullptr);
     request.calibration->check_fits(geometry);
@@ -282,7 +283,15 @@ std::string to_published_json(const BudgetFile& file) {
 
 BudgetFile parse_budgets(const std::string& text, const std::string& where, int layers, int heads) {
   const nlohmann::json json = checkpoint::parse_strict_json(text, where);
-  if (!json.is_object()) fail("{} is no file of budgets: it is not an object", where);
+  if (holds_rankings(json)) {
+    BudgetFile file;
+    file.where = where;
+    file.policy = "heatkv";
+    file.geometry = {.layers = layers, .heads = heads, .head_size = 0, .scales = {}};
+    file.rankings = read_rankings(json, where, layers, heads);
+    return file;
+  }
+  if (!json.is_object()) fail("{} is no file of budgets: it is not an object, nor HeatKV's lists of heads", where);
   if (!json.contains("format")) return read_published(json, where, layers, heads);
   if (json.at("format") != kBudgetsFormat) {
     fail("{} is no file of budgets of this version: its format is not \"{}\"", where, kBudgetsFormat);
@@ -296,20 +305,28 @@ BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads
   return parse_budgets(read_file(path), path.string(), layers, heads);
 }
 
-Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const std::string& selector) {
+Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const PolicyRequest& request) {
   check_layers(file, geometry.layers, geometry.heads);
   if (!file.geometry.scales.empty() && file.geometry.scales != geometry.scales) {
     fail("{} is for another picture size or aspect ratio; calibrate budgets for this one", file.where);
   }
-  if (!file.plan.empty()) return make_planned(file.policy, geometry, file.base, file.plan, file.folds);
+  if (!file.rankings.empty()) return make_ranked(file.rankings, geometry, request.share);
+  if (!file.plan.empty()) {
+    Policy policy = make_planned(file.policy, geometry, file.base, file.plan, file.folds);
+    policy.by_share = false;
+    return policy;
+  }
   for (int number = 2; number <= geometry.scale_count(); ++number) {
     if (geometry.tokens_before(number - 1) > file.base && file.capacities.count(number) == 0) {
       fail("{} has no budget for scale {}, which finds {} tokens of history", file.where, number,
            geometry.tokens_before(number - 1));
     }
   }
-  return {file.policy, Budget(geometry.layers, geometry.heads, file.base, file.capacities),
-          selector == "attention" ? make_attention_selector() : make_reference_selector()};
+  return {file.policy,
+          Budget(geometry.layers, geometry.heads, file.base, file.capacities),
+          request.selector == "attention" ? make_attention_selector() : make_reference_selector(),
+          {},
+          false};
 }
 
 }  // namespace scalekv::cache

@@ -1,5 +1,6 @@
 // Budget files: an allocation for one model, policy and budget, as JSON (docs/FORMATS.md). Written by `scalekv
-// calibrate`, read by --budget-file; the published ScaleKV files are read and written, too.
+// calibrate`, read by --budget-file; the published ScaleKV files are read and written, too. HeatKV's published
+// rankings, which leave the budget open, are read.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +10,7 @@
 
 #include "cache/budget.h"
 #include "cache/planned.h"
+#include "cache/rankings.h"
 
 namespace scalekv::cache {
 
@@ -22,6 +24,7 @@ struct BudgetFile {
   std::map<int, std::vector<std::int64_t>> capacities;  // as Budget's rows; empty where there is a plan
   TokenPlan plan;
   bool folds = false;
+  Rankings rankings;  // in place of capacities and plan: the budget is open
 };
 
 // The allocation of a policy that has one of its own: scalekv, heatkv or adaptive. Throws UsageError for the others.
@@ -33,12 +36,13 @@ std::string to_json(const BudgetFile& file);
 // below 16, which the published selector cannot serve.
 std::string to_published_json(const BudgetFile& file);
 
-// Reads either shape. layers, heads: of the model that it is for. Throws Error with one sentence on anything that
+// Reads any of these. layers, heads: of the model that it is for. Throws Error with one sentence on anything that
 // cannot be.
 BudgetFile parse_budgets(const std::string& json, const std::string& where, int layers, int heads);
 BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads);
 
-// The policy that a file describes. Throws Error unless it covers every scale of the geometry.
-Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const std::string& selector);
+// The policy that a file describes. Throws Error unless it covers every scale of the geometry. Of the request, the
+// selector counts, and the share where the file leaves the budget open.
+Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const PolicyRequest& request);
 
 }  // namespace scalekv::cache

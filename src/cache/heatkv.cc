@@ -3,8 +3,8 @@
 // until the budget holds. Carried over: budgets here grow tight scale by scale, so the same ranking is applied at every
 // scale; because it is one ranking, a block that is gone never comes back. Where the first 3 scales alone are more than
 // the budget, fewer are protected. The published code ranks the heads of every source scale apart and drops equally
-// many of each; one ranking over all blocks, as the paper words it, came out better here (docs/ALGORITHM.md) and is
-// taken.
+// many of each (cache/ranked_plan.cc has that rule); one ranking over all blocks, as the paper words it, came out
+// better here (docs/ALGORITHM.md) and is taken.
 #include <algorithm>
 
 #include "cache/calibrated.h"
@@ -12,8 +12,6 @@
 
 namespace scalekv::cache {
 namespace {
-
-constexpr int kProtectedScales = 3;
 
 struct Block {
   int head = 0;  // layer * heads + head
@@ -41,11 +39,15 @@ std::vector<Block> rank_blocks(const AttentionStatistics& statistics, const Cach
 
 }  // namespace
 
+int protected_scales(const CacheGeometry& geometry, std::int64_t mean) {
+  int scales = 1;
+  while (scales < kProtectedScales && geometry.tokens_before(scales + 1) <= mean) ++scales;
+  return scales;
+}
+
 TokenPlan plan_blocks(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean) {
   const std::int64_t heads = std::int64_t{geometry.layers} * geometry.heads;
-  int sheltered = 1;
-  while (sheltered < kProtectedScales && geometry.tokens_before(sheltered + 1) <= mean) ++sheltered;
-  const std::vector<Block> ranked = rank_blocks(statistics, geometry, sheltered);
+  const std::vector<Block> ranked = rank_blocks(statistics, geometry, protected_scales(geometry, mean));
   TokenPlan plan;
   for (int number = 2; number <= geometry.scale_count(); ++number) {
     const std::int64_t history = geometry.tokens_before(number - 1);

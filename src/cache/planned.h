@@ -13,7 +13,11 @@ namespace scalekv::cache {
 // What is gone in a row is gone in all later ones; every head keeps at least one token, or folds.
 using TokenPlan = std::map<int, std::vector<std::vector<bool>>>;
 
-// HeatKV's choice of whole source scales (cache/heatkv.cc).
+// How many of the first scales HeatKV keeps everywhere: three, or fewer where these alone are more than `mean` tokens.
+inline constexpr int kProtectedScales = 3;
+int protected_scales(const CacheGeometry& geometry, std::int64_t mean);
+
+// HeatKV's choice of whole source scales by a calibration (cache/heatkv.cc).
 TokenPlan plan_blocks(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean);
 
 // How many tokens a plan leaves to every head. folds: and one more where any is dropped, for the folded one.

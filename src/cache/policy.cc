@@ -34,6 +34,7 @@ constexpr std::array kPolicies = {
           Calibrated::where_there_is_one, true},
     Entry{"sliding-window", "the most recent tokens", make_sliding_window},
     Entry{"streaming-llm", "the first tokens and the most recent", make_streaming_llm},
+    Entry{"ams-kv", "the first two scales and the most recent ones", make_ams_kv},
     Entry{"snapkv", "what the last queries of the map attend to", make_snapkv},
     Entry{"pyramidkv", "snapkv with a budget that falls over the layers", make_pyramidkv},
     Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},

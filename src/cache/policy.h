@@ -28,6 +28,7 @@ struct Policy {
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
   // What it stands on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
   Settings facts = {};
+  bool by_share = true;  // false: a file fixed the budget, whatever share was asked for
 };
 
 struct PolicyFacts {

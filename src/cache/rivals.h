@@ -11,6 +11,8 @@ namespace scalekv::cache {
 Policy make_sliding_window(const PolicyRequest& request, const CacheGeometry& geometry);
 // The first tokens, which serve as attention sinks, and the most recent (StreamingLLM, arXiv 2309.17453).
 Policy make_streaming_llm(const PolicyRequest& request, const CacheGeometry& geometry);
+// The first two scales and the most recent ones (AMS-KV, arXiv 2511.16047).
+Policy make_ams_kv(const PolicyRequest& request, const CacheGeometry& geometry);
 // What the last 16 queries of the current map attend to (SnapKV, arXiv 2404.14469).
 Policy make_snapkv(const PolicyRequest& request, const CacheGeometry& geometry);
 // SnapKV's tokens with a budget that falls from the first layer to the last (PyramidKV, arXiv 2406.02069).

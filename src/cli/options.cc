@@ -139,8 +139,10 @@ void RequestOptions::add_to(CLI::App& command) {
                   "what `scalekv calibrate` measured; default: what comes with the model")
       ->group(cache);
   command
-      .add_option("--budget-file", request.cache.budgets,
-                  "an allocation from `scalekv calibrate --policy`, or a published one; replaces policy and budget")
+      .add_option(
+          "--budget-file", request.cache.budgets,
+          "an allocation from `scalekv calibrate --policy` or of the ScaleKV repository, in place of policy and "
+          "budget; or HeatKV's rankings (orders/2b.json), in place of the policy, for any budget")
       ->group(cache);
 }
 

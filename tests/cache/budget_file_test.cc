@@ -38,7 +38,7 @@ TEST(BudgetFile, ReadsWhatItWrites) {
     EXPECT_EQ(read.capacities, file.capacities);
     EXPECT_EQ(read.plan, file.plan);
     const Policy direct = make_policy(PolicyRequest{policy, 0.3, "reference", calibration()}, kFileGeometry);
-    const Policy by_file = make_policy(read, kFileGeometry, "reference");
+    const Policy by_file = make_policy(read, kFileGeometry, PolicyRequest());
     EXPECT_EQ(by_file.budget.rows(), direct.budget.rows());
     EXPECT_EQ(by_file.budget.base(), direct.budget.base());
   }
@@ -94,12 +94,12 @@ TEST(BudgetFile, ThePublishedRowsAreTheAllocators) {
   EXPECT_EQ(read.capacities.at(13)[16], 465);
   BudgetFile holed = read;
   holed.capacities.erase(11);
-  EXPECT_THROW(make_policy(holed, geometry, "reference"), Error);
+  EXPECT_THROW(make_policy(holed, geometry, PolicyRequest()), Error);
 }
 
 std::string message(const std::string& json) {
   try {
-    make_policy(parse_budgets(json, "b.json", 2, 2), kFileGeometry, "reference");
+    make_policy(parse_budgets(json, "b.json", 2, 2), kFileGeometry, PolicyRequest());
   } catch (const Error& error) {
     return error.what();
   }

@@ -65,6 +65,68 @@ TEST(StreamingLlm, KeepsFirstScalesAndTheLast) {
   EXPECT_EQ(Case().select(policy, 12), (std::vector<std::int32_t>{0, 1, 2, 3, 4, 15, 16, 17, 18, 19, 20, 21}));
 }
 
+TEST(AmsKv, KeepsTheFirstTwoScalesAndTheMostRecent) {
+  // Maps of 1, 4, 12, 16 and 30 tokens; the third and fourth have just been stored.
+  const CacheGeometry geometry{
+      .layers = 1, .heads = 1, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 4}, {4, 4}, {5, 6}}};
+  const Policy policy = make_ams_kv({}, geometry);
+  const std::vector<float> keys(64, 0.0F);
+  // After scale index `scale`, of a cache that holds these positions of the scales before.
+  const auto select = [&](int scale, const std::vector<std::int32_t>& history, std::int64_t capacity) {
+    const SelectionFacts facts{.scale = scale,
+                               .map = geometry.scales[static_cast<std::size_t>(scale)],
+                               .history = static_cast<std::int64_t>(history.size()),
+                               .capacity = capacity};
+    std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
+    policy.selector->select(facts,
+                            {.queries = View<const float>(keys.data(), {0, 1}),
+                             .history = {keys.data(), nullptr, facts.history, 1},
+                             .map = {keys.data() + facts.history, nullptr, facts.map.tokens(), 1},
+                             .origins = history},
+                            kept);
+    for (std::int32_t& index : kept) {
+      index = index < facts.history ? history[static_cast<std::size_t>(index)]
+                                    : static_cast<std::int32_t>(geometry.tokens_before(scale) + index - facts.history);
+    }
+    return kept;
+  };
+  const auto run = [](std::int32_t first, std::int32_t last) {
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(last - first + 1));
+    std::iota(positions.begin(), positions.end(), first);
+    return positions;
+  };
+  const auto join = [](std::vector<std::int32_t> a, const std::vector<std::int32_t>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+  };
+  const std::vector<std::int32_t> first = run(0, 4);
+  // 21 places: the two first scales and the last map, all of it; the map between them goes.
+  EXPECT_EQ(select(3, run(0, 16), 21), join(first, run(17, 32)));
+  // 33 would be all; 32: one token of the map before goes, too.
+  const std::vector<std::int32_t> nearly = select(3, run(0, 16), 32);
+  EXPECT_TRUE(std::includes(nearly.begin(), nearly.end(), first.begin(), first.end()));
+  EXPECT_EQ(std::vector(nearly.end() - 16, nearly.end()), run(17, 32));
+  // 13 places: 8 tokens of the last map of 4 x 4, two in every row and two in every column; nothing of the one before.
+  const std::vector<std::int32_t> some = select(3, run(0, 16), 13);
+  EXPECT_EQ(std::vector(some.begin(), some.begin() + 5), first);
+  std::vector<int> rows(4, 0), columns(4, 0);
+  for (std::size_t i = 5; i < some.size(); ++i) {
+    ASSERT_GE(some[i], 17);
+    ++rows[static_cast<std::size_t>((some[i] - 17) / 4)];
+    ++columns[static_cast<std::size_t>((some[i] - 17) % 4)];
+  }
+  EXPECT_EQ(rows, (std::vector<int>{2, 2, 2, 2}));
+  EXPECT_EQ(columns, (std::vector<int>{2, 2, 2, 2}));
+  // At the next scale the last map does not fit, and what is left of the one before goes.
+  const std::vector<std::int32_t> next = select(4, some, 13);
+  EXPECT_EQ(std::vector(next.begin(), next.begin() + 5), first);
+  EXPECT_GE(next[5], 33);
+  // A tiny budget leaves half of it to the first scales.
+  EXPECT_EQ(std::vector(select(3, run(0, 16), 3)), (join({0, 1}, {select(3, run(0, 16), 3).back()})));
+  EXPECT_GE(select(3, run(0, 16), 3).back(), 17);
+  EXPECT_EQ(select(3, run(0, 16), 1), (std::vector<std::int32_t>{0}));
+}
+
 TEST(SnapKv, KeepsTheNeighbourhoodOfWhatTheLastQueriesSee) {
   Case made;
   made.keys[4] = 9.0F;
