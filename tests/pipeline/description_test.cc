@@ -32,8 +32,8 @@ Names members(const CacheSettings& settings) {
 }
 Names members(const OpenOptions& options) {
   [[maybe_unused]] const auto& [threads, transformer, vae, text_encoder, weights, random_architecture,
-                                keep_text_encoder, memory_limit] = options;
-  // text_encoder and random_architecture: see the fingerprints below.
+                                keep_text_encoder, warn, memory_limit] = options;
+  // text_encoder and random_architecture: see the fingerprints below. warn: a function that is told things.
   return {"threads", "transformer", "vae", "weights", "keep_text_encoder", "memory_limit"};
 }
 
