@@ -43,14 +43,14 @@ Tensor random_tensor(const Shape& shape, float deviation, std::uint32_t seed) {
 class RandomDecoder final : public checkpoint::TensorSource {
  public:
   explicit RandomDecoder(const VaeConfig& config) {
-    std::int64_t channels = config.base * config.multipliers.back();
+    std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
     double cells = 1.0;  // a latent cell's at the present level
     add_conv("decoder.conv_in", config.codebook, channels, 3, cells);
     add_block("decoder.mid.block_1", channels, channels, cells);
     add_block("decoder.mid.block_2", channels, channels, cells);
-    for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-      const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-      for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+    for (auto level = static_cast<std::int64_t>(config.decoder.levels()) - 1; level >= 0; --level) {
+      const std::int64_t outputs = config.decoder.channels(static_cast<std::size_t>(level));
+      for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
         add_block(fmt::format("decoder.up.{}.block.{}", level, i), channels, outputs, cells);
         channels = outputs;
       }
@@ -118,7 +118,7 @@ double gemm_peak() {
 }
 
 void run(const std::vector<MapSize>& sizes) {
-  const VaeConfig config{.codebook = 32, .base = 128, .multipliers = {1, 2, 4, 4, 4}};
+  const VaeConfig config{.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}};
   const auto source = std::make_shared<RandomDecoder>(config);
   checkpoint::WeightMap weights(source, "", "VAE");
   const Decoder decoder(config, weights);

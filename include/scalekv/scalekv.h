@@ -26,6 +26,9 @@ struct OpenOptions {
   int threads = 0;
   // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
   std::filesystem::path transformer = {}, vae = {}, text_encoder = {};
+  // The exponential moving averages that training kept of the transformer (and of the VAE, where its file has them) in
+  // place of the weights themselves; open() throws UsageError where there are none.
+  bool ema = false;
   // How the transformer's matrices are held: "f32", "bf16" or "int8"; empty: as in an int8 file, f32 for small models,
   // else what suits the machine (int8 on x86 with AVX2, else bf16).
   // The text encoder's follow, embeddings, norms, conditioning and head stay float32.

@@ -1,29 +1,18 @@
 #include "checkpoint/bundle.h"
 
-#include <algorithm>
+#include <fmt/ranges.h>
 
-#include "checkpoint/mapped_file.h"
+#include <algorithm>
+#include <array>
+
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/strict_json.h"
+#include "checkpoint/weight_names.h"
 #include "core/error.h"
 
 namespace scalekv::checkpoint {
 namespace {
-
-// What stands before `marker` in the names of a source that holds it: "" or "gpt." or "trainer.gpt_fsdp." ...
-// The shortest one; averaged copies ("ema") only where there is nothing else.
-std::optional<std::string> find_prefix(const TensorSource& source, std::string_view marker) {
-  std::optional<std::string> best;
-  const auto rank = [](const std::string& prefix) {
-    return std::pair(prefix.find("ema") != std::string::npos, prefix.size());
-  };
-  for (const TensorInfo& info : source.tensors()) {
-    if (!info.name.ends_with(marker)) continue;
-    std::string prefix = info.name.substr(0, info.name.size() - marker.size());
-    if (!prefix.empty() && prefix.back() != '.') continue;
-    if (!best || rank(prefix) < rank(*best)) best = std::move(prefix);
-  }
-  return best;
-}
 
 // VAE files name a convolution's weight "conv1.conv.weight" or "conv1.weight"; the engine knows the first form.
 std::string with_infix(std::string_view name) {
@@ -37,23 +26,46 @@ std::string with_infix(std::string_view name) {
   return std::string(owner) + std::string(infix) + std::string(name.substr(last_dot));
 }
 
-std::optional<WeightMap> find_transformer(const std::shared_ptr<const TensorSource>& source) {
-  const auto prefix = find_prefix(*source, "word_embed.weight");
-  if (!prefix) return {};
-  return WeightMap(source, *prefix, "transformer");
-}
+// Names that only one network has, in the forms that files hold, and what it is for messages.
+struct Network {
+  const char* component;
+  const char* sought;
+  std::array<std::string_view, 2> markers;
+};
 
-std::optional<WeightMap> find_vae(const std::shared_ptr<const TensorSource>& source) {
-  if (const auto prefix = find_prefix(*source, "decoder.conv_in.conv.weight")) return WeightMap(source, *prefix, "VAE");
-  if (const auto prefix = find_prefix(*source, "decoder.conv_in.weight"))
-    return WeightMap(source, *prefix, "VAE", with_infix);
+constexpr Network kTransformer = {
+    "transformer", "Infinity transformer (word_embed.weight ...)", {"word_embed.weight", ""}};
+constexpr Network kVae = {
+    "VAE", "VAE (decoder.conv_in ...)", {"decoder.conv_in.conv.weight", "decoder.conv_in.weight"}};
+constexpr Network kTextEncoder = {
+    "text encoder", "T5 encoder (encoder.final_layer_norm.weight ...)", {"encoder.final_layer_norm.weight", ""}};
+
+// A part of a file, and what else the file could have given in its place.
+struct FoundPart {
+  std::optional<WeightMap> weights;
+  bool averaged = false;
+  std::vector<std::string> others;  // prefixes
+};
+
+FoundPart find_part(const std::shared_ptr<const TensorSource>& source, const Network& network, bool want_averaged) {
+  for (const std::string_view marker : network.markers) {
+    if (marker.empty()) continue;
+    const std::vector<WeightPrefix> prefixes = find_prefixes(*source, marker);
+    if (prefixes.empty()) continue;
+    const auto averaged =
+        std::find_if(prefixes.begin(), prefixes.end(), [](const WeightPrefix& prefix) { return prefix.averaged; });
+    const WeightPrefix& chosen = want_averaged && averaged != prefixes.end() ? *averaged : prefixes.front();
+    const bool infix = marker == network.markers[1];
+    const auto rename = [infix](std::string_view name) {
+      return infix ? with_infix(unwrapped(name)) : unwrapped(name);
+    };
+    FoundPart part{.weights = WeightMap(source, chosen.text, network.component, rename),
+                   .averaged = chosen.averaged,
+                   .others = {}};
+    for (const WeightPrefix& prefix : prefixes) part.others.push_back(in_quotes(prefix.text));
+    return part;
+  }
   return {};
-}
-
-std::optional<WeightMap> find_text_encoder(const std::shared_ptr<const TensorSource>& source) {
-  const auto prefix = find_prefix(*source, "encoder.final_layer_norm.weight");
-  if (!prefix) return {};
-  return WeightMap(source, *prefix, "text encoder");
 }
 
 std::string read_tokenizer(const TensorSource& source) {
@@ -66,19 +78,36 @@ std::string read_tokenizer(const TensorSource& source) {
   return {static_cast<const char*>(bytes.raw()), static_cast<std::size_t>(bytes.bytes())};
 }
 
-Bundle bundle_of(const std::shared_ptr<const TensorSource>& source) {
+// The parts of one bundle while they are found.
+struct FoundParts {
+  FoundPart transformer, vae, text_encoder;
+};
+
+FoundParts find_parts(const std::shared_ptr<const TensorSource>& source, bool averaged) {
+  return {find_part(source, kTransformer, averaged), find_part(source, kVae, averaged),
+          find_part(source, kTextEncoder, false)};
+}
+
+// All but the parts.
+Bundle read_metadata(const TensorSource& source) {
   const auto entry = [&](const char* key) {
-    const auto found = source->metadata().find(key);
-    return found == source->metadata().end() ? std::string() : found->second;
+    const auto found = source.metadata().find(key);
+    return found == source.metadata().end() ? std::string() : found->second;
   };
-  return {.transformer = find_transformer(source),
-          .vae = find_vae(source),
-          .text_encoder = find_text_encoder(source),
+  return {.transformer = {},
+          .vae = {},
+          .text_encoder = {},
           .text_config = {},
-          .tokenizer = read_tokenizer(*source),
+          .tokenizer = read_tokenizer(source),
           .config_json = entry("config"),
           .calibration_json = entry("calibration"),
-          .description = source->path().string()};
+          .description = source.path().string()};
+}
+
+void set_parts(Bundle& bundle, FoundParts parts) {
+  bundle.transformer = std::move(parts.transformer.weights);
+  bundle.vae = std::move(parts.vae.weights);
+  bundle.text_encoder = std::move(parts.text_encoder.weights);
 }
 
 // The config.json of a folder of published files, where it has one.
@@ -88,13 +117,20 @@ std::filesystem::path config_in(const std::filesystem::path& folder) {
   return std::filesystem::exists(path, ignored) ? path : std::filesystem::path();
 }
 
-// A part from a path of its own; `what` is for messages.
-template <typename Find>
-void replace_part(std::optional<WeightMap>& part, const std::filesystem::path& path, const char* what,
-                  const Find& find) {
+// A part from a path of its own.
+void replace_part(FoundPart& part, const std::filesystem::path& path, const Network& network, bool averaged) {
   if (path.empty()) return;
-  part = find(open_tensor_source(path));
-  if (!part) fail("{} holds no {}", path.string(), what);
+  part = find_part(open_tensor_source(path), network, averaged);
+  if (!part.weights) fail("{} holds no {}", path.string(), network.sought);
+}
+
+// The average of a transformer is what is asked for; a VAE's alone will do where no other transformer is named.
+void require_averaged(const FoundParts& parts, const BundlePaths& paths) {
+  if (parts.transformer.averaged || (paths.transformer.empty() && parts.vae.averaged)) return;
+  const FoundPart& part = parts.transformer.weights ? parts.transformer : parts.vae;
+  if (!part.weights) fail_usage("there are no weights to take averages of; name a checkpoint that holds them (ema)");
+  fail_usage("{} has no averaged copy (EMA) in its file, only {}; leave out --ema", part.weights->description(),
+             fmt::join(part.others, ", "));
 }
 
 // The folder of published files, which `path` is or lies in.
@@ -103,16 +139,22 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+std::string read_tokenizer(const std::filesystem::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  refuse_stand_in(*file);
+  return std::string(file->text());
+}
+
 }  // namespace
 
 std::string read_spiece_model(const std::filesystem::path& text_encoder) {
   if (!std::filesystem::exists(text_encoder)) fail("{}: there is no such file or folder", text_encoder.string());
   if (text_encoder.extension() == ".model" && !std::filesystem::is_directory(text_encoder)) {
-    return std::string(MappedFile::open(text_encoder)->text());
+    return read_tokenizer(text_encoder);
   }
   const std::filesystem::path folder = folder_of(text_encoder);
   const std::filesystem::path file = folder / "spiece.model";
-  if (std::filesystem::exists(file)) return std::string(MappedFile::open(file)->text());
+  if (std::filesystem::exists(file)) return read_tokenizer(file);
   const bool other = std::filesystem::exists(folder / "tokenizer.json");
   fail(
       "{}: there is no spiece.model{}; fetch it, it lies beside the weights in huggingface.co/google/flan-t5-xl: hf "
@@ -121,20 +163,28 @@ std::string read_spiece_model(const std::filesystem::path& text_encoder) {
 }
 
 Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> bytes) {
-  return bundle_of(open_safetensors(MappedFile::resident(name, bytes)));
+  const std::shared_ptr<const TensorSource> source = open_safetensors(MappedFile::resident(name, bytes));
+  Bundle bundle = read_metadata(*source);
+  set_parts(bundle, find_parts(source, false));
+  return bundle;
 }
 
 Bundle open_bundle(const BundlePaths& paths) {
   Bundle bundle;
+  FoundParts parts;
   if (!paths.model.empty()) {
-    bundle = bundle_of(open_tensor_source(paths.model));
-    if (bundle.text_encoder && std::filesystem::is_directory(paths.model)) bundle.text_config = config_in(paths.model);
+    const std::shared_ptr<const TensorSource> source = open_tensor_source(paths.model);
+    bundle = read_metadata(*source);
+    parts = find_parts(source, paths.ema);
+    if (parts.text_encoder.weights && std::filesystem::is_directory(paths.model))
+      bundle.text_config = config_in(paths.model);
   }
   if (!paths.transformer.empty()) bundle.calibration_json.clear();  // another transformer's
-  replace_part(bundle.transformer, paths.transformer, "Infinity transformer (word_embed.weight ...)", find_transformer);
-  replace_part(bundle.vae, paths.vae, "VAE (decoder.conv_in ...)", find_vae);
-  replace_part(bundle.text_encoder, paths.text_encoder, "T5 encoder (encoder.final_layer_norm.weight ...)",
-               find_text_encoder);
+  replace_part(parts.transformer, paths.transformer, kTransformer, paths.ema);
+  replace_part(parts.vae, paths.vae, kVae, paths.ema);
+  replace_part(parts.text_encoder, paths.text_encoder, kTextEncoder, false);
+  if (paths.ema) require_averaged(parts, paths);
+  set_parts(bundle, std::move(parts));
   if (!paths.text_encoder.empty()) {
     bundle.tokenizer = read_spiece_model(paths.text_encoder);
     bundle.text_config = config_in(folder_of(paths.text_encoder));

@@ -24,6 +24,9 @@ struct BundlePaths {
   std::filesystem::path transformer = {};   // infinity_2b_reg.pth, infinity_8b_weights/
   std::filesystem::path vae = {};           // infinity_vae_d32reg.pth
   std::filesystem::path text_encoder = {};  // flan-t5-xl/ (config.json, weights, spiece.model)
+  // The exponential moving averages of the transformer, and of the VAE where its file has them, in place of the weights
+  // themselves. Throws UsageError where the transformer's file has none.
+  bool ema = false;
 };
 
 struct Bundle {

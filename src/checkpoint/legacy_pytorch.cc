@@ -14,19 +14,15 @@ void skip_pickle(ByteReader& reader) {
   run_pickle(reader, ignored);
 }
 
-// Bytes of the storage that the tensors say a key has. Throws Error where they disagree, or none knows it.
-std::int64_t storage_bytes(const std::vector<PickledTensor>& tensors, std::string_view key, const std::string& where) {
-  std::int64_t bytes = -1;
-  for (const PickledTensor& tensor : tensors) {
-    if (tensor.storage != key) continue;
-    if (bytes >= 0 && tensor.storage_bytes != bytes) {
-      fail("{}: storage {} has {} and {} bytes; the file is damaged", where, in_quotes(key), bytes,
-           tensor.storage_bytes);
-    }
-    bytes = tensor.storage_bytes;
-  }
-  if (bytes < 0) fail("{}: storage {} belongs to no tensor, so that its size is not known", where, in_quotes(key));
-  return bytes;
+// Bytes of the storage of this key. Throws Error where the pickle did not say.
+std::int64_t storage_bytes(const PickledContents& contents, std::string_view key, const std::string& where) {
+  const auto known = contents.storages.find(key);
+  if (known == contents.storages.end())
+    fail("{}: storage {} belongs to no tensor, so that its size is not known", where, in_quotes(key));
+  if (known->second == kUnknownBytes)
+    fail("{}: storage {} is of a type of which no size is known; load the file in PyTorch and save it again", where,
+         in_quotes(key));
+  return known->second;
 }
 
 }  // namespace
@@ -39,10 +35,10 @@ PytorchParts read_legacy_pytorch(const MappedFile& file) {
   skip_pickle(reader);  // the version of the protocol
   skip_pickle(reader);  // sizes of types on the machine that wrote it
   PytorchParts parts;
-  parts.tensors = read_pickled_tensors(reader);
+  parts.contents = read_pickled_tensors(reader);
   for (const std::string_view key : read_pickled_texts(reader)) {
     reader.take(sizeof(std::int64_t));  // the number of elements, which the tensors know too
-    const std::int64_t bytes = storage_bytes(parts.tensors, key, reader.where());
+    const std::int64_t bytes = storage_bytes(parts.contents, key, reader.where());
     parts.storages.emplace(key, reader.take(static_cast<std::uint64_t>(bytes)));
   }
   return parts;

@@ -143,7 +143,7 @@ std::map<std::string, Tensor> read_npz(const MappedFile& file) {
   const std::string path = file.path().string();
   if (!looks_like_zip(file)) fail("{} is no .npz file: it is no zip archive", path);
   std::map<std::string, Tensor> arrays;
-  for (const ZipEntry& entry : read_zip(file, ZipMethods::stored_or_deflated)) {
+  for (const ZipEntry& entry : read_zip(file)) {
     if (!entry.name.ends_with(kSuffix)) continue;
     const std::string name(entry.name.substr(0, entry.name.size() - kSuffix.size()));
     const std::string where = fmt::format("{}: array {}", path, in_quotes(name));

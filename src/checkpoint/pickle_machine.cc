@@ -1,9 +1,9 @@
 #include "checkpoint/pickle_machine.h"
 
-#include <array>
 #include <unordered_map>
 
-#include "checkpoint/strict_json.h"
+#include "checkpoint/harmful_globals.h"
+#include "checkpoint/pickle_scalars.h"
 #include "checkpoint/torch_objects.h"
 
 namespace scalekv::checkpoint {
@@ -11,24 +11,11 @@ namespace {
 
 using Kind = PickledValue::Kind;
 
-constexpr std::int64_t kMaxOpcodes = 1'000'000;  // the largest published model takes some 50,000
+// The largest published model takes some 50,000, its training state three times as many; the rest is for what people
+// keep beside it, such as the order of their data.
+constexpr std::int64_t kMaxOpcodes = 4'000'000;
 
-struct NamedOpcode {
-  unsigned char code;
-  std::string_view name;
-};
-
-// Opcodes that PyTorch's files do not need; a name makes a better message than a number.
-constexpr std::array kRefused = {
-    NamedOpcode{'i', "INST"},        NamedOpcode{'o', "OBJ"},          NamedOpcode{0x81, "NEWOBJ"},
-    NamedOpcode{0x92, "NEWOBJ_EX"},  NamedOpcode{'P', "PERSID"},       NamedOpcode{0x82, "EXT1"},
-    NamedOpcode{0x83, "EXT2"},       NamedOpcode{0x84, "EXT4"},        NamedOpcode{'2', "DUP"},
-    NamedOpcode{'I', "INT"},         NamedOpcode{'L', "LONG"},         NamedOpcode{'F', "FLOAT"},
-    NamedOpcode{'S', "STRING"},      NamedOpcode{'V', "UNICODE"},      NamedOpcode{'g', "GET"},
-    NamedOpcode{'p', "PUT"},         NamedOpcode{0x8b, "LONG4"},       NamedOpcode{0x8e, "BINBYTES8"},
-    NamedOpcode{0x8f, "EMPTY_SET"},  NamedOpcode{0x90, "ADDITEMS"},    NamedOpcode{0x91, "FROZENSET"},
-    NamedOpcode{0x96, "BYTEARRAY8"}, NamedOpcode{0x97, "NEXT_BUFFER"}, NamedOpcode{0x98, "READONLY_BUFFER"},
-};
+constexpr std::size_t kMaxGlobalName = 1024;  // bytes, so that to name it often takes no time
 
 // Runs the opcodes. Values live in `all`; the stack and the memo hold their numbers.
 class PickleMachine {
@@ -39,23 +26,17 @@ class PickleMachine {
     for (std::int64_t count = 0; count < kMaxOpcodes; ++count) {
       const auto opcode = reader_.number<unsigned char>();
       if (opcode == '.') return pop();
-      if (!structure(opcode) && !scalar(opcode) && !container(opcode) && !object(opcode)) refuse(opcode);
+      if (std::optional<PickledValue> value = read_scalar(opcode, reader_)) {
+        push(std::move(*value));
+      } else if (!structure(opcode) && !container(opcode) && !global(opcode) && !object(opcode)) {
+        fail("{} has 0x{:02x} at byte {}, which is no opcode of a pickle; it is refused, for the file is damaged",
+             where_, opcode, reader_.position() - 1);
+      }
     }
     fail("{} has more than {} opcodes, which no published model has; it is refused", where_, kMaxOpcodes);
   }
 
  private:
-  [[noreturn]] void refuse(unsigned char opcode) const {
-    std::string_view name = "of no known name";
-    for (const NamedOpcode& refused : kRefused) {
-      if (refused.code == opcode) name = refused.name;
-    }
-    fail(
-        "{} has opcode 0x{:02x} ({}) at byte {}, which a file of tensors does not need; it is refused, and nothing "
-        "was executed",
-        where_, opcode, name, reader_.position() - 1);
-  }
-
   ValueId push(PickledValue value) {
     all_.values.push_back(std::move(value));
     stack_.push_back(static_cast<ValueId>(all_.values.size() - 1));
@@ -72,12 +53,20 @@ class PickleMachine {
   }
 
   // The value at the top, which stays.
-  PickledValue& top(Kind kind, std::string_view what) {
+  PickledValue& top() {
     const ValueId id = pop();
     stack_.push_back(id);
-    if (all_.values[id].kind != kind)
-      fail("{} adds to something that is no {}, at byte {}; it is damaged", where_, what, reader_.position());
     return all_.values[id];
+  }
+
+  // The container at the top that items are added to. An object of an unknown class becomes one: a subclass of
+  // Python's own, such as defaultdict.
+  PickledValue& top(Kind kind, std::string_view what) {
+    PickledValue& value = top();
+    if (value.kind == Kind::object) value.kind = kind;
+    if (value.kind != kind)
+      fail("{} adds to something that is no {}, at byte {}; it is damaged", where_, what, reader_.position());
+    return value;
   }
 
   // Everything above the last mark.
@@ -106,7 +95,7 @@ class PickleMachine {
     switch (opcode) {
       case 0x80: {  // PROTO
         const auto version = reader_.number<unsigned char>();
-        if (version < 2 || version > 5) fail("{} is of pickle protocol {}, expected 2 to 5", where_, version);
+        if (version > 5) fail("{} is of pickle protocol {}, expected at most 5", where_, version);
         return true;
       }
       case 0x95:
@@ -115,18 +104,36 @@ class PickleMachine {
       case '(':
         marks_.push_back(stack_.size());
         return true;  // MARK
+      case 0x98:
+        top();
+        return true;  // READONLY_BUFFER
+      case '2': {
+        const ValueId id = pop();
+        stack_.insert(stack_.end(), {id, id});
+        return true;  // DUP
+      }
       case '0':
         pop();
         return true;  // POP
       case '1':
         pop_to_mark();
         return true;  // POP_MARK
+      default:
+        return memo(opcode);
+    }
+  }
+
+  bool memo(unsigned char opcode) {
+    switch (opcode) {
       case 'q':
         put(reader_.number<std::uint8_t>());
         return true;  // BINPUT
       case 'r':
         put(reader_.number<std::uint32_t>());
         return true;  // LONG_BINPUT
+      case 'p':
+        put(slot());
+        return true;  // PUT
       case 0x94:
         put(static_cast<std::uint32_t>(memo_.size()));
         return true;  // MEMOIZE
@@ -136,77 +143,24 @@ class PickleMachine {
       case 'j':
         get(reader_.number<std::uint32_t>());
         return true;  // LONG_BINGET
+      case 'g':
+        get(slot());
+        return true;  // GET
       default:
         return false;
     }
   }
 
-  bool scalar(unsigned char opcode) {
-    switch (opcode) {
-      case 'N':
-        push({});
-        return true;  // NONE
-      case 0x88:
-        push({.kind = Kind::integer, .number = 1});
-        return true;  // NEWTRUE
-      case 0x89:
-        push({.kind = Kind::integer, .number = 0});
-        return true;  // NEWFALSE
-      case 'J':
-        integer(reader_.number<std::int32_t>());
-        return true;  // BININT
-      case 'K':
-        integer(reader_.number<std::uint8_t>());
-        return true;  // BININT1
-      case 'M':
-        integer(reader_.number<std::uint16_t>());
-        return true;  // BININT2
-      case 0x8a:
-        long_integer(reader_.take(reader_.number<std::uint8_t>()));
-        return true;  // LONG1
-      case 'G':
-        reader_.take(8);
-        push({});
-        return true;  // BINFLOAT
-      case 'X':
-        text(reader_.take(reader_.number<std::uint32_t>()));
-        return true;  // BINUNICODE
-      case 0x8c:
-        text(reader_.take(reader_.number<std::uint8_t>()));
-        return true;  // SHORT_BINUNICODE
-      case 0x8d:
-        text(reader_.take(reader_.number<std::uint64_t>()));
-        return true;  // BINUNICODE8
-      case 'U':
-        text(reader_.take(reader_.number<std::uint8_t>()));
-        return true;  // SHORT_BINSTRING
-      case 'T':
-        text(reader_.take(reader_.number<std::uint32_t>()));
-        return true;  // BINSTRING
-      case 'B':
-        reader_.take(reader_.number<std::uint32_t>());
-        push({});
-        return true;  // BINBYTES
-      case 'C':
-        reader_.take(reader_.number<std::uint8_t>());
-        push({});
-        return true;  // SHORT_BINBYTES
-      default:
-        return false;
-    }
+  // The number of a memo's slot as the first protocol writes it.
+  std::uint32_t slot() {
+    const std::optional<PickledValue> number = read_scalar('I', reader_);
+    if (number->kind != Kind::integer || number->number < 0 || number->number > std::int64_t{0xffffffff})
+      fail("{} keeps a value under something that is no number; it is damaged", where_);
+    return static_cast<std::uint32_t>(number->number);
   }
 
   bool container(unsigned char opcode) {
     switch (opcode) {
-      case ']':
-        push({.kind = Kind::list});
-        return true;  // EMPTY_LIST
-      case '}':
-        push({.kind = Kind::dict});
-        return true;  // EMPTY_DICT
-      case ')':
-        push({.kind = Kind::tuple});
-        return true;  // EMPTY_TUPLE
       case 'l':
         push({.kind = Kind::list, .items = pop_to_mark()});
         return true;  // LIST
@@ -237,6 +191,44 @@ class PickleMachine {
       case 'u':
         set_items(pop_to_mark());
         return true;  // SETITEMS
+      case 0x90:
+        pop_to_mark();
+        if (top().kind != Kind::object) fail("{} adds to something that is no set; it is damaged", where_);
+        return true;  // ADDITEMS
+      case 0x91:
+        pop_to_mark();
+        push({.kind = Kind::object, .text = "builtins", .member = "frozenset"});
+        return true;  // FROZENSET
+      default:
+        return false;
+    }
+  }
+
+  bool global(unsigned char opcode) {
+    switch (opcode) {
+      case 'c': {
+        const std::string_view module = reader_.line();
+        name_global(module, reader_.line());
+        return true;  // GLOBAL
+      }
+      case 0x93: {
+        const ValueId name = pop();
+        const ValueId module = pop();
+        if (all_.values[module].kind != Kind::text || all_.values[name].kind != Kind::text) {
+          fail("{} names a global by something that is no text; it is damaged", where_);
+        }
+        name_global(all_.values[module].text, all_.values[name].text);
+        return true;  // STACK_GLOBAL
+      }
+      case 0x82:
+        extension(sizeof(std::uint8_t));
+        return true;  // EXT1
+      case 0x83:
+        extension(sizeof(std::uint16_t));
+        return true;  // EXT2
+      case 0x84:
+        extension(sizeof(std::uint32_t));
+        return true;  // EXT4
       default:
         return false;
     }
@@ -244,25 +236,34 @@ class PickleMachine {
 
   bool object(unsigned char opcode) {
     switch (opcode) {
-      case 'c': {  // GLOBAL
-        const std::string_view module = reader_.line();
-        global(module, reader_.line());
-        return true;
-      }
-      case 0x93: {  // STACK_GLOBAL
-        const ValueId name = pop();
-        const ValueId module = pop();
-        if (all_.values[module].kind != Kind::text || all_.values[name].kind != Kind::text) {
-          fail("{} names a global by something that is no text; it is damaged", where_);
-        }
-        global(all_.values[module].text, all_.values[name].text);
-        return true;
-      }
-      case 'R': {  // REDUCE
+      case 'R': {
         const ValueId arguments = pop();
-        const ValueId function = pop();
-        push(call_torch(all_, function, arguments, where_));
-        return true;
+        push(call_global(all_, pop(), arguments, where_));
+        return true;  // REDUCE
+      }
+      case 0x81:
+        pop();
+        instance(pop());
+        return true;  // NEWOBJ
+      case 0x92:
+        pop();
+        pop();
+        instance(pop());
+        return true;  // NEWOBJ_EX
+      case 'o': {
+        const std::vector<ValueId> items = pop_to_mark();
+        if (items.empty())
+          fail("{} makes an object of no class, at byte {}; it is damaged", where_, reader_.position());
+        instance(items.front());
+        return true;  // OBJ
+      }
+      case 'i': {
+        const std::string_view module = reader_.line();
+        name_global(module, reader_.line());
+        const ValueId type = pop();
+        pop_to_mark();
+        instance(type);
+        return true;  // INST
       }
       case 'b':
         build();
@@ -270,30 +271,31 @@ class PickleMachine {
       case 'Q':
         push(make_storage(all_, pop(), where_));
         return true;  // BINPERSID
+      case 'P':
+        reader_.line();
+        push({.kind = Kind::object, .text = "persistent id"});
+        return true;  // PERSID
       default:
         return false;
     }
   }
 
-  void integer(std::int64_t value) { push({.kind = Kind::integer, .number = value}); }
-
-  // Little-endian two's complement; more than 64 bits matter to nothing that is read here.
-  void long_integer(std::string_view bytes) {
-    if (bytes.size() > sizeof(std::int64_t)) {
-      push({});
-      return;
+  void name_global(std::string_view module, std::string_view name) {
+    if (module.size() + name.size() > kMaxGlobalName) {
+      fail("{} names a global by {} bytes, expected at most {}; it is refused", where_, module.size() + name.size(),
+           kMaxGlobalName);
     }
-    std::uint64_t value =
-        !bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80U) != 0 ? ~std::uint64_t{0} : 0;
-    std::memcpy(&value, bytes.data(), bytes.size());
-    integer(static_cast<std::int64_t>(value));
-  }
-
-  void text(std::string_view value) { push({.kind = Kind::text, .text = value}); }
-
-  void global(std::string_view module, std::string_view name) {
+    refuse_harmful_global(module, name, where_);
     push({.kind = Kind::global, .text = module, .member = name});
   }
+
+  // A global by its number in a registry that only the writer had.
+  void extension(std::size_t bytes) {
+    reader_.take(bytes);
+    push({.kind = Kind::global, .text = "copyreg", .member = "extension"});
+  }
+
+  void instance(ValueId type) { push(make_object(all_, type, where_)); }
 
   void tuple(std::size_t size) {
     std::vector<ValueId> items(size);
@@ -325,15 +327,14 @@ class PickleMachine {
     dict.insert(dict.end(), items.begin(), items.end());
   }
 
-  // Attributes of an object: those of dictionaries and tensors (_metadata, hooks) do not matter here.
+  // Attributes of an object: they do not matter here.
   void build() {
     pop();
-    const ValueId id = pop();
-    stack_.push_back(id);
-    const PickledValue& object = all_.values[id];
+    const PickledValue& object = top();
     if (object.kind == Kind::global) fail("{} sets attributes of {}; it is refused", where_, global_name(object));
-    if (object.kind != Kind::dict && object.kind != Kind::tensor) {
-      fail("{} sets attributes of something that is neither a dictionary nor a tensor; it is refused", where_);
+    const bool plain = object.text.empty() || object.kind == Kind::text;  // a list, say, but no subclass of it
+    if (plain && object.kind != Kind::dict && object.kind != Kind::tensor && object.kind != Kind::unreadable) {
+      fail("{} sets attributes of something that has none; it is refused, for the file is damaged", where_);
     }
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/legacy_pytorch.h"
 #include "checkpoint/mapped_tensors.h"
 #include "checkpoint/strict_json.h"
@@ -42,10 +43,11 @@ class Archive {
 
   PytorchParts parts() const {
     const ZipEntry& pickle = find_pickle();
+    check_stored();
     const std::string_view folder = pickle.name.substr(0, pickle.name.size() - kPickle.size());  // "archive/"
     check_byte_order(folder);
     PytorchParts parts;
-    parts.tensors = read_pickled_tensors(pickle.bytes, fmt::format("{}: its {}", path_, kPickle));
+    parts.contents = read_pickled_tensors(pickle.bytes, fmt::format("{}: its {}", path_, kPickle));
     const std::string data = std::string(folder) + "data/";
     for (const ZipEntry& entry : entries_) {
       if (entry.name.starts_with(data)) parts.storages.emplace(entry.name.substr(data.size()), entry.bytes);
@@ -57,7 +59,7 @@ class Archive {
   const ZipEntry& find_pickle() const {
     const ZipEntry* pickle = nullptr;
     for (const ZipEntry& entry : entries_) {
-      if (entry.name.ends_with("constants.pkl")) {
+      if (is_torch_script(entry.name)) {
         fail("{} is a TorchScript program, not a file of weights; save its state_dict() with torch.save", path_);
       }
       if (entry.name != kPickle && !entry.name.ends_with("/data.pkl")) continue;
@@ -65,8 +67,23 @@ class Archive {
         fail("{} holds two pickles, {} and {}; it is refused", path_, in_quotes(pickle->name), in_quotes(entry.name));
       pickle = &entry;
     }
-    if (pickle == nullptr) fail("{} is a zip archive but no PyTorch file: it has no {}", path_, kPickle);
+    if (pickle == nullptr) refuse_foreign_zip(path_, entries_);
     return *pickle;
+  }
+
+  // Programs have their code beside the pickle, by their version in one of these.
+  static bool is_torch_script(std::string_view name) {
+    return name.ends_with("constants.pkl") || name.ends_with("/attributes.pkl") ||
+           name.find("/code/__torch__") != std::string_view::npos;
+  }
+
+  // So that tensors can be used where they lie. Only now: programs and archives of other things are compressed.
+  void check_stored() const {
+    for (const ZipEntry& entry : entries_) {
+      if (!entry.deflated) continue;
+      fail("{}: zip entry {} is compressed, which PyTorch never does; save the model again with torch.save", path_,
+           in_quotes(entry.name));
+    }
   }
 
   void check_byte_order(std::string_view folder) const {
@@ -86,8 +103,10 @@ class PytorchFile final : public TensorSource {
  public:
   PytorchFile(std::shared_ptr<const MappedFile> file, PytorchParts parts)
       : file_(std::move(file)), parts_(std::move(parts)) {
-    std::vector<PickledTensor>& pickled = parts_.tensors;
-    if (pickled.empty()) fail("{} holds no tensors; it is no model", path().string());
+    std::vector<PickledTensor>& pickled = parts_.contents.tensors;
+    if (pickled.empty() && passed_over().empty()) fail("{} holds no tensors; it is no model", path().string());
+    if (pickled.empty()) refuse_without_tensors(path().string(), passed_over());
+    sort_passed_over(parts_.contents.passed_over);
     std::sort(pickled.begin(), pickled.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     for (const PickledTensor& tensor : pickled) {
       check_storage(tensor);
@@ -102,12 +121,13 @@ class PytorchFile final : public TensorSource {
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::vector<PassedOver>& passed_over() const override { return parts_.contents.passed_over; }
   const std::filesystem::path& path() const override { return file_->path(); }
 
   Tensor load(const TensorInfo& info) const override {
     const std::int64_t index = find_sorted(tensors_, info.name);
     if (index < 0) fail("{} has no tensor {}", path().string(), in_quotes(info.name));
-    const PickledTensor& tensor = parts_.tensors[static_cast<std::size_t>(index)];
+    const PickledTensor& tensor = parts_.contents.tensors[static_cast<std::size_t>(index)];
     const auto offset = tensor.offset * static_cast<std::int64_t>(dtype_size(tensor.dtype));
     const auto* storage = reinterpret_cast<const std::byte*>(find_storage(tensor).data());
     if (tensor.shape.elements() == 0) return borrow_or_copy(tensor.dtype, tensor.shape, storage, file_);
@@ -140,7 +160,7 @@ class PytorchFile final : public TensorSource {
 
   std::shared_ptr<const MappedFile> file_;
   PytorchParts parts_;
-  std::vector<TensorInfo> tensors_;  // in the order of parts_.tensors
+  std::vector<TensorInfo> tensors_;  // in the order of parts_.contents.tensors
   std::map<std::string, std::string> metadata_;
 };
 

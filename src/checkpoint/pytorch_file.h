@@ -13,9 +13,9 @@
 
 namespace scalekv::checkpoint {
 
-// What a file holds: tensors, and the storages they are windows on, by key.
+// What a file holds: its pickle, and the storages that its tensors are windows on, by key.
 struct PytorchParts {
-  std::vector<PickledTensor> tensors;
+  PickledContents contents;
   std::map<std::string, std::string_view, std::less<>> storages;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "checkpoint/mapped_tensors.h"
 #include "checkpoint/strict_json.h"
@@ -36,25 +37,20 @@ const json& member(const json& entry, const char* key, const std::string& where)
   return *found;
 }
 
-Shape read_shape(const json& value, const std::string& where) {
+std::vector<std::int64_t> read_sizes(const json& value, const std::string& where) {
   if (!value.is_array()) fail("{}: its shape is not a list; {}", where, kAgain);
-  if (value.size() > kMaxRank) {
-    fail("{} has {} dimensions, expected at most {}; it is no tensor of a model this program knows", where,
-         value.size(), kMaxRank);
-  }
   std::vector<std::int64_t> sizes;
   for (const json& size : value) sizes.push_back(whole_number(size, where, "a dimension"));
-  return Shape(sizes);
+  return sizes;
 }
 
-DType read_dtype(const json& value, const std::string& where) {
+// None for a type that this program does not compute with.
+std::optional<DType> read_dtype(const json& value, const std::string& where) {
   if (!value.is_string()) fail("{}: its element type is not a name; {}", where, kAgain);
   try {
     return parse_dtype(value.get<std::string>());
   } catch (const Error&) {
-    fail(
-        "{} has the unknown element type {}, expected one of F32, F16, BF16, F64, an integer or BOOL; convert it first",
-        where, in_quotes(value.get<std::string>()));
+    return {};
   }
 }
 
@@ -87,10 +83,13 @@ class SafetensorsFile final : public TensorSource {
     }
     check_ranges();
     sort_by_name(tensors_);
+    sort_passed_over(passed_over_);
+    if (tensors_.empty() && !passed_over_.empty()) refuse_without_tensors(where, passed_over_);
   }
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::vector<PassedOver>& passed_over() const override { return passed_over_; }
   const std::filesystem::path& path() const override { return file_->path(); }
 
   Tensor load(const TensorInfo& info) const override {
@@ -115,12 +114,8 @@ class SafetensorsFile final : public TensorSource {
     const std::string where = fmt::format("{}: tensor {}", path().string(), in_quotes(name));
     if (!is_sane_name(name)) fail("{} has an unusable name; {}", where, kAgain);
     if (!entry.is_object()) fail("{} is not described by a JSON object; {}", where, kAgain);
-    TensorInfo info;
-    info.name = name;
-    info.file = path();
-    info.dtype = read_dtype(member(entry, "dtype", where), where);
-    info.shape = read_shape(member(entry, "shape", where), where);
-    info.bytes = checked_bytes(info.dtype, info.shape, where);
+    const std::optional<DType> dtype = read_dtype(member(entry, "dtype", where), where);
+    const std::vector<std::int64_t> sizes = read_sizes(member(entry, "shape", where), where);
     const json& range = member(entry, "data_offsets", where);
     if (!range.is_array() || range.size() != 2) fail("{}: its data_offsets are not two numbers; {}", where, kAgain);
     const std::int64_t begin = whole_number(range[0], where, "its first offset");
@@ -130,6 +125,14 @@ class SafetensorsFile final : public TensorSource {
       fail("{}: its data ends at byte {}, but the file holds only {} bytes of data; {}", where, end, data_size_,
            kAgain);
     }
+    ranges_.push_back({begin, end - begin, name});
+    if (!dtype || sizes.size() > kMaxRank) {
+      pass_over(name, dtype ? fmt::format("a tensor of {} dimensions", sizes.size())
+                            : fmt::format("a tensor of type {}", in_quotes(entry["dtype"].get<std::string>())));
+      return;
+    }
+    TensorInfo info{.name = name, .dtype = *dtype, .shape = Shape(sizes), .file = path()};
+    info.bytes = checked_bytes(info.dtype, info.shape, where);
     if (end - begin != info.bytes) {
       fail("{}: shape {} of {} takes {} bytes, but {} are given to it; {}", where, info.shape.to_string(),
            dtype_name(info.dtype), info.bytes, end - begin, kAgain);
@@ -138,31 +141,42 @@ class SafetensorsFile final : public TensorSource {
     tensors_.push_back(std::move(info));
   }
 
-  void check_ranges() const {
-    std::vector<const TensorInfo*> order;
-    for (const TensorInfo& info : tensors_) order.push_back(&info);
-    const auto begin = [this](const TensorInfo* info) { return offsets_.find(info->name)->second; };
-    std::sort(order.begin(), order.end(), [&](const TensorInfo* a, const TensorInfo* b) {
-      return std::pair(begin(a), a->bytes) < std::pair(begin(b), b->bytes);
-    });
+  void pass_over(const std::string& name, std::string what) {
+    passed_over_.push_back({.name = name,
+                            .what = std::move(what),
+                            .advice = "save it with at most 6 dimensions, in float32, float16 or bfloat16"});
+  }
+
+  void check_ranges() {
+    std::sort(ranges_.begin(), ranges_.end(),
+              [](const Range& a, const Range& b) { return std::pair(a.begin, a.bytes) < std::pair(b.begin, b.bytes); });
     std::int64_t end = 0;
-    for (const TensorInfo* info : order) {
-      if (begin(info) != end) {
+    for (const Range& range : ranges_) {
+      if (range.begin != end) {
         fail("{}: tensor {} begins at byte {}, {} the tensor before it, which ends at {}; {}", path().string(),
-             in_quotes(info->name), begin(info), begin(info) < end ? "overlapping" : "leaving a gap after", end,
+             in_quotes(range.name), range.begin, range.begin < end ? "overlapping" : "leaving a gap after", end,
              kAgain);
       }
-      end += info->bytes;
+      end += range.bytes;
     }
     if (end != data_size_) {
       fail("{} holds {} bytes of data, but its tensors take {}; {}", path().string(), data_size_, end, kAgain);
     }
   }
 
+  // What a tensor takes of the data section, read or not.
+  struct Range {
+    std::int64_t begin;
+    std::int64_t bytes;
+    std::string name;
+  };
+
   std::shared_ptr<const MappedFile> file_;
   std::size_t data_ = 0;  // where the data section begins
   std::int64_t data_size_ = 0;
+  std::vector<Range> ranges_;
   std::vector<TensorInfo> tensors_;
+  std::vector<PassedOver> passed_over_;
   std::map<std::string, std::int64_t, std::less<>> offsets_;  // of each tensor in the data section
   std::map<std::string, std::string> metadata_;
 };

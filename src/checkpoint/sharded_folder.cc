@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/mapped_file.h"
 #include "checkpoint/mapped_tensors.h"
 #include "checkpoint/strict_json.h"
@@ -17,6 +18,7 @@ class ShardedSource final : public TensorSource {
   explicit ShardedSource(std::filesystem::path index) : path_(std::move(index)) {
     const std::shared_ptr<const MappedFile> file = MappedFile::open(path_);
     const std::string where = path_.string();
+    refuse_stand_in(*file);
     if (file->bytes().size() > kMaxIndex)
       fail("{} takes {} bytes, expected at most {}", where, file->bytes().size(), kMaxIndex);
     const nlohmann::json json = parse_strict_json(file->text(), where);
@@ -26,10 +28,12 @@ class ShardedSource final : public TensorSource {
     }
     for (const auto& [name, shard] : map->items()) add_tensor(name, shard);
     sort_by_name(tensors_);
+    sort_passed_over(passed_over_);
   }
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const std::vector<PassedOver>& passed_over() const override { return passed_over_; }
   const std::filesystem::path& path() const override { return path_; }
 
   Tensor load(const TensorInfo& info) const override {
@@ -47,12 +51,20 @@ class ShardedSource final : public TensorSource {
     if (!shard.is_string()) fail("{}: the file of tensor {} is not a name", path_.string(), in_quotes(name));
     const auto& source = open_shard(shard.get<std::string>(), name);
     const TensorInfo* info = source->find(name);
+    if (info == nullptr && pass_over(*source, name)) return;
     if (info == nullptr) {
       fail("{}: tensor {} is not in {}, where the index says; download the files again", path_.string(),
            in_quotes(name), source->path().string());
     }
     tensors_.push_back(*info);
     homes_.emplace(name, source);
+  }
+
+  // Whether a shard holds something under this name that is no tensor, which is then noted.
+  bool pass_over(const TensorSource& shard, const std::string& name) {
+    const PassedOver* found = find_passed_over(shard.passed_over(), name);
+    if (found != nullptr) passed_over_.push_back(*found);
+    return found != nullptr;
   }
 
   const std::shared_ptr<const TensorSource>& open_shard(const std::string& file, const std::string& tensor) {
@@ -75,6 +87,7 @@ class ShardedSource final : public TensorSource {
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<const TensorSource>> shards_;  // by file name
   std::vector<TensorInfo> tensors_;
+  std::vector<PassedOver> passed_over_;
   std::map<std::string, std::shared_ptr<const TensorSource>, std::less<>> homes_;  // by tensor
   std::map<std::string, std::string> metadata_;
 };
@@ -93,6 +106,13 @@ std::shared_ptr<const TensorSource> open_model_folder(const std::filesystem::pat
     std::error_code error;
     if (!std::filesystem::exists(path, error)) continue;
     return candidate.ends_with(".json") ? open_index(path) : open_tensor_file(path);
+  }
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, unreadable)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("-of-") == std::string::npos) continue;
+    fail("{} holds {} and the like, but not the index of them; download the file that ends in .index.json, too",
+         folder.string(), in_quotes(name));
   }
   fail("{} holds no model: expected model.safetensors, pytorch_model.bin, or one of them with .index.json",
        folder.string());

@@ -1,5 +1,6 @@
 #include "checkpoint/tensor_source.h"
 
+#include "checkpoint/foreign_file.h"
 #include "checkpoint/legacy_pytorch.h"
 #include "checkpoint/mapped_file.h"
 #include "checkpoint/mapped_tensors.h"
@@ -16,15 +17,16 @@ const TensorInfo* TensorSource::find(std::string_view name) const {
   return index < 0 ? nullptr : &tensors()[static_cast<std::size_t>(index)];
 }
 
+const std::vector<PassedOver>& TensorSource::passed_over() const {
+  static const std::vector<PassedOver> none;
+  return none;
+}
+
 std::shared_ptr<const TensorSource> open_tensor_file(const std::filesystem::path& path) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   if (looks_like_zip(*file) || looks_like_legacy_pytorch(*file)) return open_pytorch(std::move(file));
   if (looks_like_safetensors(*file)) return open_safetensors(std::move(file));
-  if (file->text().starts_with("version https://git-lfs")) {
-    fail("{} is only the address of a file that git-lfs stores elsewhere; run 'git lfs pull', or download the file",
-         path.string());
-  }
-  fail("{} is neither a .safetensors file nor a PyTorch file (.pth, .pt, .bin), or it is damaged", path.string());
+  refuse_foreign(*file);
 }
 
 std::shared_ptr<const TensorSource> open_tensor_source(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/passed_over.h"
 #include "core/tensor.h"
 
 namespace scalekv::checkpoint {
@@ -31,6 +32,8 @@ class TensorSource {
   virtual Tensor load(const TensorInfo& info) const = 0;
   // The file's own string metadata (empty where the format has none).
   virtual const std::map<std::string, std::string>& metadata() const = 0;
+  // What else it holds under a name: things that are no tensors, and tensors that this program does not read.
+  virtual const std::vector<PassedOver>& passed_over() const;
   // For messages: the path that was opened.
   virtual const std::filesystem::path& path() const = 0;
 

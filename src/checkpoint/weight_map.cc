@@ -15,34 +15,48 @@ WeightMap::WeightMap(std::shared_ptr<const TensorSource> source, std::string pre
                      const std::function<std::string(std::string_view)>& rename)
     : source_(std::move(source)), prefix_(std::move(prefix)), component_(std::move(component)) {
   for (const TensorInfo& info : source_->tensors()) {
-    if (!info.name.starts_with(prefix_)) continue;
-    const std::string name = rename(std::string_view(info.name).substr(prefix_.size()));
-    const auto [entry, inserted] = infos_.emplace(name, &info);
-    if (!inserted) {
-      fail("{}: tensors {} and {} are two forms of the same name; keep one of them", description(),
-           in_quotes(entry->second->name), in_quotes(info.name));
-    }
+    const std::string name = rename(info.name);
+    if (name.starts_with(prefix_)) add(name.substr(prefix_.size()), info);
+  }
+  for (const PassedOver& thing : source_->passed_over()) {
+    const std::string name = rename(thing.name);
+    if (name.starts_with(prefix_)) unreadable_.emplace(name.substr(prefix_.size()), &thing);
+  }
+}
+
+void WeightMap::add(const std::string& name, const TensorInfo& info) {
+  const auto [entry, inserted] = infos_.emplace(name, &info);
+  if (!inserted) {
+    fail("{}: tensors {} and {} are two forms of the same name; keep one of them", description(),
+         in_quotes(entry->second->name), in_quotes(info.name));
   }
 }
 
 const TensorInfo& WeightMap::require(std::string_view name) const {
   const auto found = infos_.find(name);
-  if (found == infos_.end()) {
-    fail("{} has no tensor \"{}{}\"; it is cut short, or belongs to another architecture", description(), prefix_,
-         name);
+  if (found != infos_.end()) return *found->second;
+  const auto unreadable = unreadable_.find(name);
+  if (unreadable != unreadable_.end()) {
+    const PassedOver& thing = *unreadable->second;
+    fail("{}: {} is {}, which is not read as a weight; {}", description(), in_quotes(thing.name), thing.what,
+         advice_for(thing));
   }
-  return *found->second;
+  fail("{} has no tensor \"{}{}\"; it is cut short, or belongs to another architecture", description(), prefix_, name);
 }
 
-bool WeightMap::has(std::string_view name) const { return infos_.contains(name); }
+bool WeightMap::has(std::string_view name) const { return infos_.contains(name) || unreadable_.contains(name); }
 
 const Shape& WeightMap::shape(std::string_view name) const { return require(name).shape; }
 
 std::vector<std::string> WeightMap::names(std::string_view start) const {
   std::vector<std::string> found;
-  for (auto entry = infos_.lower_bound(start); entry != infos_.end() && entry->first.starts_with(start); ++entry) {
-    found.push_back(entry->first);
-  }
+  const auto collect = [&](const auto& map) {
+    for (auto entry = map.lower_bound(start); entry != map.end() && entry->first.starts_with(start); ++entry) {
+      found.push_back(entry->first);
+    }
+  };
+  collect(infos_);
+  collect(unreadable_);
   return found;
 }
 

@@ -18,15 +18,17 @@ class WeightMap {
  public:
   // The tensors of `source` whose names start with `prefix`, which is cut off. `component` is for messages: "VAE".
   WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component);
-  // The same where files hold other forms of the names: `rename` turns what is left of a name into the published one.
+  // The same where files hold other forms of the names: `rename` turns a whole name into the published one, before the
+  // prefix is looked for.
   // Throws Error where two tensors get the same name.
   WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component,
             const std::function<std::string(std::string_view)>& rename);
 
+  // Whether there is something of that name; a tensor that cannot be read fails when its shape is asked for.
   bool has(std::string_view name) const;
   // Shape of a tensor. Throws Error where it is missing.
   const Shape& shape(std::string_view name) const;
-  // Names (without prefix) that start with `start`.
+  // Names (without prefix) that start with `start`, of tensors that cannot be read, too.
   std::vector<std::string> names(std::string_view start = "") const;
   bool empty() const { return infos_.empty(); }
 
@@ -54,6 +56,7 @@ class WeightMap {
   std::string description() const;
 
  private:
+  void add(const std::string& name, const TensorInfo& info);
   const TensorInfo& require(std::string_view name) const;
   const TensorInfo& require_shape(std::string_view name, const Shape& expected) const;
 
@@ -61,6 +64,7 @@ class WeightMap {
   std::string prefix_;
   std::string component_;
   std::map<std::string, const TensorInfo*, std::less<>> infos_;
+  std::map<std::string, const PassedOver*, std::less<>> unreadable_;  // no tensors, or of a kind that is not read
   std::set<std::string, std::less<>> used_;
 };
 

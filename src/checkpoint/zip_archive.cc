@@ -42,8 +42,7 @@ struct Located {
 
 class ZipReader {
  public:
-  ZipReader(const MappedFile& file, ZipMethods methods)
-      : text_(file.text()), where_(file.path().string()), methods_(methods) {}
+  explicit ZipReader(const MappedFile& file) : text_(file.text()), where_(file.path().string()) {}
 
   std::vector<ZipEntry> entries() {
     directory_ = find_directory();
@@ -144,10 +143,10 @@ class ZipReader {
     read_zip64(reader.take(extra_size), {&size, &stored, &offset}, where);
     reader.take(comment_size);
     if ((flags & kEncrypted) != 0) fail("{} is encrypted; unpack it first", where);
-    const bool deflated = method == kDeflated && methods_ == ZipMethods::stored_or_deflated;
+    const bool deflated = method == kDeflated;
     if (method != 0 && !deflated) {
-      fail("{} is compressed (method {}), which PyTorch never does; save the model again with torch.save", where,
-           method);
+      fail("{} is compressed (method {}), which is not read here; unpack it, or save the model again with torch.save",
+           where, method);
     }
     if (stored != size && !deflated) fail("{} is stored in {} bytes but is {} long; {}", where, stored, size, kDamaged);
     return read_local({name, {}, deflated, size}, method, stored, offset, where);
@@ -208,7 +207,6 @@ class ZipReader {
 
   std::string_view text_;
   std::string where_;
-  ZipMethods methods_;
   Directory directory_{};
 };
 
@@ -216,8 +214,6 @@ class ZipReader {
 
 bool looks_like_zip(const MappedFile& file) { return file.text().starts_with(kLocalHeader); }
 
-std::vector<ZipEntry> read_zip(const MappedFile& file, ZipMethods methods) {
-  return ZipReader(file, methods).entries();
-}
+std::vector<ZipEntry> read_zip(const MappedFile& file) { return ZipReader(file).entries(); }
 
 }  // namespace scalekv::checkpoint

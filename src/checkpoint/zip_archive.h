@@ -1,4 +1,5 @@
-// Zip archives as PyTorch writes them (entries stored, so that they can be used where they lie) and as NumPy does.
+// Zip archives as PyTorch writes them (entries stored, so that they can be used where they lie) and as others do
+// (deflated).
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,12 @@ struct ZipEntry {
   std::uint64_t size = 0;  // of the data, decompressed
 };
 
-enum class ZipMethods : std::uint8_t { stored, stored_or_deflated };
-
 // Whether a file begins as a zip archive does.
 bool looks_like_zip(const MappedFile& file);
 
 // The entries, sorted by name; they look at the file's bytes. Checks the central directory against the local headers:
 // names, methods and sizes must agree, ranges must lie in the file without overlap, names must be unique.
 // Throws Error naming the file and the entry.
-std::vector<ZipEntry> read_zip(const MappedFile& file, ZipMethods methods = ZipMethods::stored);
+std::vector<ZipEntry> read_zip(const MappedFile& file);
 
 }  // namespace scalekv::checkpoint

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "pipeline/check_shapes.h"
 #include "pipeline/model.h"
 #include "pipeline/model_config.h"
 
@@ -49,6 +50,7 @@ void convert(const ConvertOptions& options) {
   checkpoint::ConversionOptions conversion{.weights = parse_weight_type(options.weights),
                                            .encoder = !options.no_encoder};
   const auto plan = checkpoint::plan_conversion(bundle, conversion);
+  pipeline::check_readable(bundle);
   const nlohmann::json config = pipeline::make_config(bundle, options.choices, options.out.stem().string());
   conversion.config_json = config.dump();
   conversion.calibration_json = calibration_of(options.sources, bundle, config["name"]);
@@ -71,6 +73,8 @@ void add_convert_command(CLI::App& app) {
   command->add_option("--text-encoder", options->sources.text_encoder, "folder of flan-t5-xl, with spiece.model");
   command->add_option("--model", options->sources.model,
                       "model file to start from; the options above replace its parts");
+  command->add_flag("--ema", options->sources.ema,
+                    "the averaged weights (EMA) of a training checkpoint, in place of those that the last step left");
   command->add_option("-o,--out", options->out, "model file to write (.safetensors)")->required();
   command->add_option("--weights,--dtype", options->weights, "type of the matrices")
       ->check(CLI::IsMember({"bf16", "f32", "int8"}))

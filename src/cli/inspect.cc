@@ -1,6 +1,7 @@
 // scalekv inspect: what a model file holds.
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 
 #include "checkpoint/file_hash.h"
 #include "checkpoint/finite.h"
+#include "checkpoint/strict_json.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "pipeline/check_shapes.h"
@@ -18,6 +20,7 @@ namespace {
 
 struct InspectOptions {
   std::filesystem::path file;
+  bool ema = false;
   bool check = false;
   bool json = false;
 };
@@ -45,6 +48,10 @@ nlohmann::json report_of(const InspectOptions& options, const checkpoint::Tensor
         {{"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.shape.sizes()}, {"bytes", info.bytes}});
   }
   report["bytes"] = totals;
+  report["passed_over"] = nlohmann::json::array();
+  for (const checkpoint::PassedOver& thing : source.passed_over()) {
+    report["passed_over"].push_back({{"name", thing.name}, {"what", thing.what}});
+  }
   return report;
 }
 
@@ -60,6 +67,14 @@ nlohmann::json check(const checkpoint::TensorSource& source, checkpoint::Bundle&
   return found;
 }
 
+void print_passed_over(const std::vector<checkpoint::PassedOver>& things) {
+  constexpr std::size_t kShown = 20;
+  for (std::size_t i = 0; i < std::min(kShown, things.size()); ++i) {
+    fmt::print("passed over: {} is {}\n", checkpoint::in_quotes(things[i].name), things[i].what);
+  }
+  if (things.size() > kShown) fmt::print("passed over: {} more, which --json lists\n", things.size() - kShown);
+}
+
 void print_check(const nlohmann::json& found) {
   for (const auto& [file, hash] : found["sha256"].items()) fmt::print("sha256 {}: {}\n", file, hash.get<std::string>());
   const auto whole = found["whole"].get<std::vector<std::string>>();
@@ -70,16 +85,17 @@ void print_check(const nlohmann::json& found) {
 
 void inspect(const InspectOptions& options) {
   const auto source = checkpoint::open_tensor_source(options.file);
-  checkpoint::Bundle bundle = checkpoint::open_bundle({.model = options.file});
+  checkpoint::Bundle bundle = checkpoint::open_bundle({.model = options.file, .ema = options.ema});
   nlohmann::json report = report_of(options, *source, bundle);
   if (options.check) report.update(check(*source, bundle, options.json));
   if (options.json) {
-    fmt::print("{}\n", report.dump(2));
+    fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   for (const checkpoint::TensorInfo& info : source->tensors()) {
     fmt::print("{:<60} {:<5} {:>22} {:>12}\n", info.name, dtype_name(info.dtype), info.shape.to_string(), info.bytes);
   }
+  print_passed_over(source->passed_over());
   for (const auto& [component, bytes] : report["bytes"].items()) {
     fmt::print("{:<60} {:>41} bytes\n", component, bytes.get<std::int64_t>());
   }
@@ -95,6 +111,7 @@ void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "list what a model file holds");
   auto options = std::make_shared<InspectOptions>();
   command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")->required();
+  command->add_flag("--ema", options->ema, "look at the averaged weights (EMA) of a training checkpoint");
   command->add_flag("--check", options->check,
                     "read all of it; fail on a tensor that is missing, superfluous or misshapen, on NaN and infinity; "
                     "print SHA-256");

@@ -25,6 +25,10 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")
       ->group(group);
   command
+      .add_flag("--ema", open.ema,
+                "the averaged weights (EMA) of a training checkpoint, in place of those that the last step left")
+      ->group(group);
+  command
       .add_option("--weights", open.weights,
                   "how matrices are held: f32, bf16 or int8; default: f32 for small models, what suits the machine for "
                   "large ones")

@@ -42,6 +42,27 @@ void check_text_encoder(checkpoint::WeightMap& weights, const text::T5Config& co
 
 }  // namespace
 
+void check_readable(const checkpoint::Bundle& bundle) {
+  // shape() fails for what is there and cannot be read.
+  const auto look_at = [](const checkpoint::WeightMap& weights, const std::string& name) {
+    if (weights.has(name)) static_cast<void>(weights.shape(name));
+  };
+  if (bundle.vae) {
+    const vae::VaeConfig config = vae::infer_vae_config(*bundle.vae);
+    const auto visit = [&](const TableEntry& entry) { look_at(*bundle.vae, entry.name); };
+    visit_decoder(config, visit);
+    if (vae::has_encoder(*bundle.vae)) visit_encoder(config, visit);
+    if (bundle.transformer) {
+      visit_transformer(infinity::infer_infinity_config(*bundle.transformer, config.codebook),
+                        [&](const TableEntry& entry) { look_at(*bundle.transformer, entry.name); });
+    }
+  }
+  if (bundle.text_encoder) {
+    visit_text_encoder(read_text_config(bundle),
+                       [&](const TableEntry& entry) { look_at(*bundle.text_encoder, entry.name); });
+  }
+}
+
 std::vector<std::string> check_shapes(checkpoint::Bundle& bundle) {
   std::vector<std::string> parts;
   if (bundle.transformer) {

@@ -13,4 +13,8 @@ namespace scalekv::pipeline {
 // fault. Returns the parts that were there: "transformer", "VAE", "text encoder".
 std::vector<std::string> check_shapes(checkpoint::Bundle& bundle);
 
+// Throws Error naming the first weight of the parts' architectures that the files hold in a form that is not read (a
+// shard of a tensor, fp8, an array of NumPy). Weights that are missing do not matter here.
+void check_readable(const checkpoint::Bundle& bundle);
+
 }  // namespace scalekv::pipeline

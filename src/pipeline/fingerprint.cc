@@ -58,6 +58,7 @@ std::string model_fingerprint(const std::filesystem::path& model, const OpenOpti
   } else if (!named) {
     add_bytes(hash, embedded_model_bytes());
   }
+  if (options.ema) add_bytes(hash, std::as_bytes(std::span(std::string_view("ema"))));
   return hash.finish();
 }
 

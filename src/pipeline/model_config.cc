@@ -44,12 +44,18 @@ void require_value(const nlohmann::json& config, const char* part, const char* k
        key, entry->at(key).dump(-1, ' ', true), expected.dump());
 }
 
+// `base` and `ch_mult` are the decoder's; the encoder's stand beside them where they are others.
 nlohmann::json describe(const vae::VaeConfig& config) {
-  return {{"codebook", config.codebook},
-          {"stride", config.stride()},
-          {"base", config.base},
-          {"ch_mult", config.multipliers},
-          {"res_blocks", config.encoder_blocks}};
+  nlohmann::json described = {{"codebook", config.codebook},
+                              {"stride", config.stride()},
+                              {"base", config.decoder.base},
+                              {"ch_mult", config.decoder.multipliers},
+                              {"res_blocks", config.encoder.blocks}};
+  if (config.encoder.levels() == 0) return described;
+  if (config.encoder.base != config.decoder.base) described["encoder_base"] = config.encoder.base;
+  if (config.encoder.multipliers != config.decoder.multipliers)
+    described["encoder_ch_mult"] = config.encoder.multipliers;
+  return described;
 }
 
 nlohmann::json describe(const infinity::InfinityConfig& config) {

@@ -105,12 +105,12 @@ Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
 
 Work decoder_work(const vae::VaeConfig& config, MapSize latent) {
   auto cells = static_cast<double>(latent.tokens());
-  auto channels = static_cast<double>(config.base * config.multipliers.back());
+  auto channels = static_cast<double>(config.decoder.channels(config.decoder.levels() - 1));
   Work sum = convolution(cells, static_cast<double>(config.codebook), channels, 3.0);
   for (int middle = 0; middle < 2; ++middle) sum += residual_block(cells, channels, channels);
-  for (std::size_t level = config.multipliers.size(); level-- > 0;) {
-    const auto outputs = static_cast<double>(config.base * config.multipliers[level]);
-    for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+  for (std::size_t level = config.decoder.levels(); level-- > 0;) {
+    const auto outputs = static_cast<double>(config.decoder.channels(level));
+    for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
       sum += residual_block(cells, channels, outputs);
       channels = outputs;
     }

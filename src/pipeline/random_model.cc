@@ -106,7 +106,7 @@ Architecture with_32_bits(const Sizes& sizes) {
                       .feed_forward = sizes.feed_forward,
                       .text_width = 2048,
                       .bits = 32},
-      .vae = {.codebook = 32, .base = 128, .multipliers = {1, 2, 4, 4, 4}},
+      .vae = {.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}},
       .text = {.layers = 24, .width = 2048, .heads = 32, .head_size = 64, .feed_forward = 5120, .vocabulary = 32128}};
 }
 
@@ -120,7 +120,7 @@ const std::vector<Architecture>& known_architectures() {
     large.transformer.bits = 56;
     large.transformer.patchify = true;
     large.vae.codebook = 14;
-    large.vae.multipliers = {1, 2, 4, 4};
+    large.vae.decoder.multipliers = {1, 2, 4, 4};
     list.insert(list.begin() + 1, std::move(large));
     return list;
   }();

@@ -84,13 +84,13 @@ void visit_transformer(const infinity::InfinityConfig& config, const TensorVisit
 }
 
 void visit_decoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
-  std::int64_t channels = config.base * config.multipliers.back();
+  std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
   visit_convolution(visit, "decoder.conv_in", config.codebook, channels);
   visit_residual_block(visit, "decoder.mid.block_1", channels, channels);
   visit_residual_block(visit, "decoder.mid.block_2", channels, channels);
-  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-    for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+  for (auto level = static_cast<std::int64_t>(config.decoder.levels()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.decoder.channels(static_cast<std::size_t>(level));
+    for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
       visit_residual_block(visit, fmt::format("decoder.up.{}.block.{}", level, i), channels, outputs);
       channels = outputs;
     }
@@ -101,12 +101,12 @@ void visit_decoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
 }
 
 void visit_encoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
-  std::int64_t channels = config.base;
+  std::int64_t channels = config.encoder.base;
   visit_convolution(visit, "encoder.conv_in", 3, channels);
-  const auto levels = static_cast<std::int64_t>(config.multipliers.size());
+  const auto levels = static_cast<std::int64_t>(config.encoder.levels());
   for (std::int64_t level = 0; level < levels; ++level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-    for (std::int64_t i = 0; i < config.encoder_blocks; ++i) {
+    const std::int64_t outputs = config.encoder.channels(static_cast<std::size_t>(level));
+    for (std::int64_t i = 0; i < config.encoder.blocks; ++i) {
       visit_residual_block(visit, fmt::format("encoder.down.{}.block.{}", level, i), channels, outputs);
       channels = outputs;
     }

@@ -8,18 +8,26 @@
 
 namespace scalekv::vae {
 
-struct VaeConfig {
-  std::int64_t codebook = 0;              // bits per latent cell, and channels of the latent map
-  std::int64_t base = 0;                  // channels of the finest level
-  std::vector<std::int64_t> multipliers;  // channels of level l = base * multipliers[l]
-  std::int64_t encoder_blocks = 2;        // residual blocks a level
-  std::int64_t decoder_blocks = 3;
+// One half, encoder or decoder. Level 0 is the finest.
+struct CoderConfig {
+  std::int64_t base = 0;
+  std::vector<std::int64_t> multipliers = {};
+  std::int64_t blocks = 0;  // residual blocks a level
 
-  // Pixels a latent cell covers in each direction: 2^(levels - 1).
-  std::int64_t stride() const { return std::int64_t{1} << (multipliers.size() - 1); }
+  std::size_t levels() const { return multipliers.size(); }
+  std::int64_t channels(std::size_t level) const { return base * multipliers[level]; }
 };
 
-// Reads the sizes off the decoder's tensor shapes. Throws Error naming what does not fit together.
+struct VaeConfig {
+  std::int64_t codebook = 0;  // bits per latent cell, and channels of the latent map
+  CoderConfig decoder;
+  CoderConfig encoder = {};  // of no levels where there is none
+
+  // Pixels a latent cell covers in each direction.
+  std::int64_t stride() const { return std::int64_t{1} << (decoder.levels() - 1); }
+};
+
+// Reads the sizes of each half off its own tensors' shapes. Throws Error naming what does not fit together.
 VaeConfig infer_vae_config(const checkpoint::WeightMap& weights);
 
 // Whether the encoder is there, too, which drawing does not need.

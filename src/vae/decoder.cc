@@ -23,15 +23,15 @@ struct Decoder::Impl {
 Decoder::Decoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->codebook = config.codebook;
-  std::int64_t channels = config.base * config.multipliers.back();
+  std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
   impl->conv_in = take_conv(weights, "decoder.conv_in", config.codebook, channels, 3);
   for (const char* name : {"decoder.mid.block_1", "decoder.mid.block_2"}) {
     impl->middle.emplace_back(weights, name, channels, channels);
   }
-  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
+  for (auto level = static_cast<std::int64_t>(config.decoder.levels()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.decoder.channels(static_cast<std::size_t>(level));
     Impl::Level& built = impl->levels.emplace_back();
-    for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+    for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
       built.blocks.emplace_back(weights, fmt::format("decoder.up.{}.block.{}", level, i), channels, outputs);
       channels = outputs;
     }
@@ -81,13 +81,13 @@ Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const
 
 PassBytes Decoder::bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
   PassBytes pass(height, width);
-  std::int64_t channels = config.base * config.multipliers.back();
+  std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
   pass.convolve(config.codebook, channels);
   pass.block(channels, channels);
   pass.block(channels, channels);
-  for (auto level = static_cast<std::int64_t>(config.multipliers.size()) - 1; level >= 0; --level) {
-    const std::int64_t outputs = config.base * config.multipliers[static_cast<std::size_t>(level)];
-    for (std::int64_t i = 0; i < config.decoder_blocks; ++i) {
+  for (auto level = static_cast<std::int64_t>(config.decoder.levels()) - 1; level >= 0; --level) {
+    const std::int64_t outputs = config.decoder.channels(static_cast<std::size_t>(level));
+    for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
       pass.block(channels, outputs);
       channels = outputs;
     }

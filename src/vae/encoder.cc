@@ -21,16 +21,16 @@ struct Encoder::Impl {
 Encoder::Encoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->stride = config.stride();
-  std::int64_t channels = config.base;
+  std::int64_t channels = config.encoder.base;
   impl->conv_in = take_conv(weights, "encoder.conv_in", 3, channels, 3);
-  for (std::size_t level = 0; level < config.multipliers.size(); ++level) {
-    const std::int64_t outputs = config.base * config.multipliers[level];
+  for (std::size_t level = 0; level < config.encoder.levels(); ++level) {
+    const std::int64_t outputs = config.encoder.channels(level);
     Impl::Level& built = impl->levels.emplace_back();
-    for (std::int64_t i = 0; i < config.encoder_blocks; ++i) {
+    for (std::int64_t i = 0; i < config.encoder.blocks; ++i) {
       built.blocks.emplace_back(weights, fmt::format("encoder.down.{}.block.{}", level, i), channels, outputs);
       channels = outputs;
     }
-    if (level + 1 < config.multipliers.size()) {
+    if (level + 1 < config.encoder.levels()) {
       // Padded right and below only, as the reference does.
       const kernels::ConvGeometry geometry{.stride = 2, .pad_top = 0, .pad_left = 0, .pad_bottom = 1, .pad_right = 1};
       built.downsample =
@@ -74,15 +74,15 @@ Tensor Encoder::encode(View<const float> image, const Tap& tap) const {
 
 std::int64_t Encoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
   PassBytes pass(height, width);
-  std::int64_t channels = config.base;
+  std::int64_t channels = config.encoder.base;
   pass.convolve(3, channels);
-  for (std::size_t level = 0; level < config.multipliers.size(); ++level) {
-    const std::int64_t outputs = config.base * config.multipliers[level];
-    for (std::int64_t i = 0; i < config.encoder_blocks; ++i) {
+  for (std::size_t level = 0; level < config.encoder.levels(); ++level) {
+    const std::int64_t outputs = config.encoder.channels(level);
+    for (std::int64_t i = 0; i < config.encoder.blocks; ++i) {
       pass.block(channels, outputs);
       channels = outputs;
     }
-    if (level + 1 < config.multipliers.size()) pass.convolve(channels, channels, false, 2);
+    if (level + 1 < config.encoder.levels()) pass.convolve(channels, channels, false, 2);
   }
   pass.block(channels, channels);
   pass.block(channels, channels);

@@ -100,6 +100,9 @@ inline std::string pickle_bytes(std::string_view opcodes) {
   return std::string("\x80\x02") + std::string(opcodes) + ".";
 }
 
+// The storage of such an archive as torch_parts() makes it.
+inline const std::string kStorage = op::storage("FloatStorage", "0", 4);
+
 // A PyTorch archive of this pickle and four floats of storage "0".
 inline std::vector<ZipPart> torch_parts(std::string_view opcodes) {
   return {{.name = "a/data.pkl", .data = pickle_bytes(opcodes)},

@@ -48,6 +48,11 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+// A file that tools/fixtures/checkpoint_fixtures.py wrote.
+inline std::filesystem::path data_file(std::string_view name) {
+  return std::filesystem::path(SCALEKV_SOURCE_DIR) / "tests/data/checkpoint" / name;
+}
+
 // A .safetensors file of this header and these data.
 inline std::string safetensors_bytes(std::string_view header, std::string_view data) {
   const std::uint64_t length = header.size();

@@ -75,7 +75,7 @@ TEST_F(WeightMapTest, LeftOversAreNamed) {
 }
 
 TEST_F(WeightMapTest, TwoFormsOfANameAreRefused) {
-  const auto same = [](std::string_view) { return std::string("same"); };
+  const auto same = [](std::string_view) { return std::string("vae.same"); };
   EXPECT_TRUE(mentions(failure_of([&] { WeightMap(source_, "vae.", "VAE", same); }),
                        {"m.safetensors", "\"vae.bias\"", "\"vae.ids\""}));
 }

@@ -27,7 +27,9 @@ constexpr infinity::InfinityConfig kTransformer = {.depth = 2,
                                                    .text_width = 128,
                                                    .text_max = 16,
                                                    .bits = 8};
-const vae::VaeConfig kVae = {.codebook = 8, .base = 32, .multipliers = {1, 2, 2}, .encoder_blocks = 1};
+const vae::VaeConfig kVae = {.codebook = 8,
+                             .decoder = {.base = 32, .multipliers = {1, 2, 2}, .blocks = 3},
+                             .encoder = {.base = 32, .multipliers = {1, 1, 4}, .blocks = 1}};
 constexpr text::T5Config kText = {
     .layers = 2, .width = 128, .heads = 4, .head_size = 32, .feed_forward = 256, .vocabulary = 300};
 

@@ -31,9 +31,9 @@ Names members(const CacheSettings& settings) {
   return {"policy", "budget", "selector", "calibration", "precision", "budgets"};
 }
 Names members(const OpenOptions& options) {
-  [[maybe_unused]] const auto& [threads, transformer, vae, text_encoder, weights, random_architecture,
+  [[maybe_unused]] const auto& [threads, transformer, vae, text_encoder, ema, weights, random_architecture,
                                 keep_text_encoder, warn, memory_limit] = options;
-  // text_encoder and random_architecture: see the fingerprints below. warn: a function that is told things.
+  // text_encoder, ema and random_architecture: see the fingerprints below. warn: a function that is told things.
   return {"threads", "transformer", "vae", "weights", "keep_text_encoder", "memory_limit"};
 }
 

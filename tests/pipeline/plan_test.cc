@@ -28,7 +28,7 @@ Architecture tiny(bool patchify) {
                           .text_max = 64,
                           .bits = 8,
                           .patchify = patchify},
-          .vae = {.codebook = patchify ? 2 : 8, .base = 32, .multipliers = {1, 2}},
+          .vae = {.codebook = patchify ? 2 : 8, .decoder = {.base = 32, .multipliers = {1, 2}, .blocks = 3}},
           .text = {.layers = 2, .width = 128, .heads = 4, .head_size = 32, .feed_forward = 256, .vocabulary = 300}};
 }
 
@@ -163,7 +163,7 @@ TEST(Plan, KnowsTheReleasedImageTokenizers) {
   const auto sizes_with = [](std::int64_t codebook, bool patchify) {
     Architecture architecture = find_architecture("layer12");
     architecture.vae.codebook = codebook;
-    if (patchify) architecture.vae.multipliers = {1, 2, 4, 4};
+    if (patchify) architecture.vae.decoder.multipliers = {1, 2, 4, 4};
     architecture.transformer.bits = patchify ? 4 * codebook : codebook;
     return read_sizes(random_bundle(architecture, 0), "");
   };

@@ -33,11 +33,53 @@ void build_decoder(const std::shared_ptr<SmallVae>& vae) {
 TEST(VaeConfig, IsReadOffTheShapes) {
   const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
   EXPECT_EQ(config.codebook, kCodebook);
-  EXPECT_EQ(config.base, kBase);
-  EXPECT_EQ(config.multipliers, (std::vector<std::int64_t>{1, 2}));
-  EXPECT_EQ(config.encoder_blocks, 2);
-  EXPECT_EQ(config.decoder_blocks, 3);
+  EXPECT_EQ(config.decoder.base, kBase);
+  EXPECT_EQ(config.decoder.multipliers, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(config.encoder.blocks, 2);
+  EXPECT_EQ(config.decoder.blocks, 3);
   EXPECT_EQ(config.stride(), 2);
+}
+
+// Each half has the channels that its own tensors say, and runs in the memory that follows from them.
+TEST(VaeConfig, TheHalvesMayDiffer) {
+  using Multiples = std::pair<std::int64_t, std::int64_t>;
+  for (const auto& [base, multiples] : {std::pair<std::int64_t, Multiples>{kBase, {1, 1}},
+                                        {kBase, {1, 4}},
+                                        {kBase, {2, 4}},
+                                        {kBase, {2, 1}},
+                                        {2 * kBase, {1, 2}},
+                                        {32, {3, 2}}}) {
+    checkpoint::WeightMap weights = SmallVae::open(std::make_shared<SmallVae>(base, multiples));
+    const VaeConfig config = infer_vae_config(weights);
+    EXPECT_EQ(config.encoder.base, base);
+    EXPECT_EQ(config.encoder.multipliers, (std::vector<std::int64_t>{multiples.first, multiples.second}));
+    EXPECT_EQ(config.decoder.base, kBase);
+    EXPECT_EQ(config.decoder.multipliers, (std::vector<std::int64_t>{1, 2}));
+    const Decoder decoder(config, weights);
+    const Encoder encoder(config, weights);
+    EXPECT_NO_THROW(weights.expect_all_used());
+    const Tensor image = filled_map(12, 8, 3);
+    ledger().reset_peaks();
+    const std::int64_t before = ledger().current(MemoryKind::vae);
+    EXPECT_EQ(encoder.encode(image.view<float>()).shape(), (Shape{6, 4, kCodebook}));
+    EXPECT_EQ(ledger().peak(MemoryKind::vae) - before, Encoder::predict_bytes(config, 12, 8));
+  }
+}
+
+TEST(VaeConfig, HalvesOfDifferentVaesAreRefused) {
+  const auto failure = [](const std::shared_ptr<SmallVae>& vae) {
+    return failure_of([&] { infer_vae_config(SmallVae::open(vae)); });
+  };
+  const auto shallow = std::make_shared<SmallVae>();
+  for (const char* block : {"encoder.down.1.block.0.conv1.conv.weight", "encoder.down.1.block.1.conv1.conv.weight"})
+    shallow->remove(block);
+  EXPECT_TRUE(testing::mentions(failure(shallow), {"encoder has 1 levels", "decoder 2"}));
+  const auto uneven = std::make_shared<SmallVae>();
+  uneven->reshape("encoder.conv_in.conv.weight", {7, 3, 3, 3});
+  EXPECT_TRUE(testing::mentions(failure(uneven), {"encoder.down.0 has 24 channels", "7"}));
+  const auto flat = std::make_shared<SmallVae>();
+  flat->reshape("encoder.conv_in.conv.weight", {24, 3});
+  EXPECT_TRUE(testing::mentions(failure(flat), {"encoder.conv_in", "no convolution"}));
 }
 
 class CoderTest : public ::testing::Test {

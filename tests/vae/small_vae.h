@@ -22,7 +22,10 @@ inline constexpr std::int64_t kBase = 24;
 
 class SmallVae : public checkpoint::TensorSource {
  public:
-  SmallVae() {
+  // An encoder of other channels than the decoder's has `encoder_base` in its first convolution and
+  // `encoder_multiples` of them in its two levels.
+  explicit SmallVae(std::int64_t encoder_base = kBase,
+                    std::pair<std::int64_t, std::int64_t> encoder_multiples = {1, 2}) {
     add_conv("decoder.conv_in", kCodebook, 2 * kBase, 3);
     add_ends("decoder", 2 * kBase, kBase);
     add_level("decoder.up.1", 3, 2 * kBase, 2 * kBase);
@@ -30,12 +33,13 @@ class SmallVae : public checkpoint::TensorSource {
     add_level("decoder.up.0", 3, 2 * kBase, kBase);
     add_conv("decoder.conv_out", kBase, 3, 3);
 
-    add_conv("encoder.conv_in", 3, kBase, 3);
-    add_level("encoder.down.0", 2, kBase, kBase);
-    add_conv("encoder.down.0.downsample.conv", kBase, kBase, 3);
-    add_level("encoder.down.1", 2, kBase, 2 * kBase);
-    add_ends("encoder", 2 * kBase, 2 * kBase);
-    add_conv("encoder.conv_out", 2 * kBase, kCodebook, 3);
+    const std::int64_t fine = encoder_base * encoder_multiples.first, coarse = encoder_base * encoder_multiples.second;
+    add_conv("encoder.conv_in", 3, encoder_base, 3);
+    add_level("encoder.down.0", 2, encoder_base, fine);
+    add_conv("encoder.down.0.downsample.conv", fine, fine, 3);
+    add_level("encoder.down.1", 2, fine, coarse);
+    add_ends("encoder", coarse, coarse);
+    add_conv("encoder.conv_out", coarse, kCodebook, 3);
   }
 
   void remove(const std::string& name) { shapes_.erase(name); }
