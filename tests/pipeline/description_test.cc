@@ -190,6 +190,9 @@ TEST(Description, NamesTheFilesOfAModel) {
   file_with("t5/a.bin", "two");
   EXPECT_NE(model_fingerprint(kModel, texts), before);
   EXPECT_EQ(model_fingerprint(kModel, {}), model_fingerprint({}, {})) << "it is the embedded one";
+  OpenOptions averages;
+  averages.ema = true;
+  EXPECT_NE(model_fingerprint(kModel, averages), model_fingerprint(kModel, {}));
 }
 
 }  // namespace
