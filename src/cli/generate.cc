@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/stopwatch.h"
@@ -62,15 +63,17 @@ void generate(const GenerateOptions& options) {
     nlohmann::json report = to_json(statistics);
     report["seconds_open"] = seconds_open;
     report["files"] = files;
+    report["seed"] = request.seed;
     report["settings"] = settings;
     fmt::print("{}\n", report.dump(2));
   } else if (!options.model.quiet) {
     const Image& first = result.images.front();
     for (const std::string& file : files) fmt::print("{}\n", file);
     fmt::print(
-        "{}x{} pixels in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} before); KV cache {} "
+        "{}x{} pixels from seed {} in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} "
+        "before); KV cache {} "
         "of {} KiB at its peak\n",
-        first.width, first.height, statistics.seconds, statistics.seconds_text, statistics.scales,
+        first.width, first.height, request.seed, statistics.seconds, statistics.seconds_text, statistics.scales,
         statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
         statistics.kv_bytes_peak_full / 1024);
   }
@@ -84,8 +87,8 @@ void add_generate_command(CLI::App& app) {
   options->request.add_to(*command);
   command->add_option("-o,--out", options->out, "PNG file; several images get -0, -1, ... before the dot")
       ->capture_default_str();
-  command->add_option("-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
-  command->add_option("--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
+  add_number(*command, "-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
+  add_number(*command, "--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
       ->capture_default_str();
   options->model.add_to(*command);
   command->footer("Example: scalekv generate \"a red ring above a blue square\" --seed 7 -o ring.png");

@@ -10,4 +10,8 @@ namespace scalekv::cli {
 // what the model's files hold. Throws Error naming a file that cannot be read.
 Settings run_settings(Settings described, const ModelOptions& model);
 
+// A seed by chance is drawn once for a run: one that goes on, with the settings `recorded`, has the seed that it began
+// with. Other seeds stay, and are compared like all settings.
+void keep_random_seed(RequestOptions& options, const Settings& recorded);
+
 }  // namespace scalekv::cli
