@@ -133,8 +133,11 @@ std::map<int, std::vector<int>> default_drafters(int layers) {
 double parse_share(const std::string& text) {
   if (text == "full") return 1.0;
   const bool percent = text.ends_with('%');
-  const auto value = find_number<double>(std::string_view(text).substr(0, text.size() - (percent ? 1 : 0)));
-  if (!value) fail_usage("'{}' is not a cache budget; write a percentage (10%), a share (0.1) or full", text);
+  const std::string_view number = std::string_view(text).substr(0, text.size() - (percent ? 1 : 0));
+  const auto value = find_number<double>(number);
+  if (!value || number.ends_with(' ')) {
+    fail_usage("'{}' is not a cache budget; write a percentage (10%), a share (0.1) or full", text);
+  }
   const double share = percent ? *value / 100.0 : *value;
   if (!(share > 0.0) || share > 1.0) {
     fail_usage("a cache budget of {} is not possible; ask for more than 0% and at most 100%", text);

@@ -160,7 +160,9 @@ void add_calibrate_command(CLI::App& app) {
                              "--calibration", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }
-  command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")
+  command
+      ->add_option("--prompts", options->prompts,
+                   "prompts: a text, JSON, JSONL, CSV, TSV or COCO file (docs/DATASETS.md)")
       ->required();
   add_number(*command, "-n,--count", options->count, "prompts to take; 0: all; ten are enough", {.least = 0})
       ->capture_default_str();

@@ -54,8 +54,9 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& names, std::vecto
   const auto read = [&values, range, name = long_name(names)](const std::vector<std::string>& texts) {
     values.clear();
     for (const std::string& text : texts) {
-      if (text.empty()) read_number<Number>(text, name, range);  // which says that nothing is no number
-      for (const std::string& part : split_list(text)) values.push_back(read_number<Number>(part, name, range));
+      const std::vector<std::string> parts = split_list(text);
+      if (parts.empty()) read_number<Number>(text, name, range);  // which says that nothing is no number
+      for (const std::string& part : parts) values.push_back(read_number<Number>(part, name, range));
     }
   };
   return command.add_option_function<std::vector<std::string>>(names, read, help)

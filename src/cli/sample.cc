@@ -237,7 +237,7 @@ void add_sample_command(CLI::App& app) {
   command->remove_option(command->get_option("--negative"));  // -n is the number of prompts here
   command
       ->add_option("--prompts", options->prompts,
-                   "COCO captions, text, JSONL, CSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
+                   "COCO captions, text, JSON, JSONL, CSV, TSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
                    "(docs/DATASETS.md)")
       ->required();
   command->add_option("-o,--out", options->out, "folder for the pictures; goes on where it was cut short")->required();

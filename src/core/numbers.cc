@@ -75,7 +75,7 @@ Number read_number(std::string_view text, std::string_view what, Range<Number> r
   return *number;
 }
 
-#define SCALEKV_NUMBER(Number)                                        \
+#define SCALEKV_NUMBER(Number)                                       \
   template std::optional<Number> find_number(std::string_view text); \
   template Number read_number(std::string_view text, std::string_view what, Range<Number> range);
 SCALEKV_NUMBER(int)
@@ -99,6 +99,7 @@ std::int64_t read_bytes(std::string_view text, std::string_view what) {
 
 std::vector<std::string> split_list(std::string_view list) {
   std::vector<std::string> parts;
+  list = trim(list);
   while (!list.empty()) {
     const std::string_view part = list.substr(0, list.find(','));
     parts.emplace_back(part);

@@ -33,7 +33,7 @@ Number read_number(std::string_view text, std::string_view what, Range<Number> r
 // read_number does.
 std::int64_t read_bytes(std::string_view text, std::string_view what);
 
-// The parts between commas; a comma at the end has nothing behind it.
+// The parts between commas. None of nothing but white space, and a comma at the end is not followed by one.
 std::vector<std::string> split_list(std::string_view list);
 
 }  // namespace scalekv

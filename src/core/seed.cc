@@ -29,8 +29,9 @@ std::uint64_t random_seed() {
 
 void check_seeds(std::uint64_t first, std::size_t count) {
   if (count > 0 && first > kLargest - (count - 1)) {
-    fail_usage("the seed {} leaves fewer than the {} seeds that are needed, which follow it up to {}; choose a lower one",
-               first, count, kLargest);
+    fail_usage(
+        "the seed {} leaves fewer than the {} seeds that are needed, which follow it up to {}; choose a lower one",
+        first, count, kLargest);
   }
 }
 

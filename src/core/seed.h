@@ -8,8 +8,8 @@
 
 namespace scalekv {
 
-// What stands for a seed; nothing where it is "-1", which asks for one by chance. Throws UsageError that names `what` it
-// is for.
+// What stands for a seed; nothing where it is "-1", which asks for one by chance. Throws UsageError that names `what`
+// it is for.
 std::optional<std::uint64_t> read_seed(std::string_view text, std::string_view what);
 
 // One by chance, of 32 bits, so that other programs can take it too.

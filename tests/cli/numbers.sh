@@ -74,7 +74,7 @@ for aspect in '' 0 -1 16:0 0:9 -16:9 nan inf nan:1 16:9:1 16x9 0x1 : 16:; do
   expect 2 "'$aspect' is not an aspect ratio; write" -- generate x --aspect "$aspect"
 done
 for budget in '' ' ' 10x nan inf 0x1 % 10%%; do expect 2 "'$budget' is not a cache budget" -- plan --budget "$budget"; done
-for budget in 10% ' 10 %' 0.1 .1 full; do expect 0 'fits' -- plan --budget "$budget"; done
+for budget in 10% ' 10%' 0.1 .1 full; do expect 0 'fits' -- plan --budget "$budget"; done
 
 # A sentence is one line, whatever it repeats.
 expect 2 "^scalekv: --seed: '1 2' is no seed" -- generate x --seed $'1\n2'
