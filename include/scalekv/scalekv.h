@@ -80,7 +80,7 @@ struct Request {
   int batch = 1;
   // "0.06M", "0.25M", "0.60M" or "1M"; empty: the model's own.
   std::string size = {};
-  // Height / width; the nearest of the model's fifteen ratios is taken.
+  // Height / width, 1/3 to 3; the nearest of the model's fifteen ratios is taken.
   double aspect = 1.0;
   // Guidance strength and temperature: one value, or one per scale; empty: the model's own.
   std::vector<float> cfg = {};

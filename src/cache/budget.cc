@@ -1,10 +1,10 @@
 #include "cache/budget.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace scalekv::cache {
 namespace {
@@ -146,14 +146,13 @@ std::map<int, std::vector<int>> default_drafters(int layers) {
 
 double parse_share(const std::string& text) {
   if (text == "full") return 1.0;
-  const bool percent = !text.empty() && text.back() == '%';
-  double value = 0.0;
-  const char* end = text.data() + text.size() - (percent ? 1 : 0);
-  const auto [parsed, status] = std::from_chars(text.data(), end, value);
-  if (status != std::errc() || parsed != end || !std::isfinite(value)) {
+  const bool percent = text.ends_with('%');
+  const std::string_view number = std::string_view(text).substr(0, text.size() - (percent ? 1 : 0));
+  const auto value = find_number<double>(number);
+  if (!value || number.ends_with(' ')) {
     fail_usage("'{}' is not a cache budget; write a percentage (10%), a share (0.1) or full", text);
   }
-  const double share = percent ? value / 100.0 : value;
+  const double share = percent ? *value / 100.0 : *value;
   if (!(share > 0.0) || share > 1.0) {
     fail_usage("a cache budget of {} is not possible; ask for more than 0% and at most 100%", text);
   }

@@ -1,7 +1,6 @@
 #include "cache/budget_file.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
@@ -11,6 +10,7 @@
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/numbers.h"
 
 namespace scalekv::cache {
 namespace {
@@ -76,12 +76,10 @@ nlohmann::json write_runs(const std::vector<bool>& kept) {
 
 // "Scale 9" -> 9; 0 for anything else.
 int published_number(const std::string& key) {
-  int number = 0;
-  const std::string prefix = "Scale ";
-  if (!key.starts_with(prefix)) return 0;
-  const char* end = key.data() + key.size();
-  const auto [parsed, status] = std::from_chars(key.data() + prefix.size(), end, number);
-  return status == std::errc() && parsed == end && number >= 1 && number <= kMostScales ? number : 0;
+  constexpr std::string_view kPrefix = "Scale ";
+  if (!key.starts_with(kPrefix)) return 0;
+  const int number = find_number<int>(key.substr(kPrefix.size())).value_or(0);
+  return number >= 1 && number <= kMostScales ? number : 0;
 }
 
 BudgetFile read_published(const nlohmann::json& json, const std::string& where, int layers, int heads) {

@@ -2,7 +2,6 @@
 
 #include <zlib.h>
 
-#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -11,6 +10,7 @@
 #include "checkpoint/strict_json.h"
 #include "checkpoint/zip_archive.h"
 #include "core/file.h"
+#include "core/numbers.h"
 
 namespace scalekv::checkpoint {
 namespace {
@@ -55,14 +55,10 @@ Shape parse_shape(std::string_view text, const std::string& where) {
   std::vector<std::int64_t> sizes;
   const std::size_t end = text.find(')');
   if (!text.starts_with('(') || end == std::string_view::npos) fail("{} has a header without a shape", where);
-  text = text.substr(1, end - 1);
-  while (!text.empty()) {
-    std::int64_t size = -1;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-    if (error != std::errc{} || size < 0 || sizes.size() == kMaxRank) fail("{} has an unusable shape", where);
-    sizes.push_back(size);
-    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
-    text.remove_prefix(std::min(text.find_first_not_of(", "), text.size()));
+  for (const std::string& part : split_list(text.substr(1, end - 1))) {
+    const auto size = find_number<std::int64_t>(part);
+    if (!size || *size < 0 || sizes.size() == kMaxRank) fail("{} has an unusable shape", where);
+    sizes.push_back(*size);
   }
   return Shape(sizes);
 }

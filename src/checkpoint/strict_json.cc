@@ -16,7 +16,7 @@ constexpr std::size_t kMaxName = 512;
 
 }  // namespace
 
-nlohmann::json parse_strict_json(std::string_view text, const std::string& where) {
+nlohmann::json parse_strict_json(std::string_view text, const std::string& where, KeyOrder* order) {
   using Event = nlohmann::json::parse_event_t;
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   std::int64_t values = 0;
@@ -25,6 +25,9 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& where
     if (++values > kMaxValues) fail("{}: the JSON holds more than {} values", where, kMaxValues);
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && order != nullptr && static_cast<std::size_t>(depth) <= order->size()) {
+      order->at(static_cast<std::size_t>(depth) - 1).push_back(parsed.get<std::string>());
+    }
     if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
       fail("{}: the name {} occurs twice", where, in_quotes(parsed.get<std::string>()));
     }

@@ -11,6 +11,7 @@
 #include "cache/budget.h"
 #include "cache/policy.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -304,19 +305,18 @@ void add_bench_command(CLI::App& app) {
   for (const char* unused : {"prompt", "--negative", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }
-  command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
+  add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
   const char* group = "Measurement";
   command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")->delimiter(',')->group(group);
   command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',')->group(group);
-  command->add_option("--batches", options->batches, "several batches: 1,2,4")->delimiter(',')->group(group);
-  command->add_option("--prompt-tokens", options->measure.prompt_tokens, "length of the prompt")
-      ->check(CLI::Range(1, text::kMaxPromptTokens))
+  add_numbers(*command, "--batches", options->batches, "several batches: 1,2,4")->group(group);
+  add_number(*command, "--prompt-tokens", options->measure.prompt_tokens, "length of the prompt",
+             {1, text::kMaxPromptTokens})
       ->capture_default_str()
       ->group(group);
   command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
   command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
-  command->add_option("--scales", options->measure.scales, "only the first scales; 0: all")
-      ->check(CLI::NonNegativeNumber)
+  add_number(*command, "--scales", options->measure.scales, "only the first scales; 0: all", {.least = 0})
       ->group(group);
   command->add_option("--csv", options->csv, "a line for each run")->group(group);
   command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);

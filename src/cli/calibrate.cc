@@ -8,11 +8,13 @@
 
 #include "cache/budget_file.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/seed.h"
 #include "dataset/prompt_list.h"
 #include "eval/heat_map.h"
 #include "pipeline/calibrate.h"
@@ -108,26 +110,30 @@ void write_plots(const CalibrateOptions& options, const cache::AttentionStatisti
 }
 
 // Those that `--policy scalekv` takes.
-void print_drafters(const cache::Calibration& calibration, bool as_json) {
+void print_drafters(const cache::Calibration& calibration, std::uint64_t seed, bool as_json) {
   const int count = cache::drafter_count(calibration.statistics.geometry().layers);
   const auto drafters = cache::find_drafters(calibration.statistics, count);
-  nlohmann::ordered_json report = {{"model", calibration.model}, {"prompts", calibration.prompts}};
+  nlohmann::ordered_json report = {{"model", calibration.model}, {"prompts", calibration.prompts}, {"seed", seed}};
   for (const auto& [number, layers] : drafters) report["drafters"][std::to_string(number)] = layers;
   if (as_json) {
     fmt::print("{}\n", report.dump(2));
     return;
   }
   const char* plural = count == 1 ? "" : "s";
-  fmt::print("{} prompts of {}; the drafter{}, lowest in Attention Selectivity Index, by scale:\n", calibration.prompts,
-             calibration.model, plural);
+  fmt::print("{} prompts of {}, from seed {} on; the drafter{}, lowest in Attention Selectivity Index, by scale:\n",
+             calibration.prompts, calibration.model, seed, plural);
   for (const auto& [number, layers] : drafters)
     fmt::print("  scale {:>2}: layer{} {}\n", number, plural, fmt::join(layers, ", "));
 }
 
-void calibrate(const CalibrateOptions& options) {
+void calibrate(CalibrateOptions options) {
   std::vector<std::string> prompts = dataset::read_prompts(options.prompts);
   if (options.count > 0) prompts.resize(std::min(prompts.size(), static_cast<std::size_t>(options.count)));
+  if (!options.fresh && std::filesystem::exists(options.calibration_file())) {
+    keep_random_seed(options.request, cache::read_calibration(options.calibration_file()).settings);
+  }
   const Request request = options.request.parsed();
+  check_seeds(request.seed, prompts.size());
   const double share = cache::parse_share(options.budget);
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
@@ -141,7 +147,7 @@ void calibrate(const CalibrateOptions& options) {
     write_file(options.out, options.published ? cache::to_published_json(budgets) : cache::to_json(budgets));
   }
   write_plots(options, calibration->statistics);
-  if (!options.model.quiet || options.model.json) print_drafters(*calibration, options.model.json);
+  if (!options.model.quiet || options.model.json) print_drafters(*calibration, request.seed, options.model.json);
 }
 
 }  // namespace
@@ -154,10 +160,11 @@ void add_calibrate_command(CLI::App& app) {
                              "--calibration", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }
-  command->add_option("--prompts", options->prompts, "prompts: a text, JSONL, CSV or COCO file (docs/DATASETS.md)")
+  command
+      ->add_option("--prompts", options->prompts,
+                   "prompts: a text, JSON, JSONL, CSV, TSV or COCO file (docs/DATASETS.md)")
       ->required();
-  command->add_option("-n,--count", options->count, "prompts to take; 0: all; ten are enough")
-      ->check(CLI::NonNegativeNumber)
+  add_number(*command, "-n,--count", options->count, "prompts to take; 0: all; ten are enough", {.least = 0})
       ->capture_default_str();
   command
       ->add_option(

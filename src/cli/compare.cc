@@ -89,6 +89,7 @@ void compare(const CompareOptions& options) {
   if (options.model.json) {
     const nlohmann::json report = {{"policy", name},
                                    {"budget", request.cache.budget},
+                                   {"seed", request.seed},
                                    {"seconds", policy.statistics.seconds},
                                    {"seconds_full", full.statistics.seconds},
                                    {"kv_bytes_now", policy.kv_bytes_now},
@@ -105,7 +106,8 @@ void compare(const CompareOptions& options) {
                "of full", "PSNR, dB");
     print_row("full", full, "");
     print_row(name, policy, fmt::format("{:.2f}", psnr));
-    fmt::print("pictures: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), name);
+    fmt::print("pictures of seed {2}: {0}/full.png, {0}/{1}.png, {0}/difference.png\n", options.out.string(), name,
+               request.seed);
     fmt::print("cache: {}\n", cache_line(settings));
   }
 }

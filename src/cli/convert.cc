@@ -5,6 +5,7 @@
 
 #include "checkpoint/convert.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
@@ -82,10 +83,9 @@ void add_convert_command(CLI::App& app) {
   command->add_flag("--no-encoder", options->no_encoder, "leave out the VAE's encoder, which only reconstruct needs");
   command->add_option("--name", options->choices.name, "name of the model; known ones are recognised by their sizes");
   command->add_option("--default-size", options->choices.size, "size it draws unless told otherwise");
-  command->add_option("--default-cfg", options->choices.cfg, "guidance it uses unless told otherwise")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--default-tau", options->choices.tau, "temperature it uses unless told otherwise")
-      ->check(CLI::PositiveNumber);
+  add_number(*command, "--default-cfg", options->choices.cfg, "guidance it uses unless told otherwise", {.least = 0.0});
+  add_number(*command, "--default-tau", options->choices.tau, "temperature it uses unless told otherwise",
+             {.least = 0.001});
   command->add_flag("-q,--quiet", options->quiet, "print nothing but errors");
   command->footer(
       "A calibration beside the model (NAME.calibration.json) becomes part of the file.\n"

@@ -6,15 +6,17 @@
 #include <cmath>
 #include <functional>
 #include <memory>
-#include <sstream>
 
 #include "cache/policy.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/numbers.h"
+#include "core/seed.h"
 #include "eval/evaluation.h"
 #include "eval/evaluation_log.h"
 #include "eval/evaluation_page.h"
@@ -42,13 +44,6 @@ struct EvaluateOptions {
   }
 };
 
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream stream(list);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
-
 // Every name is a policy's, and every option is for one of them.
 void check_options(const EvaluateOptions& options, const std::vector<std::string>& policies) {
   const CacheSettings& cache = options.request.request.cache;
@@ -75,10 +70,10 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
       if (facts.name != "auto") policies.push_back(facts.name);  // which is one of the others
     }
   } else {
-    policies = split(options.policies);
+    policies = split_list(options.policies);
   }
   std::vector<double> budgets;
-  for (const std::string& budget : split(options.budgets)) {
+  for (const std::string& budget : split_list(options.budgets)) {
     budgets.push_back(cache::parse_share(budget.ends_with('%') ? budget : budget + "%"));
   }
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
@@ -161,14 +156,16 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
   write_file(options.out / "kl.svg", eval::divergence_curves(rows));
 }
 
-void evaluate(const EvaluateOptions& options) {
+void evaluate(EvaluateOptions options) {
   const std::vector<eval::PolicySetting> asked = parse_settings(options);
   eval::EvaluationPrompts prompts = eval::read_evaluation_prompts(options.prompts);
   if (options.count > 0 && static_cast<std::size_t>(options.count) < prompts.prompts.size()) {
     prompts.prompts.resize(static_cast<std::size_t>(options.count));
     if (!prompts.captions.empty()) prompts.captions.resize(prompts.prompts.size());
   }
+  if (!options.fresh) keep_random_seed(options.request, eval::recorded_settings(options.out / "samples.jsonl"));
   const Request request = options.request.parsed();
+  check_seeds(request.seed, prompts.prompts.size());
   std::error_code failed;
   std::filesystem::create_directories(options.out / "pictures", failed);
   if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
@@ -205,15 +202,15 @@ void evaluate(const EvaluateOptions& options) {
     }
   }
   const std::vector<eval::EvaluationRow> rows = make_rows(evaluation, log, settings, count);
-  write_file(options.out / "evaluation.json", eval::to_json(rows));
+  write_file(options.out / "evaluation.json", eval::to_json(rows, request.seed));
   write_file(options.out / "evaluation.csv", eval::to_csv(rows));
   write_file(options.out / "evaluation.md", eval::to_markdown(rows));
   write_page(options, model->name, evaluation, settings, rows, describe);
   if (options.model.json) {
-    fmt::print("{}", eval::to_json(rows));
+    fmt::print("{}", eval::to_json(rows, request.seed));
   } else if (!options.model.quiet) {
-    fmt::print("{}{}/evaluation.json, .csv, .md and .html hold the same\n", eval::to_markdown(rows),
-               options.out.string());
+    fmt::print("{}{}/evaluation.json, .csv, .md and .html hold the same; pictures from seed {} on\n",
+               eval::to_markdown(rows), options.out.string(), request.seed);
   }
 }
 
@@ -233,13 +230,10 @@ void add_evaluate_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("-b,--budgets", options->budgets, "budgets in percent, separated by commas")
       ->capture_default_str();
-  command->add_option("-n,--count", options->count, "prompts to take; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_number(*command, "-n,--count", options->count, "prompts to take; 0: all", {.least = 0})->capture_default_str();
   command->add_option("-o,--out", options->out, "folder for the results; an evaluation that was cut short goes on")
       ->capture_default_str();
-  command->add_option("--strips", options->strips, "prompts whose pictures are kept and shown")
-      ->check(CLI::NonNegativeNumber)
+  add_number(*command, "--strips", options->strips, "prompts whose pictures are kept and shown", {.least = 0})
       ->capture_default_str();
   command->add_flag("--fresh", options->fresh, "begin anew, whatever the folder holds");
   options->model.add_to(*command);

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/seed.h"
 #include "eval/shapes_judge.h"
 
 namespace scalekv::cli {
@@ -43,6 +46,7 @@ class Evaluation {
   // One picture a caption; caption i draws with seed + i.
   void judge_model() {
     Request request = options_.request.parsed();
+    check_seeds(request.seed, captions_.size());
     ModelOptions model = options_.model;
     model.open.keep_text_encoder = true;                    // a list of prompts
     for (const eval::ShapesCaption& caption : captions_) {  // the longest one wants most memory
@@ -56,6 +60,7 @@ class Evaluation {
     }
     ProgressBar bar("evaluate-shapes", options_.model.quiet);
     const std::uint64_t seed = request.seed;
+    drawn_from_ = seed;
     for (std::size_t i = 0; i < captions_.size(); ++i) {
       bar.show(static_cast<double>(i) / static_cast<double>(captions_.size()), captions_[i].prompt);
       request.prompt = captions_[i].prompt;
@@ -69,7 +74,8 @@ class Evaluation {
   }
 
   void print() const {
-    const nlohmann::ordered_json scores = score_.to_json();
+    nlohmann::ordered_json scores = score_.to_json();
+    if (drawn_from_) scores["seed"] = *drawn_from_;
     if (options_.model.json) {
       fmt::print("{}\n", scores.dump(2));
       return;
@@ -96,6 +102,7 @@ class Evaluation {
   std::vector<eval::ShapesCaption> captions_;
   eval::ShapesScore score_;
   std::vector<std::string> faults_;
+  std::optional<std::uint64_t> drawn_from_;  // the seed of the first picture
 };
 
 void evaluate_shapes(const EvaluateShapesOptions& options) {
@@ -119,9 +126,7 @@ void add_evaluate_shapes_command(CLI::App& app) {
   command->add_option("--captions", options->captions, "captions, one JSON object a line (tools/README.md)")
       ->required();
   command->add_option("--images", options->images, "judge the pictures of this folder instead of drawing");
-  command->add_option("-n,--count", options->count, "captions to take; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_number(*command, "-n,--count", options->count, "captions to take; 0: all", {.least = 0})->capture_default_str();
   command->add_option("-o,--out", options->out, "folder to keep what was drawn in");
   command->add_flag("--faults", options->faults, "say what is wrong with every wrong picture");
   options->model.add_to(*command);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/picture_out.h"
 #include "cli/progress.h"
@@ -56,18 +57,19 @@ void generate(const GenerateOptions& options) {
     nlohmann::json report = to_json(statistics);
     report["seconds_open"] = seconds_open;
     report["files"] = files;
+    report["seed"] = request.seed;
     report["settings"] = settings;
     fmt::print(options.out.reports(), "{}\n", report.dump(2));
   } else if (!options.model.quiet) {
     const Image& first = result.images.front();
     for (const std::string& file : files) fmt::print(options.out.reports(), "{}\n", file);
-    fmt::print(
-        options.out.reports(),
-        "{}x{} pixels in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} before); KV cache {} "
-        "of {} KiB at its peak\n",
-        first.width, first.height, statistics.seconds, statistics.seconds_text, statistics.scales,
-        statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
-        statistics.kv_bytes_peak_full / 1024);
+    fmt::print(options.out.reports(),
+               "{}x{} pixels from seed {} in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} "
+               "before); KV cache {} "
+               "of {} KiB at its peak\n",
+               first.width, first.height, request.seed, statistics.seconds, statistics.seconds_text, statistics.scales,
+               statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
+               statistics.kv_bytes_peak_full / 1024);
     fmt::print(options.out.reports(), "cache: {}\n", cache_line(settings));
   }
 }
@@ -79,8 +81,8 @@ void add_generate_command(CLI::App& app) {
   auto options = std::make_shared<GenerateOptions>();
   options->request.add_to(*command);
   options->out.add_to(*command, " (several get -0, -1, ... before the dot)");
-  command->add_option("-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
-  command->add_option("--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
+  add_number(*command, "-i,--images", options->request.request.images, "pictures to draw")->capture_default_str();
+  add_number(*command, "--batch", options->request.request.batch, "pictures to draw together: faster each, more memory")
       ->capture_default_str();
   options->model.add_to(*command);
   command->footer("Example: scalekv generate \"a red ring above a blue square\" --seed 7 -o ring.png");

@@ -13,16 +13,21 @@
 
 namespace {
 
+// What was given may hold line ends, which a sentence repeats; it is one line all the same.
+std::string one_line(std::string sentence) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  std::replace_if(sentence.begin(), sentence.end(), is_control, ' ');
+  return sentence;
+}
+
 int report(const std::exception& error, int code) {
-  fmt::print(stderr, "scalekv: {}\n", error.what());
+  fmt::print(stderr, "scalekv: {}\n", one_line(error.what()));
   return code;
 }
 
 // One line as for any other error, in the place of CLI11's two.
 std::string usage_failure(const CLI::App*, const CLI::Error& error) {
-  std::string sentence = error.what();
-  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
-  return fmt::format("scalekv: {}; --help lists what there is\n", sentence);
+  return fmt::format("scalekv: {}; --help lists what there is\n", one_line(error.what()));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 
+#include "cli/number_options.h"
 #include "cli/progress.h"
 #include "core/threads.h"
 
@@ -26,7 +27,7 @@ void MetricsCommandOptions::add_to(CLI::App& command) {
   command.add_flag("--is-gt", metrics.photographs,
                    "the first folder holds photographs of any size: for PSNR, SSIM and LPIPS they are resized to their "
                    "partners' size");
-  command.add_option("-t,--threads", threads, "threads; default: one per processor")->check(CLI::Range(1, 1024));
+  add_number(command, "-t,--threads", threads, "threads; default: one per processor", {1, 1024});
   command.add_flag("-q,--quiet", quiet, "no progress, no remarks");
 }
 

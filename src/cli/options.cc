@@ -3,11 +3,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <charconv>
-
 #include "cache/policy.h"
+#include "cli/number_options.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/seed.h"
 #include "infinity/schedule.h"
 #include "pipeline/cache_choice.h"
 #include "pipeline/plan.h"
@@ -45,13 +45,13 @@ void ModelOptions::add_to(CLI::App& command) {
       .add_flag("--keep-text-encoder", open.keep_text_encoder,
                 "hold the text encoder's weights after the prompt is encoded")
       ->group(group);
-  command
-      .add_option("--memory-limit", memory_limit,
-                  "refuse what would take more: 8G, 512M; default: what the system or the container has left")
+  const auto read_limit = [this](const std::string& text, const std::string& name) {
+    open.memory_limit = read_bytes(text, name);
+  };
+  add_text(command, "--memory-limit", read_limit,
+           "refuse what would take more: 8GB, 8GiB, 512M; default: what the system or the container has left")
       ->group(group);
-  command.add_option("-t,--threads", open.threads, "threads; default: one per processor")
-      ->check(CLI::Range(1, 1024))
-      ->group(group);
+  add_number(command, "-t,--threads", open.threads, "threads; default: one per processor", {1, 1024})->group(group);
   open.warn = warn_once();
   command.add_flag("-q,--quiet", quiet, "no progress, no report");
   command.add_flag("--json", json, "the report as JSON on standard output");
@@ -61,13 +61,7 @@ OpenOptions ModelOptions::checked() const {
   if (random != !open.random_architecture.empty()) {
     fail_usage("--arch names sizes and --random weights for them: give both, or a model's file");
   }
-  return planned();
-}
-
-OpenOptions ModelOptions::planned() const {
-  OpenOptions options = open;
-  if (!memory_limit.empty()) options.memory_limit = parse_bytes(memory_limit);
-  return options;
+  return open;
 }
 
 Pipeline ModelOptions::open_pipeline() const { return Pipeline::open(model, checked()); }
@@ -79,23 +73,19 @@ Pipeline ModelOptions::open_pipeline(const Request& request) const {
   return Pipeline::open(model, options);
 }
 
-std::int64_t parse_bytes(const std::string& text) {
-  double value = 0.0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string unit(end, text.data() + text.size());
-  const double factor = unit.empty() ? 1.0 : unit == "M" ? 1e6 : unit == "G" ? 1e9 : 0.0;
-  const double bytes = value * factor;
-  if (status != std::errc() || !(bytes >= 1.0) || bytes > 1e18) {
-    fail_usage("'{}' is no amount of memory; write 8G, 512M or a number of bytes", text);
-  }
-  return static_cast<std::int64_t>(bytes);
-}
-
 void RequestOptions::add_to(CLI::App& command) {
   const char* picture = "Picture";
   command.add_option("prompt", request.prompt, "what to draw")->required();
   command.add_option("-n,--negative", request.negative_prompt, "what not to draw")->group(picture);
-  command.add_option("-s,--seed", request.seed, "same seed, same picture")->capture_default_str()->group(picture);
+  const auto read = [this](const std::string& text, const std::string& name) {
+    const std::optional<std::uint64_t> given = read_seed(text, name);
+    random_seed = !given;
+    request.seed = given ? *given : scalekv::random_seed();
+  };
+  add_text(command, "-s,--seed", read, "same seed, same picture; -1: one by chance, which the report names")
+      ->type_name("INT")
+      ->default_str("0")
+      ->group(picture);
   command
       .add_option("--size", request.size,
                   fmt::format("{}; default: the model's", fmt::join(infinity::size_presets(), ", ")))
@@ -104,17 +94,16 @@ void RequestOptions::add_to(CLI::App& command) {
       .add_option("--aspect", aspect, "width:height (16:9), height/width (1.333) or square; the nearest of 15 is taken")
       ->capture_default_str()
       ->group(picture);
-  command.add_option("--cfg", request.cfg, "guidance strength: one value, or one per scale (3,3,4,...)")
-      ->delimiter(',')
+  add_numbers(command, "--cfg", request.cfg, "guidance strength: one value, or one per scale (3,3,4,...)")
       ->group(picture);
-  command.add_option("--tau", request.tau, "temperature: one value, or one per scale")->delimiter(',')->group(picture);
-  command.add_option("--top-p", request.top_p, "bits more certain than this are not left to chance; 0: off")
+  add_numbers(command, "--tau", request.tau, "temperature: one value, or one per scale")->group(picture);
+  add_number(command, "--top-p", request.top_p, "bits more certain than this are not left to chance; 0: off")
       ->capture_default_str()
       ->group(picture);
-  command.add_option("--top-k", request.top_k, "0: off; 1: always the likelier value")
+  add_number(command, "--top-k", request.top_k, "0: off; 1: always the likelier value")
       ->capture_default_str()
       ->group(picture);
-  command.add_option("--guidance-layer", request.guidance_layer, "0: guide the logits; k: the layer k before the end")
+  add_number(command, "--guidance-layer", request.guidance_layer, "0: guide the logits; k: the layer k before the end")
       ->capture_default_str()
       ->group(picture);
   command

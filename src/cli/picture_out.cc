@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "core/error.h"
 
@@ -32,8 +33,8 @@ void PictureOut::add_to(CLI::App& command, const std::string& more) {
   format_given_ = command.add_option("--format", format_, "with -o -: png, jpg or webp")
                       ->capture_default_str()
                       ->check(CLI::IsMember({"png", "jpg", "jpeg", "webp"}));
-  command.add_option("--quality", quality_, "of JPEG (default: 95) and WebP (default: 90), 1 to 100; PNG has none")
-      ->check(CLI::Range(1, 100));
+  add_number(command, "--quality", quality_, "of JPEG (default: 95) and WebP (default: 90), 1 to 100; PNG has none",
+             {1, 100});
 }
 
 ImageFormat PictureOut::format() const {

@@ -8,6 +8,7 @@
 
 #include "cache/policy.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "pipeline/model.h"
 #include "pipeline/settings.h"
@@ -34,7 +35,7 @@ struct Answer {
 };
 
 Answer answer(const PlanOptions& options) {
-  const OpenOptions open = options.model.planned();
+  const OpenOptions open = options.model.open;
   Request request = options.request.parsed();
   request.images = request.batch;
   pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, request);
@@ -145,9 +146,8 @@ void add_plan_command(CLI::App& app) {
   auto options = std::make_shared<PlanOptions>();
   options->request.add_to(*command);
   command->remove_option(command->get_option("prompt"));
-  command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
-  command->add_option("--prompt-tokens", options->prompt_tokens, "length of the prompt")
-      ->check(CLI::Range(1, text::kMaxPromptTokens))
+  add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
+  add_number(*command, "--prompt-tokens", options->prompt_tokens, "length of the prompt", {1, text::kMaxPromptTokens})
       ->capture_default_str();
   options->model.add_to(*command);
   command->remove_option(command->get_option("--random"));

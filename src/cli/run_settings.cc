@@ -1,5 +1,6 @@
 #include "cli/run_settings.h"
 
+#include "core/numbers.h"
 #include "pipeline/fingerprint.h"
 
 namespace scalekv::cli {
@@ -9,6 +10,12 @@ Settings run_settings(Settings described, const ModelOptions& model) {
   described["scalekv"] = SCALEKV_VERSION;
   described["model_sha256"] = pipeline::model_fingerprint(model.model, model.open);
   return described;
+}
+
+void keep_random_seed(RequestOptions& options, const Settings& recorded) {
+  const auto seed = recorded.find("seed");
+  if (!options.random_seed || seed == recorded.end()) return;
+  options.request.seed = find_number<std::uint64_t>(seed->second).value_or(options.request.seed);
 }
 
 }  // namespace scalekv::cli

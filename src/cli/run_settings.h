@@ -11,4 +11,8 @@ namespace scalekv::cli {
 // be read.
 Settings run_settings(Settings described, const ModelOptions& model);
 
+// A seed by chance is drawn once for a run: one that goes on, with the settings `recorded`, has the seed that it began
+// with. Other seeds stay, and are compared like all settings.
+void keep_random_seed(RequestOptions& options, const Settings& recorded);
+
 }  // namespace scalekv::cli

@@ -11,6 +11,7 @@
 
 #include "checkpoint/sha256.h"
 #include "cli/commands.h"
+#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
@@ -71,14 +72,15 @@ class RunProgress {
 
 class Sampler {
  public:
-  Sampler(const SampleOptions& options, distributed::Crew& crew)
-      : options_(options),
+  Sampler(SampleOptions options, distributed::Crew& crew)
+      : options_(std::move(options)),
         crew_(crew),
-        shard_(distributed::parse_shard(options.shard)),
-        folder_(options.out, shard_, crew.rank()),
-        progress_(crew, options.model.quiet) {}
+        shard_(distributed::parse_shard(options_.shard)),
+        folder_(options_.out, shard_, crew.rank()),
+        progress_(crew, options_.model.quiet) {}
 
   void run() {
+    agree_on_seed();
     crew_.share({.open = [this] { open(); },
                  .prepare = [this] { return prepare(); },
                  .run = [this](std::uint32_t job) { draw(plan_.pictures[job]); },
@@ -91,6 +93,13 @@ class Sampler {
   }
 
  private:
+  // One that was drawn by chance, each process having drawn its own, and perhaps an earlier run.
+  void agree_on_seed() {
+    keep_random_seed(options_.request, folder_.recorded());
+    const std::uint64_t of_first = crew_.of_first(options_.request.request.seed);
+    if (options_.request.random_seed) options_.request.request.seed = of_first;
+  }
+
   void open() {
     request_ = options_.request.parsed();
     std::optional<dataset::Layout> layout;
@@ -173,6 +182,7 @@ class Sampler {
     if (options_.model.json) {
       const nlohmann::json json = {{"out", folder_.out().string()},
                                    {"layout", dataset::layout_name(layout_)},
+                                   {"seed", request_.seed},
                                    {"pictures", all},
                                    {"drawn", missing_},
                                    {"kept", kept},
@@ -180,12 +190,13 @@ class Sampler {
                                    {"seconds", progress_.seconds()}};
       fmt::print("{}\n", json.dump(2));
     } else if (!options_.model.quiet) {
-      fmt::print("{}: {} of {} pictures drawn in {:.1f} s by {} process{}; {} were there\n", folder_.out().string(),
-                 missing_, all, progress_.seconds(), crew_.size(), crew_.size() == 1 ? "" : "es", kept);
+      fmt::print("{}: {} of {} pictures drawn in {:.1f} s by {} process{}, from seed {} on; {} were there\n",
+                 folder_.out().string(), missing_, all, progress_.seconds(), crew_.size(),
+                 crew_.size() == 1 ? "" : "es", request_.seed, kept);
     }
   }
 
-  const SampleOptions& options_;
+  SampleOptions options_;
   distributed::Crew& crew_;
   distributed::Shard shard_;
   distributed::RunFolder folder_;
@@ -215,17 +226,14 @@ void add_sample_command(CLI::App& app) {
   command->remove_option(command->get_option("--negative"));  // -n is the number of prompts here
   command
       ->add_option("--prompts", options->prompts,
-                   "COCO captions, text, JSONL, CSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
+                   "COCO captions, text, JSON, JSONL, CSV, TSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
                    "(docs/DATASETS.md)")
       ->required();
   command->add_option("-o,--out", options->out, "folder for the pictures; goes on where it was cut short")->required();
-  command->add_option("-n,--count", options->count, "prompts to take; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_number(*command, "-n,--count", options->count, "prompts to take; 0: all", {.least = 0})->capture_default_str();
   command->add_option("--shard", options->shard, "i/n: only every n-th picture, from number i (0 to n-1)")
       ->capture_default_str();
-  command->add_option("--images-per-prompt", options->images_per_prompt, "0: what the layout asks for")
-      ->check(CLI::NonNegativeNumber)
+  add_number(*command, "--images-per-prompt", options->images_per_prompt, "0: what the layout asks for", {.least = 0})
       ->capture_default_str();
   command->add_option("--layout", options->layout,
                       "list, coco, geneval, dpg, hpsv2 or imagereward; default: told by the file");

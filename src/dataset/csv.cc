@@ -1,16 +1,17 @@
 #include "dataset/csv.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
-#include "dataset/readers.h"
 
 namespace scalekv::dataset {
 namespace {
 
 class CsvParser {
  public:
-  CsvParser(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  CsvParser(std::string_view text, const std::string& file, char delimiter)
+      : text_(text), file_(file), delimiter_(delimiter) {}
 
   std::vector<CsvRow> parse() {
     std::vector<CsvRow> rows;
@@ -18,12 +19,8 @@ class CsvParser {
       if (skip_line_end()) continue;
       CsvRow row{.line = line_, .fields = {}};
       do row.fields.push_back(parse_field());
-      while (skip(','));
+      while (skip(delimiter_));
       if (at_ < text_.size() && !skip_line_end()) fail("{}, line {}: text follows a quoted field", file_, line_);
-      if (!rows.empty() && row.fields.size() != rows.front().fields.size()) {
-        fail("{}, line {}: {} fields instead of the {} of the first line; quote fields that hold commas", file_,
-             row.line, row.fields.size(), rows.front().fields.size());
-      }
       rows.push_back(std::move(row));
     }
     return rows;
@@ -44,56 +41,56 @@ class CsvParser {
     return length > 0;
   }
 
+  // Where the first character from `at` on stands that is no space.
+  std::size_t after_spaces(std::size_t at) const { return std::min(text_.find_first_not_of(' ', at), text_.size()); }
+
   std::string parse_field() {
-    if (skip('"')) return parse_quoted();
-    std::size_t end = std::min(text_.find_first_of(",\n", at_), text_.size());
+    const std::size_t first = after_spaces(at_);
+    if (first < text_.size() && text_[first] == '"') {
+      if (std::optional<std::string> quoted = parse_quoted(first)) return *quoted;
+    }
+    const std::size_t end = std::min(text_.find_first_of(std::string{delimiter_, '\n'}, at_), text_.size());
     std::string_view field = text_.substr(at_, end - at_);
     if (end < text_.size() && text_[end] == '\n' && field.ends_with('\r')) field.remove_suffix(1);
-    if (field.find('"') != std::string_view::npos) {
+    if (delimiter_ != '\t' && field.find('"') != std::string_view::npos) {
       fail("{}, line {}: a quote within a field that is not quoted", file_, line_);
     }
     at_ += field.size();
     return std::string(field);
   }
 
-  std::string parse_quoted() {
-    const int begin = line_;
+  // The field whose opening quote is at `open`; nothing where the quotes are part of the field, which only tabs allow.
+  std::optional<std::string> parse_quoted(std::size_t open) {
     std::string field;
-    while (at_ < text_.size()) {
-      const char next = text_[at_++];
-      if (next == '"' && !skip('"')) return field;
-      line_ += next == '\n' ? 1 : 0;
-      field.push_back(next);
+    for (std::size_t at = open + 1; at < text_.size(); ++at) {
+      if (text_[at] == '"' && (at + 1 == text_.size() || text_[at + 1] != '"')) {
+        const std::size_t after = after_spaces(at + 1);
+        const std::string_view rest = text_.substr(after);
+        const bool ends =
+            rest.empty() || rest.front() == delimiter_ || rest.starts_with('\n') || rest.starts_with("\r\n");
+        if (!ends && delimiter_ == '\t') return {};
+        line_ += static_cast<int>(std::count(field.begin(), field.end(), '\n'));
+        at_ = after;
+        return field;
+      }
+      if (text_[at] == '"') ++at;
+      field.push_back(text_[at]);
     }
-    fail("{}, line {}: the quote that opens here is never closed", file_, begin);
+    if (delimiter_ == '\t') return {};
+    fail("{}, line {}: the quote that opens here is never closed", file_, line_);
   }
 
   std::string_view text_;
   const std::string& file_;
+  char delimiter_;
   std::size_t at_ = 0;
   int line_ = 1;
 };
 
 }  // namespace
 
-std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file) { return CsvParser(text, file).parse(); }
-
-PromptList read_csv_prompts(const std::filesystem::path& path) {
-  const std::vector<CsvRow> rows = parse_csv(read_prompt_file(path), path.string());
-  if (rows.empty()) fail("{} is empty; its first line must name a column prompt or caption", path.string());
-  const std::vector<std::string>& header = rows.front().fields;
-  const auto is_prompt = [](const std::string& name) { return name == "prompt" || name == "caption"; };
-  const auto column = std::find_if(header.begin(), header.end(), is_prompt);
-  if (column == header.end()) fail("{}, line 1: no column is named prompt or caption", path.string());
-  if (std::find_if(column + 1, header.end(), is_prompt) != header.end()) {
-    fail("{}, line 1: two columns are named prompt or caption; leave one", path.string());
-  }
-  const auto index = static_cast<std::size_t>(column - header.begin());
-  PromptCollector prompts(Layout::list);
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    prompts.add({.text = rows[i].fields[index]}, fmt::format("{}, line {}", path.string(), rows[i].line));
-  }
-  return prompts.finish(path);
+std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file, char delimiter) {
+  return CsvParser(text, file, delimiter).parse();
 }
 
 }  // namespace scalekv::dataset

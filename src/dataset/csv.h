@@ -1,4 +1,4 @@
-// Comma-separated values as RFC 4180 describes them.
+// Tables as text: comma-separated values as RFC 4180 describes them, and those with tabs or semicolons.
 #pragma once
 
 #include <string>
@@ -12,8 +12,9 @@ struct CsvRow {
   std::vector<std::string> fields;
 };
 
-// Fields may be quoted; quotes within are doubled; lines end in LF or CRLF; blank lines are skipped. Throws Error
-// naming `file` and the line where a quote is out of place, and where a row has more or fewer fields than the first.
-std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file);
+// Fields may be quoted, with spaces around the quotes; quotes within are doubled; lines end in LF or CRLF; blank lines
+// are skipped. Throws Error naming `file` and the line where a quote is out of place. Between tabs a quote is never out
+// of place: where it does not enclose the field, it is part of it.
+std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file, char delimiter = ',');
 
 }  // namespace scalekv::dataset

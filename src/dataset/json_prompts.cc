@@ -1,83 +1,128 @@
-// Prompts in one JSON document: COCO captions, ImageReward's list, HPSv2's lists.
-#include <cstdint>
+// Prompts in one JSON document: COCO captions, ImageReward's list, HPSv2's lists, lists and objects of prompts.
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
+#include "dataset/prompt_names.h"
 #include "dataset/readers.h"
 
 namespace scalekv::dataset {
 namespace {
 
+using checkpoint::in_quotes;
 using nlohmann::json;
 
-const json& member(const json& object, const char* key, json::value_t type, const std::string& where) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  const bool fits = found != object.end() &&
-                    (found->type() == type || (type == json::value_t::number_integer && found->is_number_integer()));
-  if (!fits) fail("{}: \"{}\" is missing or not of type {}", where, key, json(type).type_name());
-  return *found;
+bool is_list(const json& object, const char* key) { return object.contains(key) && object[key].is_array(); }
+
+std::vector<std::string> keys_of(const json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, ignored] : object.items()) keys.push_back(key);
+  return keys;
 }
 
-std::int64_t integer(const json& object, const char* key, const std::string& where) {
-  return member(object, key, json::value_t::number_integer, where);
+// An id, which may be a whole number or a text, as text.
+std::string id_of(const json& object, const char* key, const std::string& where) {
+  if (!object.is_object()) fail("{}: this is no JSON object", where);
+  const auto found = object.find(key);
+  if (found == object.end() || !(found->is_string() || found->is_number_integer())) {
+    fail("{}: \"{}\" is missing or neither a whole number nor a text; {}", where, key, found_names(keys_of(object)));
+  }
+  return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-std::string text(const json& object, const char* key, const std::string& where) {
-  return member(object, key, json::value_t::string, where);
-}
-
-// Images in the order of "images"; of each the caption that stands first in "annotations". Images without a caption
-// are passed over.
+// Images in the order of "images", or of the annotations where there is no such list; of each the caption that stands
+// first in "annotations". Images without a caption are passed over, and so are captions of images that are not there:
+// what is cut out of COCO often has the captions of all of it.
 PromptList read_coco(const json& document, const std::filesystem::path& path) {
   const std::string file = path.string();
-  const json& images = member(document, "images", json::value_t::array, file);
-  const json& annotations = member(document, "annotations", json::value_t::array, file);
-  std::map<std::int64_t, const json*> first_of;  // image id -> its first annotation
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const std::string where = fmt::format("{}, image {}", file, i);
-    if (!first_of.emplace(integer(images[i], "id", where), nullptr).second) fail("{}: its id was there before", where);
+  for (const char* key : {"images", "annotations"}) {
+    const bool needed = document.contains(key) || std::string_view(key) == "annotations";
+    if (needed && !is_list(document, key)) {
+      fail("{}: \"{}\" is missing or no list; {}", file, key, found_names(keys_of(document)));
+    }
   }
+  std::vector<std::string> images;
+  std::map<std::string, std::string> captions;  // image id -> its first caption, empty so far
+  const bool listed = document.contains("images");
+  for (std::size_t i = 0; listed && i < document["images"].size(); ++i) {
+    const std::string where = fmt::format("{}, image {}", file, i);
+    images.push_back(id_of(document["images"][i], "id", where));
+    if (!captions.emplace(images.back(), "").second) fail("{}: its id was there before", where);
+  }
+  const json& annotations = document["annotations"];
   for (std::size_t i = 0; i < annotations.size(); ++i) {
     const std::string where = fmt::format("{}, annotation {}", file, i);
-    const auto image = first_of.find(integer(annotations[i], "image_id", where));
-    if (image == first_of.end()) fail("{}: there is no image with its image_id", where);
-    static_cast<void>(text(annotations[i], "caption", where));
-    if (image->second == nullptr) image->second = &annotations[i];
+    const std::string image = id_of(annotations[i], "image_id", where);
+    const std::string caption = prompt_of(annotations[i], where);
+    if (!listed && captions.emplace(image, "").second) images.push_back(image);
+    const auto found = captions.find(image);
+    if (found != captions.end() && found->second.empty()) found->second = trim(caption);
   }
   PromptCollector prompts(Layout::coco);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const json* annotation = first_of.at(images[i]["id"].get<std::int64_t>());
-    if (annotation == nullptr) continue;
-    prompts.add({.text = (*annotation)["caption"]}, fmt::format("{}, first caption of image {}", file, i));
+    std::string& caption = captions[images[i]];
+    if (!caption.empty()) prompts.add({.text = std::move(caption)}, fmt::format("{}, caption of image {}", file, i));
   }
   return prompts.finish(path);
 }
 
 // [{"id": "005695-0057", "prompt": "..."}, ...]
-PromptList read_imagereward(const json& document, const std::filesystem::path& path) {
-  PromptCollector prompts(Layout::imagereward);
-  for (std::size_t i = 0; i < document.size(); ++i) {
+bool is_imagereward(const json& entry) {
+  return entry.is_object() && entry.contains("id") && entry["id"].is_string() && entry.contains("prompt");
+}
+
+// A list of texts, or of objects with a prompt and what `layout` needs besides.
+void add_list(const json& list, Layout layout, const std::filesystem::path& path, PromptCollector& prompts) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string where = fmt::format("{}, entry {}", path.string(), i);
-    std::string id = text(document[i], "id", where);
-    if (id.empty()) fail("{}: the id is empty", where);
-    prompts.add({.text = text(document[i], "prompt", where), .id = std::move(id)}, where);
+    Prompt prompt;
+    if (layout == Layout::imagereward) {
+      prompt.id = id_of(list[i], "id", where);
+      if (prompt.id.empty()) fail("{}: the id is empty", where);
+    }
+    if (layout == Layout::hpsv2) {
+      if (!list[i].is_string()) fail("{}: this is no text", where);
+      prompt.style = path.stem().string();
+    }
+    prompt.text = prompt_of(list[i], where);
+    prompts.add(std::move(prompt), where);
+  }
+}
+
+PromptList read_list(const json& list, Layout layout, const std::filesystem::path& path) {
+  PromptCollector prompts(layout);
+  add_list(list, layout, path, prompts);
+  return prompts.finish(path);
+}
+
+// {"id": "a prompt", "other": {"prompt": "another"}}, in the order of `keys`, those of the text.
+PromptList read_by_id(const json& object, const std::vector<std::string>& keys, const std::filesystem::path& path) {
+  PromptCollector prompts(Layout::list);
+  std::set<std::string> seen;
+  for (const std::string& key : keys) {
+    const auto found = object.find(key);
+    if (found == object.end() || !seen.insert(key).second) continue;
+    const std::string where = fmt::format("{}, {}", path.string(), in_quotes(key));
+    if (!found->is_string() && !found->is_object()) {
+      fail("{}: neither a prompt nor an object with one, nor COCO's \"annotations\", nor a list named {}; {}", where,
+           prompt_names(), found_names(keys));
+    }
+    prompts.add({.text = prompt_of(*found, where), .id = is_file_name(key) ? key : ""}, where);
   }
   return prompts.finish(path);
 }
 
-// ["...", ...]; the file's name is the style.
-void add_hpsv2(const json& document, const std::filesystem::path& path, PromptCollector& prompts) {
-  for (std::size_t i = 0; i < document.size(); ++i) {
-    const std::string where = fmt::format("{}, entry {}", path.string(), i);
-    if (!document[i].is_string()) fail("{}: this is no text", where);
-    prompts.add({.text = document[i], .style = path.stem().string()}, where);
+PromptList read_object(const json& document, const checkpoint::KeyOrder& order, const std::filesystem::path& path) {
+  const json* named = find_prompt_member(document);
+  if (is_list(document, "annotations") || (is_list(document, "images") && named == nullptr)) {
+    return read_coco(document, path);
   }
-}
-
-json parse_document(const std::filesystem::path& path) {
-  return checkpoint::parse_strict_json(read_prompt_file(path), path.string());
+  if (named == nullptr) return read_by_id(document, order[0], path);
+  if (named->is_array()) return read_list(*named, Layout::list, path);
+  if (named->is_object()) return read_by_id(*named, order[1], path);
+  return read_list(json::array({document}), Layout::list, path);
 }
 
 std::vector<std::filesystem::path> files_with(const std::filesystem::path& folder, std::string_view extension) {
@@ -94,14 +139,16 @@ std::vector<std::filesystem::path> files_with(const std::filesystem::path& folde
 
 }  // namespace
 
-PromptList read_json_prompts(const std::filesystem::path& path) {
-  const json document = parse_document(path);
-  if (document.is_object()) return read_coco(document, path);
-  if (!document.is_array()) fail("{}: neither COCO captions nor a list of prompts", path.string());
-  if (!document.empty() && document.front().is_object()) return read_imagereward(document, path);
-  PromptCollector prompts(Layout::hpsv2);
-  add_hpsv2(document, path, prompts);
-  return prompts.finish(path);
+PromptList read_json_prompts(std::string_view content, const std::filesystem::path& path) {
+  checkpoint::KeyOrder order;
+  const json document = checkpoint::parse_strict_json(content, path.string(), &order);
+  if (document.is_object()) return read_object(document, order, path);
+  if (!document.is_array()) fail("{}: neither COCO captions nor a list or an object of prompts", path.string());
+  if (document.empty()) fail("{} holds no prompts", path.string());
+  // The file's name is the style of HPSv2's lists; where it cannot be one, they are lists like others.
+  const json& first = document.front();
+  const bool hpsv2 = first.is_string() && is_file_name(path.stem().string());
+  return read_list(document, hpsv2 ? Layout::hpsv2 : is_imagereward(first) ? Layout::imagereward : Layout::list, path);
 }
 
 PromptList read_prompt_folder(const std::filesystem::path& path) {
@@ -113,14 +160,12 @@ PromptList read_prompt_folder(const std::filesystem::path& path) {
   }
   PromptCollector prompts(texts.empty() ? Layout::hpsv2 : Layout::dpg);
   for (const auto& file : texts) {
-    std::string text = read_prompt_file(file);
-    text.erase(text.find_last_not_of(" \t\r\n") + 1);
-    prompts.add({.text = std::move(text), .id = file.stem().string()}, file.string());
+    prompts.add({.text = read_prompt_file(file), .id = file.stem().string()}, file.string());
   }
   for (const auto& file : documents) {
-    const json document = parse_document(file);
+    const json document = checkpoint::parse_strict_json(read_prompt_file(file), file.string());
     if (!document.is_array()) fail("{}: this is no list of prompts", file.string());
-    add_hpsv2(document, file, prompts);
+    add_list(document, Layout::hpsv2, file, prompts);
   }
   return prompts.finish(path);
 }

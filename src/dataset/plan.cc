@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/seed.h"
 
 namespace scalekv::dataset {
 namespace {
@@ -38,6 +39,8 @@ class Planner {
     }
     if (layout == Layout::hpsv2 && images != 1) fail_usage("HPSv2 takes 1 image a prompt, not {}", images);
   }
+
+  int images_per_prompt() const { return plan_.images_per_prompt; }
 
   void add(const Prompt& prompt, std::size_t index) {
     const int images = plan_.images_per_prompt;
@@ -94,6 +97,7 @@ class Planner {
 
 Plan make_plan(const PromptList& list, const PlanOptions& options) {
   Planner planner(list.layout, options);
+  check_seeds(options.seed, list.prompts.size() * static_cast<std::size_t>(planner.images_per_prompt()));
   for (std::size_t i = 0; i < list.prompts.size(); ++i) planner.add(list.prompts[i], i);
   return planner.finish();
 }

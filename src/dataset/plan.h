@@ -37,7 +37,7 @@ struct PlanOptions {
 };
 
 // Image j of prompt i has seed `seed + i * images_per_prompt + j`. Throws UsageError where the layout cannot take that
-// number of images a prompt.
+// number of images a prompt, and where the seeds would go past the largest.
 Plan make_plan(const PromptList& list, const PlanOptions& options);
 
 }  // namespace scalekv::dataset

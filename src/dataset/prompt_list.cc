@@ -8,6 +8,7 @@
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "dataset/prompt_names.h"
 #include "dataset/readers.h"
 #include "text/utf8.h"
 
@@ -20,13 +21,35 @@ constexpr std::size_t kMaxPrompts = 1'000'000;
 constexpr std::size_t kMaxPromptBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxNameBytes = 128;
 
-// Whether a text may name a file in any folder: no separators, not hidden.
-bool is_file_name(std::string_view name) {
-  const auto allowed = [](unsigned char c) {
-    return c >= 0x80 || std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
-  };
-  return !name.empty() && name.size() <= kMaxNameBytes && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), allowed);
+// The end of a file's name in lower case.
+std::string kind_of(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return extension;
+}
+
+// The first line that is not blank, and whether another one that begins as an object does follows it.
+struct Opening {
+  std::string_view line;
+  bool objects = false;
+};
+
+Opening find_opening(std::string_view content) {
+  const std::string_view rest = trim(content);
+  const std::string_view line = trim(rest.substr(0, rest.find('\n')));
+  const std::string_view next = trim(rest.substr(std::min(line.size(), rest.size())));
+  return {line, line.starts_with('{') && line.ends_with('}') && next.starts_with('{')};
+}
+
+// The bytes of a file. Throws Error where they are too many.
+std::string read_limited(const std::filesystem::path& path) {
+  std::error_code failed;
+  const std::uintmax_t size = std::filesystem::file_size(path, failed);
+  if (!failed && size > kMaxFileBytes) {
+    fail("{} has {} MB; lists of at most {} MB are read", path.string(), size >> 20, kMaxFileBytes >> 20);
+  }
+  return read_file(path);
 }
 
 // What a prompt must have for a layout: the member that holds it, and how to say so.
@@ -62,12 +85,22 @@ Layout parse_layout(std::string_view name) {
   return static_cast<Layout>(found - kLayoutNames.begin());
 }
 
+bool is_file_name(std::string_view name) {
+  const auto allowed = [](unsigned char c) {
+    return c >= 0x80 || std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+  };
+  return !name.empty() && name.size() <= kMaxNameBytes && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
 void PromptCollector::add(Prompt prompt, const std::string& where) {
-  if (text::strip_right(prompt.text).empty()) fail("{}: the prompt is blank", where);
+  prompt.text = trim(prompt.text);
+  if (prompt.text.empty()) fail("{}: the prompt is blank", where);
   if (prompt.text.size() > kMaxPromptBytes) {
     fail("{}: the prompt has {} bytes; at most {} are taken", where, prompt.text.size(), kMaxPromptBytes);
   }
-  if (prompt.text.find('\0') != std::string::npos) fail("{}: the prompt holds a NUL character", where);
+  if (prompt.text.find('\0') != std::string::npos)
+    fail("{}: the prompt holds a NUL character; save the file as UTF-8 text", where);
   for (const std::string* name : {&prompt.id, &prompt.style}) {
     if (!name->empty() && !is_file_name(*name)) {
       fail("{}: {} cannot name a file; use letters, digits, '-', '_' and '.'", where, checkpoint::in_quotes(*name));
@@ -85,20 +118,36 @@ PromptList PromptCollector::finish(const std::filesystem::path& path) {
   return std::move(list_);
 }
 
-std::string read_prompt_file(const std::filesystem::path& path) {
-  std::error_code failed;
-  const std::uintmax_t size = std::filesystem::file_size(path, failed);
-  if (!failed && size > kMaxFileBytes) {
-    fail("{} has {} MB; lists of at most {} MB are read", path.string(), size >> 20, kMaxFileBytes >> 20);
-  }
-  std::string content = read_file(path);
+std::string read_prompt_file(const std::filesystem::path& path) { return clean_text(read_limited(path), path); }
+
+std::string clean_text(std::string content, const std::filesystem::path& path) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (content.starts_with(kByteOrderMark)) content.erase(0, kByteOrderMark.size());
+  if (content.starts_with("\xFF\xFE") || content.starts_with("\xFE\xFF")) {
+    fail("{}: the text is UTF-16 (\"Unicode\" in some editors); save the file as UTF-8", path.string());
+  }
+  const bool only_returns = content.find('\n') == std::string::npos;
+  if (only_returns) std::replace(content.begin(), content.end(), '\r', '\n');
   if (const std::size_t at = text::find_invalid_utf8(content); at != std::string_view::npos) {
     const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     fail("{}, line {}: the text is not valid UTF-8; save the file as UTF-8", path.string(), line);
   }
   return content;
+}
+
+PromptList parse_prompt_list(std::string content, const std::filesystem::path& path) {
+  content = clean_text(std::move(content), path);
+  const std::string kind = kind_of(path);
+  const Opening opening = find_opening(content);
+  const bool document = opening.line == "{" || opening.line == "[";  // no prompt, and no JSON on one line
+  if (document || (kind == ".json" && !opening.objects)) return read_json_prompts(content, path);
+  if (kind == ".json" || kind == ".jsonl" || opening.line.starts_with('{')) {
+    return read_prompt_lines(content, path, true);
+  }
+  if (kind == ".csv") return read_table_prompts(content, path, ',');
+  const bool tabs = kind == ".tsv" && (prompt_rank(opening.line) || opening.line.find('\t') != std::string_view::npos);
+  if (tabs || is_table(content)) return read_table_prompts(content, path, '\t');
+  return read_prompt_lines(content, path, false);
 }
 
 PromptList read_prompt_list(const std::filesystem::path& path) {
@@ -107,10 +156,7 @@ PromptList read_prompt_list(const std::filesystem::path& path) {
   if (!std::filesystem::exists(status)) fail("{} cannot be read: there is no such file or folder", path.string());
   if (std::filesystem::is_directory(status)) return read_prompt_folder(path);
   if (!std::filesystem::is_regular_file(status)) fail("{} is not a regular file", path.string());
-  const std::string extension = path.extension().string();
-  if (extension == ".csv") return read_csv_prompts(path);
-  if (extension == ".json") return read_json_prompts(path);
-  return read_prompt_lines(path);
+  return parse_prompt_list(read_limited(path), path);
 }
 
 PromptList read_prompt_list(const std::filesystem::path& path, std::optional<Layout> layout) {

@@ -32,6 +32,9 @@ struct PromptList {
 // file and the line or entry where it is damaged, too large or not UTF-8, and where it holds no prompts.
 PromptList read_prompt_list(const std::filesystem::path& path);
 
+// The same of the content of a file of that name.
+PromptList parse_prompt_list(std::string content, const std::filesystem::path& path);
+
 // The same, laid out as `layout` says instead. Throws UsageError where the prompts lack what that layout needs.
 PromptList read_prompt_list(const std::filesystem::path& path, std::optional<Layout> layout);
 

@@ -26,16 +26,24 @@ class PromptCollector {
   std::set<std::string> ids_;
 };
 
-// The text of a file of prompts without a byte order mark. Throws Error where it is too large, or naming the line that
-// is not UTF-8.
-std::string read_prompt_file(const std::filesystem::path& path);
+// Whether a text may name a file in any folder: no separators, not hidden.
+bool is_file_name(std::string_view name);
 
-// One prompt a line; or one JSON object a line with "prompt" or "caption"; or GenEval's evaluation_metadata.jsonl.
-PromptList read_prompt_lines(const std::filesystem::path& path);
-// RFC 4180 with a header line that names a column prompt or caption.
-PromptList read_csv_prompts(const std::filesystem::path& path);
-// COCO captions, ImageReward's list of objects, HPSv2's list of strings.
-PromptList read_json_prompts(const std::filesystem::path& path);
+// The text of a file of prompts, as clean_text leaves it. Throws Error where it is too large.
+std::string read_prompt_file(const std::filesystem::path& path);
+// `content` without a byte order mark, and with line ends where it has only carriage returns. Throws Error naming the
+// line that is not UTF-8.
+std::string clean_text(std::string content, const std::filesystem::path& path);
+
+// One prompt a line; where they are `objects`, one JSON object (or text) a line, or GenEval's
+// evaluation_metadata.jsonl.
+PromptList read_prompt_lines(std::string_view content, const std::filesystem::path& path, bool objects);
+// Whether the first line is a header with a column of prompts.
+bool is_table(std::string_view content);
+// A table with a header line that names the column of the prompts; `usual`: the delimiter of such files.
+PromptList read_table_prompts(std::string_view content, const std::filesystem::path& path, char usual);
+// COCO captions, ImageReward's list of objects, HPSv2's list of strings, and other lists and objects of prompts.
+PromptList read_json_prompts(std::string_view content, const std::filesystem::path& path);
 // DPG-Bench's folder of .txt files, HPSv2's folder of .json files.
 PromptList read_prompt_folder(const std::filesystem::path& path);
 

@@ -16,6 +16,8 @@ class LoneCrew : public Crew {
   int size() const override { return 1; }
   int processors() const override { return available_processors(); }
 
+  std::uint64_t of_first(std::uint64_t mine) const override { return mine; }
+
   void share(const Work& work) override {
     work.open();
     queue_.fill(work.prepare());

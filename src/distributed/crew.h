@@ -28,6 +28,9 @@ class Crew {
   // Processors for each process of this machine: those it may use, shared among the processes that may use the same.
   virtual int processors() const = 0;
 
+  // What rank 0 has. Every process calls it at the same time.
+  virtual std::uint64_t of_first(std::uint64_t mine) const = 0;
+
   // Does the work: each process takes a job when it has done the one before, so a slow machine does not hold the rest.
   // What is thrown on any process stops all of them when they have done the job at hand, and is thrown on rank 0; the
   // others return.

@@ -53,6 +53,11 @@ class MpiCrew : public Crew {
   std::size_t done() const override { return queue_.done(); }
   std::size_t total() const override { return queue_.total(); }
 
+  std::uint64_t of_first(std::uint64_t mine) const override {
+    MPI_Bcast(&mine, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    return mine;
+  }
+
   void share(const Work& work) override { rank_ == 0 ? lead(work) : follow(work); }
 
  private:

@@ -145,6 +145,15 @@ std::string RunFolder::agree(const Settings& settings) const {
   return checkpoint::sha256_of(std::as_bytes(std::span(text)));
 }
 
+Settings RunFolder::recorded() const {
+  const std::filesystem::path path = record_ / "settings.json";
+  try {
+    return std::filesystem::exists(path) ? read_settings(path) : Settings();
+  } catch (const Error&) {  // agree() says why
+    return {};
+  }
+}
+
 void RunFolder::write(const std::string& file, std::span<const std::byte> bytes) const {
   const std::filesystem::path path = picture(file);
   std::error_code failed;

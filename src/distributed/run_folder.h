@@ -50,6 +50,9 @@ class RunFolder {
   // differs. Returns their hash.
   std::string agree(const Settings& settings) const;
 
+  // The settings of the run that the folder holds; none where there is no run, or none that can be read.
+  Settings recorded() const;
+
   // Writes OUT/file, whole or not at all. Throws Error naming it.
   void write(const std::string& file, std::span<const std::byte> bytes) const;
 

@@ -23,6 +23,7 @@ namespace {
 const PolicySetting kFull{"full", 1.0};
 
 bool is_shapes_list(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) return false;
   std::istringstream lines(read_file(path));
   std::string line;
   while (std::getline(lines, line)) {

@@ -58,6 +58,17 @@ void check_heading(const nlohmann::json& json, const Settings& settings, const s
 
 }  // namespace
 
+Settings recorded_settings(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string heading;
+  if (!std::getline(file, heading)) return {};
+  try {
+    return nlohmann::json::parse(heading).at("settings").get<Settings>();
+  } catch (const nlohmann::json::exception&) {  // opening it says why
+    return {};
+  }
+}
+
 EvaluationLog::EvaluationLog(std::filesystem::path path, const Settings& settings,
                              std::vector<std::string> prompt_sha256)
     : path_(std::move(path)), prompt_sha256_(std::move(prompt_sha256)) {

@@ -11,6 +11,9 @@
 
 namespace scalekv::eval {
 
+// The settings of the log at `path`; none where there is no log, or none that can be read.
+Settings recorded_settings(const std::filesystem::path& path);
+
 class EvaluationLog {
  public:
   // Opens the log at `path`, or begins one. settings: what all samples have in common. prompt_sha256: of every prompt

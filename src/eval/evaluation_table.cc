@@ -81,12 +81,16 @@ EvaluationRow make_row(const PolicySetting& setting, const SettingBytes& bytes, 
   return row;
 }
 
-std::string to_json(const std::vector<EvaluationRow>& rows) {
+std::string to_json(const std::vector<EvaluationRow>& rows, std::uint64_t seed) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const EvaluationRow& row : rows) {
-    nlohmann::ordered_json json = {{"policy", row.setting.policy}, {"budget", row.setting.budget},
-                                   {"images", row.images},         {"kv_bytes_peak", row.bytes.peak},
-                                   {"kv_share", row.bytes.share},  {"kv_paper_mb", row.bytes.paper_megabytes}};
+    nlohmann::ordered_json json = {{"policy", row.setting.policy},
+                                   {"budget", row.setting.budget},
+                                   {"seed", seed},
+                                   {"images", row.images},
+                                   {"kv_bytes_peak", row.bytes.peak},
+                                   {"kv_share", row.bytes.share},
+                                   {"kv_paper_mb", row.bytes.paper_megabytes}};
     for (const auto& [name, measure] : measures(row)) {
       json[name] = measure->mean;
       json[fmt::format("{}_ci", name)] = {measure->low, measure->high};

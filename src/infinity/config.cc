@@ -1,10 +1,10 @@
 #include "infinity/config.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -15,8 +15,8 @@ std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::str
   const std::vector<std::string> names = weights.names(start);
   std::int64_t count = 0;
   for (const std::string& name : names) {
-    std::int64_t number = -1;
-    std::from_chars(name.data() + start.size(), name.data() + name.size(), number);
+    const std::string_view rest = std::string_view(name).substr(start.size());
+    const std::int64_t number = find_number<std::int64_t>(rest.substr(0, rest.find('.'))).value_or(-1);
     if (number >= static_cast<std::int64_t>(names.size())) {
       fail("{} has a tensor {}, but not those of all blocks before it; it is cut short", weights.description(),
            checkpoint::in_quotes(name));

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
-#include <optional>
 
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -43,11 +42,15 @@ constexpr std::array kPresets = {Preset{"0.06M", 7}, Preset{"0.25M", 10}, Preset
 // The reference names the inverse of 1.5 "0.666": cut to three decimals.
 double inverse_aspect(double aspect) { return std::floor(1000.0 / aspect) / 1000.0; }
 
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0.0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value) || value <= 0.0) return {};
-  return value;
+// Rounding leaves 0.33 of 1:3: it is not refused for that.
+constexpr double kRounding = 1.02;
+constexpr double kTallest = 3.0 * kRounding;
+
+// `asked`: the ratio as it was asked for.
+void check_aspect(double height_over_width, std::string_view asked) {
+  if (height_over_width <= kTallest && height_over_width >= 1.0 / kTallest) return;
+  fail_usage("the aspect ratio {} is not possible; pictures are 3:1 (wide) to 1:3 (tall), as height / width 0.333 to 3",
+             asked);
 }
 
 }  // namespace
@@ -98,17 +101,20 @@ Schedule make_schedule(double height_over_width, std::string_view size) {
   return schedule;
 }
 
+void check_aspect(double height_over_width) {
+  check_aspect(height_over_width, fmt::format("{} (height / width)", height_over_width));
+}
+
 double parse_aspect(const std::string& text) {
   if (text == "square") return 1.0;
   const auto colon = text.find(':');
-  if (colon == std::string::npos) {
-    if (const auto ratio = parse_number(text)) return *ratio;
-  } else {
-    const auto width = parse_number(std::string_view(text).substr(0, colon));
-    const auto height = parse_number(std::string_view(text).substr(colon + 1));
-    if (width && height) return *height / *width;
+  const auto width = colon == std::string::npos ? 1.0 : find_number<double>(std::string_view(text).substr(0, colon));
+  const auto height = find_number<double>(std::string_view(text).substr(colon + 1));  // all of it without a colon
+  if (!width || !height || *width <= 0.0 || *height <= 0.0) {
+    fail_usage("'{}' is not an aspect ratio; write width:height (16:9), height/width (1.333) or square", text);
   }
-  fail_usage("'{}' is not an aspect ratio; write width:height (16:9), height/width (1.333) or square", text);
+  check_aspect(*height / *width, fmt::format("'{}'", text));
+  return *height / *width;
 }
 
 }  // namespace scalekv::infinity

@@ -25,8 +25,12 @@ const std::vector<double>& aspect_ratios();
 // Throws UsageError on an unknown size or a ratio that is not positive and finite.
 Schedule make_schedule(double height_over_width, std::string_view size);
 
+// Throws UsageError where the ratio is beyond those of the table by more than rounding: nobody who asks for 5:1 wants
+// the 3:1 that is nearest.
+void check_aspect(double height_over_width);
+
 // "16:9" (width : height, as screens are named), "1.333" (height / width) or "square" -> height / width.
-// Throws UsageError with the accepted forms.
+// Throws UsageError with the accepted forms, and as check_aspect does.
 double parse_aspect(const std::string& text);
 
 }  // namespace scalekv::infinity

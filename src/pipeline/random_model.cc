@@ -3,13 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string_view>
 #include <utility>
 
 #include "core/ceil_divide.h"
 #include "core/error.h"
+#include "core/numbers.h"
 #include "core/philox.h"
 #include "core/threads.h"
 #include "pipeline/tensor_table.h"
@@ -88,12 +88,11 @@ constexpr std::array kReleased = {
 
 // The number after a name's colon.
 std::int64_t parse_layers(const std::string& text, std::int64_t most) {
-  std::int64_t layers = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), layers);
-  if (error != std::errc() || end != text.data() + text.size() || layers < 1 || layers > most) {
+  const auto layers = find_number<std::int64_t>(text);
+  if (!layers || *layers < 1 || *layers > most) {
     fail_usage("'{}' is no number of layers after the colon; give 1 to {}", text, most);
   }
-  return layers;
+  return *layers;
 }
 
 Architecture with_32_bits(const Sizes& sizes) {

@@ -43,6 +43,7 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   if (!(request.top_p >= 0.0) || request.top_p > 1.0) {
     fail_usage("top-p of {} is not possible; choose 0 (off) to 1", request.top_p);
   }
+  infinity::check_aspect(request.aspect);
   infinity::GenerationRequest resolved;
   resolved.schedule =
       infinity::make_schedule(request.aspect, request.size.empty() ? model.defaults.size : request.size);

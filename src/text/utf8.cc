@@ -56,6 +56,14 @@ std::size_t character_length(char lead) {
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
+std::string_view strip_left(std::string_view text) {
+  while (true) {
+    const auto space = std::find_if(kSpaces.begin(), kSpaces.end(), [&](auto s) { return text.starts_with(s); });
+    if (space == kSpaces.end()) return text;
+    text.remove_prefix(space->size());
+  }
+}
+
 std::string_view strip_right(std::string_view text) {
   while (true) {
     const auto space = std::find_if(kSpaces.begin(), kSpaces.end(), [&](auto s) { return text.ends_with(s); });

@@ -13,6 +13,7 @@ std::size_t find_invalid_utf8(std::string_view text);
 std::size_t character_length(char lead);
 
 // Valid UTF-8 without the white space at its end: the characters with Unicode's property White_Space.
+std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 
 }  // namespace scalekv::text

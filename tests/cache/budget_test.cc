@@ -87,8 +87,10 @@ TEST(ParseShare, AcceptsAndRefuses) {
   EXPECT_DOUBLE_EQ(parse_share("10%"), 0.10);
   EXPECT_DOUBLE_EQ(parse_share("0.04"), 0.04);
   EXPECT_DOUBLE_EQ(parse_share("100%"), 1.0);
+  EXPECT_DOUBLE_EQ(parse_share(" +.5e1%"), 0.05);
   EXPECT_DOUBLE_EQ(parse_share("full"), 1.0);
-  for (const char* bad : {"", "%", "abc", "0%", "0", "101%", "1.01", "-5%", "nan", "inf%", "10%%", "10 %", "1e999"}) {
+  for (const char* bad : {"", "%", "abc", "0%", "0", "101%", "1.01", "-5%", "nan", "inf%", "10%%", "10 %", "1e999",
+                          "0x1", "10x", " ", "+-1"}) {
     EXPECT_THROW(static_cast<void>(parse_share(bad)), UsageError) << bad;
   }
 }

@@ -28,6 +28,15 @@ TEST(Plan, CocoIsNumberedWithFourDigitsAndSeededByIndex) {
   EXPECT_TRUE(plan.texts.empty());
 }
 
+// Behind the largest seed there is none.
+TEST(Plan, SeedsDoNotBeginAnew) {
+  const PromptList list{Layout::list, {{.text = "a"}, {.text = "b"}}};
+  const std::uint64_t largest = ~std::uint64_t{0};
+  EXPECT_EQ(make_plan(list, {.seed = largest - 1}).pictures[1].seeds, Seeds{largest});
+  EXPECT_THROW(static_cast<void>(make_plan(list, {.seed = largest})), UsageError);
+  EXPECT_THROW(static_cast<void>(make_plan(list, {.seed = largest - 1, .images_per_prompt = 2})), UsageError);
+}
+
 TEST(Plan, ListsAreNumberedWithFiveDigits) {
   const PromptList list{Layout::list, {{.text = "a"}, {.text = "b"}}};
   EXPECT_EQ(files(make_plan(list, {})), (Files{"00000.png", "00001.png"}));

@@ -46,7 +46,7 @@ TEST_F(PromptFiles, PlainTextHoldsOneALine) {
                                "\xEF\xBB\xBF"
                                "a red ring\r\n\n  \n two \"green\" stars, {}\n\xE6\x98\x9F");
   EXPECT_EQ(list.layout, Layout::list);
-  EXPECT_EQ(texts(list), (Texts{"a red ring", " two \"green\" stars, {}", "\xE6\x98\x9F"}));
+  EXPECT_EQ(texts(list), (Texts{"a red ring", "two \"green\" stars, {}", "\xE6\x98\x9F"}));
   EXPECT_TRUE(says(why_not("a.txt", "one\ntwo\xff\n"), "line 2: the text is not valid UTF-8"));
   EXPECT_TRUE(says(why_not("a.txt", std::string("one\nt\0wo\n", 9)), "line 2: the prompt holds a NUL"));
   EXPECT_TRUE(says(why_not("a.txt", ""), "holds no prompts"));
@@ -90,8 +90,10 @@ TEST_F(PromptFiles, CsvFollowsRfc4180) {
   EXPECT_TRUE(says(why_not("a.csv", "id,prompt\n1,a\n2,b\"c\n"), "line 3: a quote within a field"));
   EXPECT_TRUE(says(why_not("a.csv", "id,prompt\n1,\"a\"b\n"), "line 2: text follows a quoted field"));
   EXPECT_TRUE(says(why_not("a.csv", "id,prompt\n1,\"x\ny\"\n2,a,b\n"), "line 4: 3 fields instead of the 2"));
-  EXPECT_TRUE(says(why_not("a.csv", "id,text\n1,a\n"), "line 1: no column is named prompt or caption"));
-  EXPECT_TRUE(says(why_not("a.csv", "caption,prompt\n1,a\n"), "line 1: two columns"));
+  EXPECT_TRUE(
+      says(why_not("a.csv", "id,title\n1,a\n"),
+           "line 1: no column is named prompt, prompts, caption, captions or text; found: \"id\", \"title\"; name"));
+  EXPECT_TRUE(says(why_not("a.csv", "prompt,Prompt\n1,a\n"), "line 1: two columns are named Prompt; leave one"));
   EXPECT_TRUE(says(why_not("a.csv", "prompt\n"), "holds no prompts"));
   EXPECT_TRUE(says(why_not("a.csv", ""), "is empty"));
   EXPECT_TRUE(says(why_not("a.csv", "id,prompt\n1,\n"), "line 2: the prompt is blank"));
@@ -112,13 +114,13 @@ TEST_F(PromptFiles, CocoGivesTheFirstCaptionOfEachImage) {
     "annotations": [{"image_id": 7, "id": 30, "caption": "seven, first"}, {"image_id": 2, "id": 20, "caption": "two"},
                     {"image_id": 7, "id": 10, "caption": "seven, second"}, {"image_id": 9, "id": 5, "caption": "nine. "}]})");
   EXPECT_EQ(list.layout, Layout::coco);
-  EXPECT_EQ(texts(list), (Texts{"nine. ", "two", "seven, first"}));
+  EXPECT_EQ(texts(list), (Texts{"nine.", "two", "seven, first"}));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": []})"), "\"annotations\" is missing"));
-  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": "x"}], "annotations": []})"), "image 0: \"id\""));
+  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": null}], "annotations": []})"), "image 0: \"id\" is"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}, {"id": 1}], "annotations": []})"), "image 1: its id"));
-  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"image_id": 2, "caption": "x"}]})"),
-                   "annotation 0: there is no image"));
-  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"image_id": 1}]})"), "\"caption\""));
+  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"image_id": 1, "bbox": []}]})"),
+                   "annotation 0: the JSON object has no text named prompt, prompts, caption, captions or text; "
+                   "found: \"bbox\", \"image_id\""));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [1]})"), "annotation 0"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [], "annotations": []})"), "holds no prompts"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1)"), "is not valid JSON"));
@@ -135,7 +137,8 @@ TEST_F(PromptFiles, ImageRewardHasIds) {
       says(why_not("i.json", R"([{"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}])"), "entry 1: the id"));
   EXPECT_TRUE(says(why_not("i.json", R"([{"id": "../a", "prompt": "x"}])"), "cannot name a file"));
   EXPECT_TRUE(says(why_not("i.json", R"([{"id": "", "prompt": "x"}])"), "the id is empty"));
-  EXPECT_TRUE(says(why_not("i.json", R"([{"prompt": "x"}])"), "entry 0: \"id\" is missing"));
+  EXPECT_TRUE(
+      says(why_not("i.json", R"([{"id": "a", "prompt": "x"}, {"prompt": "y"}])"), "entry 1: \"id\" is missing"));
   EXPECT_TRUE(says(why_not("i.json", R"([{"id": "a", "prompt": "x"}, "y"])"), "entry 1"));
 }
 
@@ -181,6 +184,152 @@ TEST_F(PromptFiles, ALayoutMayBeNamedWhereThePromptsHaveWhatItNeeds) {
     EXPECT_EQ(parse_layout(layout_name(layout)), layout);
   }
   EXPECT_THROW(static_cast<void>(parse_layout("magic")), UsageError);
+}
+
+// Spaces that are no spaces in ASCII, and no spaces at all, around a prompt and alone on a line.
+TEST_F(PromptFiles, OddWhiteSpaceIsNoPartOfAPrompt) {
+  const std::string nbsp = "\xC2\xA0", zero = "\xE2\x80\x8B", mark = "\xEF\xBB\xBF", wide = "\xE3\x80\x80";
+  const std::string odd = "\t" + nbsp + zero + " " + mark + wide + zero;
+  EXPECT_EQ(texts(read("a.txt", odd + "a" + nbsp + "ring" + odd + "\n" + odd + "\n \t\v\f \n\nb\r\r\nc")),
+            (Texts{"a" + nbsp + "ring", "b", "c"}));
+  EXPECT_EQ(texts(read("a.txt", "one\rtwo\r\rthree")), (Texts{"one", "two", "three"}));  // as old Macs end lines
+  EXPECT_EQ(texts(read("a.csv", "prompt\rone\rtwo\r")), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(read("a.csv",
+                       odd + "Prompt" + odd + "," + nbsp + "\n" + odd + "one" + odd + ",\n ," + nbsp + "\n,\ntwo,x")),
+            (Texts{"one", "two"}));
+  EXPECT_EQ(texts(read("a.json", "[\"\\t" + odd.substr(1) + "one" + odd.substr(1) + "\\n\"]")), Texts{"one"});
+  EXPECT_EQ(texts(read("a.jsonl", odd + "\n{\"prompt\": \" one \"}\n" + odd)), Texts{"one"});
+  EXPECT_TRUE(says(why_not("a.txt", odd + "\n"), "holds no prompts"));
+  EXPECT_TRUE(says(why_not("a.json", "[\"" + odd.substr(1) + "\"]"), "entry 0: the prompt is blank"));
+}
+
+TEST_F(PromptFiles, OtherEncodingsAreNamed) {
+  EXPECT_TRUE(says(why_not("a.txt", std::string("\xFF\xFE"
+                                                "a\0\n\0",
+                                                6)),
+                   "UTF-16"));
+  EXPECT_TRUE(says(why_not("a.csv", std::string("\xFE\xFF\0a\0\n", 6)), "save the file as UTF-8"));
+  EXPECT_TRUE(says(why_not("a.json", std::string("\xFF\xFE[\0]\0", 6)), "UTF-16"));
+  EXPECT_TRUE(says(why_not("a.txt", "one\nd\xE9j\xE0 vu\n"), "line 2: the text is not valid UTF-8"));  // Latin-1
+}
+
+// A table is told by its header, whatever stands between its columns and whatever the file is called.
+TEST_F(PromptFiles, ColumnsAreFoundByNameInAnyCase) {
+  const Texts both = {"a red ring", "two stars"};
+  for (const char* name : {"a.csv", "a.tsv", "a.txt", "a.CSV", "a.TSV", "list"}) {
+    for (const char* column : {"prompt", "Prompt", "PROMPTS", "caption", "Captions", "Text"}) {
+      for (const char* mark : {"\t", ";", ","}) {
+        const std::string content = std::string("id") + mark + column + mark + "Category\r\n1" + mark + "a red ring" +
+                                    mark + "x\r\n2" + mark + "two stars" + mark + "\r\n";
+        EXPECT_EQ(texts(read(name, content)), both) << name << ": " << content;
+      }
+    }
+  }
+  // Of several, the first of: prompt, prompts, caption, captions, text.
+  EXPECT_EQ(texts(read("a.csv", "text,caption,Prompt\nno,no,yes\n")), Texts{"yes"});
+  EXPECT_EQ(texts(read("a.csv", "text,Captions\nno,yes\n")), Texts{"yes"});
+  EXPECT_EQ(texts(read("a.csv", "sep=;\r\nid;prompt\r\n1;a, b\r\n")), Texts{"a, b"});
+  EXPECT_EQ(texts(read("a.csv", "\"id\";\"Prompt\"\n1;\"a; \"\"b\"\"\nc\"\n")), Texts{"a; \"b\"\nc"});
+  EXPECT_EQ(texts(read("a.csv", "id, prompt\n1, \"a, b\" \n2, c\n")), (Texts{"a, b", "c"}));
+  EXPECT_EQ(texts(read("a.csv", "prompt,note\na,,\nb,\"\",,\n")), (Texts{"a", "b"}));  // empty fields too many
+  EXPECT_TRUE(says(why_not("a.csv", "prompt;note\na;b;c\n"),
+                   "line 2: 3 fields instead of the 2 of the first line; quote fields that hold semicolons"));
+  EXPECT_TRUE(says(why_not("a.csv", "sep=;\nid;prompt\n1;a\n2\n"), "line 4: 1 fields instead of the 2"));
+  EXPECT_TRUE(says(why_not("a.csv", "id;title\n1;a\n"), "found: \"id\", \"title\""));
+  EXPECT_TRUE(says(why_not("a.tsv", "id\ttitle\n1\ta\n"), "found: \"id\", \"title\""));
+  EXPECT_TRUE(says(why_not("a.csv", "prompt;note\n"), "holds no prompts"));
+  EXPECT_TRUE(says(why_not("a.tsv", "Prompt\n"), "holds no prompts"));
+}
+
+// As PartiPrompts has them: quotes that mean nothing, notes that are missing, spaces before a prompt.
+TEST_F(PromptFiles, TabsNeedNoQuotes) {
+  const PromptList list =
+      read("PartiPrompts.tsv",
+           "Prompt\tCategory\tNote\n a sloth, or two\tAnimals\t\n\"Deep\" on a wall\tArts\na 5\" disk\tArts\tx\n"
+           "\"a\ttab, \"\"quoted\"\"\"\tArts\t\n\"unclosed\tArts\t\n");
+  EXPECT_EQ(list.layout, Layout::list);
+  EXPECT_EQ(texts(list),
+            (Texts{"a sloth, or two", "\"Deep\" on a wall", "a 5\" disk", "a\ttab, \"quoted\"", "\"unclosed"}));
+  EXPECT_TRUE(says(why_not("a.tsv", "id\tprompt\n1\ta\n2\n"), "line 3: 1 fields instead of the 2"));
+  EXPECT_TRUE(says(why_not("a.tsv", "prompt\tnote\na\tb\tc\n"), "quote fields that hold tabs"));
+}
+
+TEST_F(PromptFiles, PlainListsAreNoTables) {
+  EXPECT_EQ(texts(read("a.csv", "a red ring\n\"two, three stars\"\n")), (Texts{"a red ring", "two, three stars"}));
+  EXPECT_TRUE(says(why_not("a.csv", "title\na\n"), "no column is named"));
+  EXPECT_EQ(texts(read("a.tsv", "bond\n\"two\" stars\n")), (Texts{"bond", "\"two\" stars"}));
+  EXPECT_EQ(texts(read("a.txt", "text, bold\na; prompt\n")), (Texts{"text, bold", "a; prompt"}));
+  EXPECT_EQ(texts(read("a.txt", "prompt\na\n")), (Texts{"prompt", "a"}));
+  EXPECT_EQ(texts(read("a.txt", "[a] ring\n")), Texts{"[a] ring"});
+}
+
+TEST_F(PromptFiles, JsonObjectsGivePromptsById) {
+  // In the order of the file, not of the ids.
+  const PromptList list = read("meta_data.json", R"({"b9": "one", "a/..": {"category": "x", "Prompt": "two"},
+    "10": {"caption": ["three", "no"]}, "9": "four"})");
+  EXPECT_EQ(list.layout, Layout::list);
+  EXPECT_EQ(texts(list), (Texts{"one", "two", "three", "four"}));
+  EXPECT_EQ(list.prompts[0].id, "b9");
+  EXPECT_EQ(list.prompts[1].id, "");  // names no file
+  EXPECT_EQ(texts(read("a.json", R"({"version": 2, "prompts": ["one", {"text": "two"}]})")), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(read("a.json",
+                       R"({"Category": {"0": "x"}, "Prompt": {"0": "zero", "1": "one", "10": "ten", "2": "two"}})")),
+            (Texts{"zero", "one", "ten", "two"}));
+  EXPECT_EQ(texts(read("a.json", R"({"prompt": "one", "negative_prompt": "no"})")), Texts{"one"});
+  EXPECT_EQ(texts(read("a.JSON", R"([{"Caption": "one", "image": 3}, {"text": "two"}, "three"])")),
+            (Texts{"one", "two", "three"}));
+  EXPECT_EQ(read("a.json", R"([{"id": 7, "caption": "one"}])").layout, Layout::list);
+  EXPECT_TRUE(says(why_not("a.json", R"({"a": "x", "b": {"title": "y", "size": 3}})"),
+                   "\"b\": the JSON object has no text named prompt, prompts, caption, captions or text; found: "
+                   "\"size\", \"title\""));
+  EXPECT_TRUE(says(why_not("a.json", R"({"model": 3, "data": []})"), "\"model\": neither a prompt"));
+  EXPECT_TRUE(says(why_not("a.json", R"({"model": 3, "data": []})"), "found: \"model\", \"data\""));
+  EXPECT_TRUE(says(why_not("a.json", R"({"a": "x", "b": " "})"), "\"b\": the prompt is blank"));
+  EXPECT_TRUE(says(why_not("a.json", R"({"a": "x", "a": "y"})"), "occurs twice"));
+  EXPECT_TRUE(says(why_not("a.json", R"([{"title": "x"}])"), "entry 0: the JSON object has no text"));
+  EXPECT_TRUE(says(why_not("a.json", R"([{"a": 1}, "x"])"), "found: \"a\""));
+  EXPECT_TRUE(says(why_not("a.json", "{}"), "holds no prompts"));
+  EXPECT_TRUE(says(why_not("a.json", R"({"prompts": []})"), "holds no prompts"));
+  EXPECT_TRUE(says(why_not("a.json", "3"), "neither COCO captions nor a list or an object"));
+}
+
+// JSON under another name, and other lines of JSON.
+TEST_F(PromptFiles, JsonIsToldByItsContent) {
+  EXPECT_EQ(texts(read("lines.json", "{\"prompt\": \"one\"}\n{\"Prompt\": \"two\"}\n")), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(read("list.txt", "[\n\"one\",\n\"two\"\n]\n")), (Texts{"one", "two"}));
+  EXPECT_EQ(texts(read("list.jsonl", "{\n\"a\": \"one\"\n}\n")), Texts{"one"});
+  EXPECT_EQ(texts(read("a.jsonl", "\"one\"\n{\"TEXT\": \"two\", \"n\": 1}\n{\"captions\": [\"three\", \"no\"]}\n")),
+            (Texts{"one", "two", "three"}));
+  EXPECT_TRUE(says(why_not("a.jsonl", "{\"title\": \"x\", \"n\": 1}\n"), "line 1: the JSON object has no text named"));
+  EXPECT_TRUE(says(why_not("a.jsonl", "{\"title\": \"x\", \"n\": 1}\n"), "found: \"n\", \"title\""));
+}
+
+// What is cut out of COCO, and what other people write in its shape.
+TEST_F(PromptFiles, CocoMayHaveTextIdsAndCaptionsOfImagesThatAreNotThere) {
+  EXPECT_EQ(texts(read("c.json", R"({"images": [{"id": "b"}, {"id": 7}, {"id": "9"}],
+    "annotations": [{"image_id": 8, "caption": "absent"}, {"image_id": "7", "caption": "seven"}, {"image_id": "z", "caption": "absent"},
+                    {"image_id": "b", "caption": " "}, {"image_id": "b", "caption": "\nbee "}, {"image_id": 9, "caption": "nine"}]})")),
+            (Texts{"bee", "seven", "nine"}));
+  EXPECT_EQ(
+      texts(read("c.json", R"({"annotations": [{"image_id": 5, "caption": "five"}, {"image_id": 3, "caption": "three"},
+                                                     {"image_id": 5, "caption": "no"}]})")),
+      (Texts{"five", "three"}));
+  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"image_id": 2, "caption": "x"}]})"),
+                   "holds no prompts"));
+  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}, {"id": "1"}], "annotations": []})"), "image 1: its id"));
+  EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1.5}], "annotations": []})"),
+                   "image 0: \"id\" is missing or neither"));
+  EXPECT_TRUE(
+      says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"id": 3, "caption": "x"}]})"),
+           "annotation 0: \"image_id\" is missing or neither a whole number nor a text; found: \"caption\", \"id\""));
+  EXPECT_TRUE(
+      says(why_not("c.json", R"({"images": [{"id": 1}], "sentences": []})"), "found: \"images\", \"sentences\""));
+}
+
+// A file's own name is no reason to refuse what it holds.
+TEST_F(PromptFiles, AListNeedsNoNameThatCanBeAStyle) {
+  EXPECT_EQ(read("my prompts.json", R"(["one"])").layout, Layout::list);
+  EXPECT_EQ(read("anime.json", R"(["one"])").layout, Layout::hpsv2);
 }
 
 TEST_F(PromptFiles, DeepJsonIsRefused) {

@@ -131,6 +131,12 @@ if [ -n "$mpirun" ]; then
   expect 0 'drawn in .* by 2 processes' "${pair[@]}" --out ranks
   same one ranks
   [ "$(wc -l <ranks.run/manifest-0-of-1-rank-1.jsonl)" -gt 0 ] || fault "rank 1 did nothing"
+  # A seed by chance is one for all ranks, and for the run that goes on.
+  expect 0 'from seed [0-9]+ on' "${pair[@]}" --out chance --seed -1
+  seed=$(sed -n 's/.*from seed \([0-9]*\) on.*/\1/p' stdout)
+  expect 0 ' 0 of .* pictures drawn' "${sample[@]}" --out chance --seed "$seed"
+  rm chance/0001.png
+  expect 0 " 1 of .* from seed $seed on" "${pair[@]}" --out chance --seed -1
   # rank NUMBER: its process, among those that mpirun ($!) started.
   rank() {
     for process in $(pgrep -P $!); do

@@ -47,9 +47,10 @@ std::vector<EvaluationRow> rows() {
 }
 
 TEST(EvaluationTable, HasEveryFieldWithItsInterval) {
-  const nlohmann::json json = nlohmann::json::parse(to_json(rows()));
+  const nlohmann::json json = nlohmann::json::parse(to_json(rows(), 7));
   ASSERT_EQ(json.size(), 2U);
   EXPECT_EQ(json[0]["policy"], "snapkv");
+  EXPECT_EQ(json[0]["seed"], 7);
   EXPECT_EQ(json[0]["kv_bytes_peak"], 1000);
   EXPECT_NEAR(json[0]["kl"].get<double>(), 0.3, 1e-12);
   EXPECT_NEAR(json[0]["shapes_score"].get<double>(), 0.5, 1e-12);

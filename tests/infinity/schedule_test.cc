@@ -58,6 +58,23 @@ TEST(Schedule, RefusesNonsense) {
   }
 }
 
+// Beyond the table there is nothing near: 4:1 is not 3:1. What rounding leaves of its ends is near.
+TEST(Schedule, RatiosBeyondTheTableAreRefused) {
+  for (const double fits : {3.0, 3.003, 1.0 / 3.0, 0.333, 0.33, 3.05, 1.0}) EXPECT_NO_THROW(check_aspect(fits)) << fits;
+  for (const double beyond : {3.1, 0.32, 4.0, 0.25, 1e300, 1e-300, 0.0, -1.0, -3.0, std::nan(""), HUGE_VAL}) {
+    EXPECT_THROW(check_aspect(beyond), UsageError) << beyond;
+  }
+  EXPECT_DOUBLE_EQ(parse_aspect("3:1"), 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(parse_aspect(" 9 : 16 "), 16.0 / 9.0);
+  EXPECT_DOUBLE_EQ(parse_aspect("0.33"), 0.33);
+  for (const char* bad :
+       {"4:1", "1:4", "100", "0.01", "1e308:1e-308", "16:0", "0:9", "-16:-9", "inf:1", "1:nan", "0x1", "16:9x"}) {
+    EXPECT_THROW(static_cast<void>(parse_aspect(bad)), UsageError) << bad;
+  }
+  // A picture that is reconstructed is cut to the nearest ratio, whatever its own.
+  EXPECT_EQ(make_schedule(10.0, "1M").aspect, 3.0);
+}
+
 TEST(Rotary, HalvesGoToEven) {
   // Row 1 of 20 on a reference of 70 sits at 3.5, which rounds to 4; row 3 at 10.5, which rounds to 10.
   const RotaryTable table = make_rotary_table({20, 16}, {70, 56}, 8);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <tuple>
 
@@ -306,6 +307,18 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
     EXPECT_DOUBLE_EQ(works[scale].cross_attention.operations, 3 * 4 * rows * 10 * 48);
     EXPECT_EQ(works[scale].selection.operations, 0.0);
     before += tokens;
+  }
+}
+
+// The library's requests are checked as the command line's are.
+TEST(Plan, RatiosBeyondTheTableAreRefused) {
+  const Architecture small = tiny(false);
+  const checkpoint::Bundle bundle = random_bundle(small, 3);
+  const ModelSizes sizes = read_sizes(bundle, "");
+  for (const double fits : {1.0, 3.0, 0.333})
+    EXPECT_NO_THROW(resolve_request(sizes, nullptr, request_of({.aspect = fits}))) << fits;
+  for (const double beyond : {4.0, 0.25, 0.0, -1.0, std::nan(""), HUGE_VAL}) {
+    EXPECT_THROW(resolve_request(sizes, nullptr, request_of({.aspect = beyond})), UsageError) << beyond;
   }
 }
 
