@@ -207,8 +207,8 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
   for (const BenchRun& run : runs) {
     const pipeline::Measurement& m = run.measured;
     text += fmt::format(
-        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
-        sizes.name, run.size, run.request.batch, run.request.cache.policy,
+        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
+        run.size, run.request.batch, run.request.cache.policy,
         budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
         weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
         m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
@@ -220,11 +220,13 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
 // Seconds over operations, measured and predicted, a line for each batch and budget.
 std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
   const std::string one = cache_name(runs.front().request.cache);
-  const bool alike = std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run.request.cache) == one; });
+  const bool alike =
+      std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run.request.cache) == one; });
   std::vector<eval::Curve> curves;
   const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
-    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run.request.cache),
-                                         predicted ? ", predicted" : "");
+    const std::string name =
+        fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run.request.cache),
+                    predicted ? ", predicted" : "");
     for (eval::Curve& curve : curves) {
       if (curve.name == name) return curve;
     }
@@ -247,8 +249,9 @@ std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& 
 void print_series(std::span<const BenchRun> runs) {
   fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
   for (const BenchRun& run : runs) {
-    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, cache_name(run.request.cache),
-               run.measured.seconds, run.predicted_seconds, run.measured.seconds / run.predicted_seconds);
+    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch,
+               cache_name(run.request.cache), run.measured.seconds, run.predicted_seconds,
+               run.measured.seconds / run.predicted_seconds);
   }
 }
 

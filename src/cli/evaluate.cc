@@ -62,7 +62,8 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
   const auto listed = [&](const char* policy) { return std::count(policies.begin(), policies.end(), policy) > 0; };
   if (options.request.given("--selector") && !listed("scalekv")) {
-    fail_usage("--selector is for the policy scalekv, which is not among --policies {}; leave it out", options.policies);
+    fail_usage("--selector is for the policy scalekv, which is not among --policies {}; leave it out",
+               options.policies);
   }
   if (options.request.given("--budgets") && policies == std::vector<std::string>{"full"}) {
     fail_usage("the policy full keeps everything; leave out --budgets, or name more --policies");

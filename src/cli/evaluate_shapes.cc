@@ -106,7 +106,8 @@ void check_judges_only(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name().substr(2);
     if (option->count() == 0 || std::find(kJudging.begin(), kJudging.end(), name) != kJudging.end()) continue;
-    fail_usage("--{} is for pictures that are drawn, and --images judges those of a folder; leave out one of them", name);
+    fail_usage("--{} is for pictures that are drawn, and --images judges those of a folder; leave out one of them",
+               name);
   }
 }
 

@@ -174,10 +174,12 @@ bool RequestOptions::given(const char* name) const {
 void RequestOptions::check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const {
   const std::string file = asked.budgets.string();
   if (given("--calibration")) {
-    fail_usage("{} holds an allocation that is made already, which --calibration does not change; name one of them", file);
+    fail_usage("{} holds an allocation that is made already, which --calibration does not change; name one of them",
+               file);
   }
   if (given("--policy") && asked.policy != claims.policy) {
-    fail_usage("{} is of the policy {}, not {}; leave out --policy or --budget-file", file, claims.policy, asked.policy);
+    fail_usage("{} is of the policy {}, not {}; leave out --policy or --budget-file", file, claims.policy,
+               asked.policy);
   }
   if (given("--budget") && asked.budget != claims.share) {
     fail_usage("{} {}, so --budget {} would not act; leave out --budget or --budget-file", file,

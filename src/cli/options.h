@@ -49,8 +49,8 @@ struct RequestOptions {
   std::string budget = "10%";
 
   void add_to(CLI::App& command);
-  // The request, with texts turned into numbers, and policy and budget of the budget file where there is one (0 where it
-  // does not say). Throws UsageError, also where one option would leave another without effect.
+  // The request, with texts turned into numbers, and policy and budget of the budget file where there is one (0 where
+  // it does not say). Throws UsageError, also where one option would leave another without effect.
   Request parsed() const;
   // Was the option of that name given?
   bool given(const char* name) const;
@@ -75,7 +75,8 @@ void note(std::string_view what, bool quiet);
 template <typename T>
 void take_first(std::vector<T>& list, int count, const std::string& file, bool quiet) {
   const auto wanted = static_cast<std::size_t>(count);
-  if (wanted > list.size()) note(fmt::format("{} holds {} prompts, not {}; all are taken", file, list.size(), count), quiet);
+  if (wanted > list.size())
+    note(fmt::format("{} holds {} prompts, not {}; all are taken", file, list.size(), count), quiet);
   if (count > 0 && wanted < list.size()) list.erase(list.begin() + count, list.end());
 }
 

@@ -49,8 +49,8 @@ Answer answer(const PlanOptions& options) {
   request.images = request.batch;
   pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, request);
   question.request.prompt = "any";  // only its length matters
-  question.texts.prompt = std::min<std::int64_t>(text::kMaxPromptTokens,
-                                                 options.prompt_tokens + face_tokens(options, open, request));
+  question.texts.prompt =
+      std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face_tokens(options, open, request));
   Answer result;
   result.request = request;
   result.prompt_tokens = question.texts.prompt;
@@ -157,7 +157,9 @@ void add_plan_command(CLI::App& app) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
-  command->add_option("--prompt-tokens", options->prompt_tokens, "length of the prompt, without what --face-prompt appends")
+  command
+      ->add_option("--prompt-tokens", options->prompt_tokens,
+                   "length of the prompt, without what --face-prompt appends")
       ->check(CLI::Range(1, text::kMaxPromptTokens))
       ->capture_default_str();
   options->model.add_to(*command);

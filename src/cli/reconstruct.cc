@@ -21,8 +21,7 @@ void reconstruct(const ReconstructOptions& options) {
   check_writable(options.out);
   const Image image = Image::read(options.in);
   const OpenOptions open = options.model.checked();
-  options.model.require_memory(
-      pipeline::make_reconstruction_question(options.model.model, open, image, options.size));
+  options.model.require_memory(pipeline::make_reconstruction_question(options.model.model, open, image, options.size));
   Pipeline pipeline = Pipeline::open(options.model.model, open);
   const Image again = pipeline.reconstruct(image, options.size);
   again.write_png(options.out, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});

@@ -61,8 +61,8 @@ class Evaluation {
 
   const EvaluationPrompts& prompts() const { return prompts_; }
   SettingBytes bytes(const PolicySetting& setting) const;
-  // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which logits
-  // and bits are kept.
+  // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which
+  // logits and bits are kept.
   static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.

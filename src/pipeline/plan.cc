@@ -79,9 +79,7 @@ bool save_budget(PlanQuestion& question) {
   return true;
 }
 
-bool save_text_encoder(PlanQuestion& question) {
-  return std::exchange(question.open.keep_text_encoder, false);
-}
+bool save_text_encoder(PlanQuestion& question) { return std::exchange(question.open.keep_text_encoder, false); }
 
 bool save_batch(PlanQuestion& question) {
   if (question.request.batch == 1) return false;
@@ -254,8 +252,9 @@ void require_memory(const PlanQuestion& question, std::int64_t available) {
   for (const Alternative& alternative : what_fits(question, available)) {
     fits.push_back(fmt::format("{} ({:.2f} GB)", alternative.options, gigabytes(alternative.peak)));
   }
-  const std::string advice = fits.empty() ? "nothing smaller that can be asked for here would fit; use a machine with more memory"
-                                          : fmt::format("it would fit with {}", fmt::join(fits, ", or "));
+  const std::string advice =
+      fits.empty() ? "nothing smaller that can be asked for here would fit; use a machine with more memory"
+                   : fmt::format("it would fit with {}", fmt::join(fits, ", or "));
   fail(
       "this needs {:.2f} GB at its peak (weights {:.2f}, KV cache {:.2f}, activations {:.2f}, decoding {:.2f}), and "
       "{:.2f} GB are available; {}",

@@ -59,7 +59,8 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);
   const bool guided = std::any_of(resolved.cfg.begin(), resolved.cfg.end(), [](float cfg) { return cfg != 1.0F; });
   if (!guided && !request.negative_prompt.empty()) {
-    fail_usage("a guidance (cfg) of 1 is none, so the negative prompt would not be looked at; ask for another guidance");
+    fail_usage(
+        "a guidance (cfg) of 1 is none, so the negative prompt would not be looked at; ask for another guidance");
   }
   if (!guided && request.guidance_layer != 0) {
     fail_usage("a guidance (cfg) of 1 is none, so no layer can be guided; ask for another guidance, or for layer 0");
