@@ -51,7 +51,25 @@ double share_of_peak(const pipeline::Component& component) {
   return component.peak > 0.0 ? rate(component) / component.peak : 0.0;
 }
 
+// A list beside the single value that it takes the place of, and what has nothing to act on.
+void check_combinations(const BenchOptions& options) {
+  const auto exclude = [&](const char* one, const char* other, const char* why) {
+    if (options.request.given(one) && options.request.given(other)) {
+      fail_usage("{} and {} exclude each other: {}; leave one of them out", one, other, why);
+    }
+  };
+  exclude("--size", "--sizes", "a list says every size");
+  exclude("--batch", "--batches", "a list says every batch");
+  exclude("--budget", "--budgets", "a list says every budget");
+  const std::filesystem::path& file = options.request.request.cache.budgets;
+  if (!file.empty() && !cache::read_budget_claims(file).open) {
+    exclude("--budget-file", "--budgets", "the file says its budget");
+  }
+  exclude("--no-text-encoder", "--keep-text-encoder", "without it there is nothing to keep");
+}
+
 std::vector<Request> requests_of(const BenchOptions& options) {
+  check_combinations(options);
   const Request base = options.request.parsed();
   const std::vector<std::string> sizes = options.sizes.empty() ? std::vector{base.size} : options.sizes;
   const std::vector<int> batches = options.batches.empty() ? std::vector{base.batch} : options.batches;
@@ -65,8 +83,16 @@ std::vector<Request> requests_of(const BenchOptions& options) {
       if (options.budgets.empty()) requests.push_back(request);
       for (const std::string& budget : options.budgets) {
         const bool full = budget == "full";
-        request.cache.policy = full ? "full" : base.cache.policy;
-        request.cache.budget = full ? base.cache.budget : cache::parse_share(budget);
+        if (!full && base.cache.policy == "full") {
+          fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
+        }
+        request.cache = base.cache;
+        if (full) {
+          request.cache.policy = "full";
+          request.cache.budgets.clear();
+        } else {
+          request.cache.budget = cache::parse_share(budget);
+        }
         requests.push_back(request);
       }
     }
@@ -98,12 +124,10 @@ void predict(std::span<BenchRun> runs) {
   }
 }
 
-std::string cache_name(const BenchRun& run) {
-  const auto& cache = run.request.cache;
-  return cache.policy == "full" ? cache.policy : fmt::format("{} {:g}%", cache.policy, cache.budget * 100.0);
+// Its share; null where a budget file does not say.
+nlohmann::ordered_json budget_of(const BenchRun& run) {
+  return run.request.cache.policy == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request.cache);
 }
-
-double budget_of(const BenchRun& run) { return cache::kept_share(run.request.cache.policy, run.request.cache.budget); }
 
 nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
@@ -157,7 +181,7 @@ void print_component(const std::string& name, const pipeline::Component& compone
 void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
-             cache_name(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
+             cache_name(run.request.cache), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
              kernels::machine_description());
   for (const auto& [type, range] : measured.peaks) {
     fmt::print("products of matrices before, in and after the run, {}: {:.1f} to {:.1f} GOP/s\n",
@@ -191,8 +215,9 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
   for (const BenchRun& run : runs) {
     const pipeline::Measurement& m = run.measured;
     text += fmt::format(
-        "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
-        sizes.name, run.size, run.request.batch, run.request.cache.policy, budget_of(run),
+        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
+        run.size, run.request.batch, run.request.cache.policy,
+        budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
         weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
         m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
         rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
@@ -202,12 +227,14 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
 std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
-  const std::string one = cache_name(runs.front());
-  const bool alike = std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run) == one; });
+  const std::string one = cache_name(runs.front().request.cache);
+  const bool alike =
+      std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run.request.cache) == one; });
   std::vector<eval::Curve> curves;
   const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
-    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run),
-                                         predicted ? ", predicted" : "");
+    const std::string name =
+        fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run.request.cache),
+                    predicted ? ", predicted" : "");
     for (eval::Curve& curve : curves) {
       if (curve.name == name) return curve;
     }
@@ -230,8 +257,9 @@ std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& 
 void print_series(std::span<const BenchRun> runs) {
   fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
   for (const BenchRun& run : runs) {
-    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, cache_name(run),
-               run.measured.seconds, run.predicted_seconds, run.measured.seconds / run.predicted_seconds);
+    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch,
+               cache_name(run.request.cache), run.measured.seconds, run.predicted_seconds,
+               run.measured.seconds / run.predicted_seconds);
   }
 }
 
@@ -245,11 +273,12 @@ void bench(const BenchOptions& options) {
   question.texts.prompt = options.measure.prompt_tokens;
   question.text_encoder = options.measure.text_encoder;
   question.decode = options.measure.decode;
+  question.scales = options.measure.scales;
   const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, open.weights);
   std::vector<BenchRun> runs;
   for (const Request& request : requests) {
     question.request = request;
-    pipeline::require_memory(question, pipeline::memory_allowed(open.memory_limit));
+    options.model.require_memory(question);
     runs.push_back({.request = request,
                     .size = request.size.empty() ? sizes.defaults.size : request.size,
                     .measured = {},
@@ -282,7 +311,8 @@ void add_bench_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "measure where time goes, beside what this machine can do");
   auto options = std::make_shared<BenchOptions>();
   options->request.add_to(*command);
-  for (const char* unused : {"prompt", "--negative", "--face-prompt"}) {
+  // What neither the time nor the memory depends on.
+  for (const char* unused : {"prompt", "--negative", "--face-prompt", "--seed", "--tau", "--top-p", "--top-k"}) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();

@@ -126,13 +126,21 @@ void print_drafters(const cache::Calibration& calibration, bool as_json) {
 
 void calibrate(const CalibrateOptions& options) {
   std::vector<std::string> prompts = dataset::read_prompts(options.prompts);
-  if (options.count > 0) prompts.resize(std::min(prompts.size(), static_cast<std::size_t>(options.count)));
-  const Request request = options.request.parsed();
+  take_first(prompts, options.count, options.prompts.string(), options.model.quiet);
+  Request request = options.request.parsed();
+  request.cache = {.policy = "full"};
+  if (options.published && options.policy != "scalekv") {
+    fail_usage("the shape of the ScaleKV repository has room for scalekv's budgets only; leave out --published");
+  }
   const double share = cache::parse_share(options.budget);
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  const auto model = pipeline::open_model(options.model.model, options.model.open, false);
+  pipeline::PlanQuestion question = options.model.question(request, prompts);
+  question.decode = false;
+  question.not_advised = {"--budget"};  // of what is allocated in the end
+  options.model.require_memory(question);
+  const auto model = pipeline::open_model(options.model.model, options.model.checked(), false);
   const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
   if (!options.policy.empty()) {
     const cache::BudgetFile budgets =

@@ -52,8 +52,12 @@ void make_folder(const std::filesystem::path& path) {
 void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
   Request full_request = request;
-  full_request.cache.policy = "full";
-  Pipeline pipeline = options.model.open_pipeline(full_request);
+  full_request.cache = {.policy = "full", .precision = request.cache.precision};
+  // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
+  pipeline::PlanQuestion question = options.model.question(full_request);
+  question.not_advised = {"--budget"};
+  options.model.require_memory(question);
+  Pipeline pipeline = options.model.open_pipeline(request);
   make_folder(options.out);
   check_writable(options.out / "full.png");
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
@@ -65,7 +69,7 @@ void compare(const CompareOptions& options) {
       .write_png(options.out / "difference.png", pipeline.describe(request));
   if (options.model.json) {
     const nlohmann::json report = {{"policy", request.cache.policy},
-                                   {"budget", request.cache.budget},
+                                   {"budget", budget_json(request.cache)},
                                    {"seconds", policy.statistics.seconds},
                                    {"seconds_full", full.statistics.seconds},
                                    {"kv_bytes_now", policy.kv_bytes_now},

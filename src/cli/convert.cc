@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "infinity/schedule.h"
 #include "pipeline/model.h"
 #include "pipeline/model_config.h"
 
@@ -76,7 +77,8 @@ void add_convert_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--no-encoder", options->no_encoder, "leave out the VAE's encoder, which only reconstruct needs");
   command->add_option("--name", options->choices.name, "name of the model; known ones are recognised by their sizes");
-  command->add_option("--default-size", options->choices.size, "size it draws unless told otherwise");
+  command->add_option("--default-size", options->choices.size, "size it draws unless told otherwise")
+      ->check(CLI::IsMember(infinity::size_presets()));
   command->add_option("--default-cfg", options->choices.cfg, "guidance it uses unless told otherwise")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--default-tau", options->choices.tau, "temperature it uses unless told otherwise")

@@ -1,10 +1,18 @@
 // Options that several commands share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "cache/budget_file.h"
+#include "pipeline/plan.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -22,9 +30,16 @@ struct ModelOptions {
   // What `open` becomes, for a plan and for opening. Both throw UsageError on options that make no sense.
   OpenOptions planned() const;
   OpenOptions checked() const;
-  Pipeline open_pipeline() const;
-  // The same for one request: throws Error at once, with advice, where it takes more memory than there is.
+  // What a request takes with this model; prompts: as in make_question.
+  pipeline::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
+  // Before anything is loaded: throws Error where it takes more memory than there is, with advice in options that the
+  // command has.
+  void require_memory(pipeline::PlanQuestion question) const;
+  // Opens the model after require_memory() for the request.
   Pipeline open_pipeline(const Request& request) const;
+
+ private:
+  const CLI::App* command_ = nullptr;
 };
 
 // What to draw: everything of a Request but the prompt's source.
@@ -34,9 +49,36 @@ struct RequestOptions {
   std::string budget = "10%";
 
   void add_to(CLI::App& command);
-  // The request, with texts turned into numbers. Throws UsageError.
+  // The request, with texts turned into numbers, and policy and budget of the budget file where there is one (0 where
+  // it does not say). Throws UsageError, also where one option would leave another without effect.
   Request parsed() const;
+  // Was the option of that name given?
+  bool given(const char* name) const;
+
+ private:
+  // Options that would have no effect beside the others; throw UsageError.
+  void check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const;
+  void check_cache(const CacheSettings& cache) const;
+
+  const CLI::App* command_ = nullptr;
 };
+
+// "scalekv 10%", "full", or "heatkv FILE 10%" with a budget file, without a share where that does not say.
+std::string cache_name(const CacheSettings& cache);
+// Its share, or null where a budget file does not say.
+nlohmann::ordered_json budget_json(const CacheSettings& cache);
+
+// One line on standard error about what was asked for and could not be had in full.
+void note(std::string_view what, bool quiet);
+
+// The first `count` of a list (0: all); a note where there are fewer.
+template <typename T>
+void take_first(std::vector<T>& list, int count, const std::string& file, bool quiet) {
+  const auto wanted = static_cast<std::size_t>(count);
+  if (wanted > list.size())
+    note(fmt::format("{} holds {} prompts, not {}; all are taken", file, list.size(), count), quiet);
+  if (count > 0 && wanted < list.size()) list.erase(list.begin() + count, list.end());
+}
 
 // "8G", "512M", "0.5G" or bytes -> bytes. Throws UsageError with the accepted forms.
 std::int64_t parse_bytes(const std::string& text);

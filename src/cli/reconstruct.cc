@@ -20,7 +20,9 @@ struct ReconstructOptions {
 void reconstruct(const ReconstructOptions& options) {
   check_writable(options.out);
   const Image image = Image::read(options.in);
-  Pipeline pipeline = options.model.open_pipeline();
+  const OpenOptions open = options.model.checked();
+  options.model.require_memory(pipeline::make_reconstruction_question(options.model.model, open, image, options.size));
+  Pipeline pipeline = Pipeline::open(options.model.model, open);
   const Image again = pipeline.reconstruct(image, options.size);
   again.write_png(options.out, {{"Software", "scalekv"}, {"reconstruction_of", options.in.filename().string()}});
   if (options.model.json) {
@@ -41,6 +43,10 @@ void add_reconstruct_command(CLI::App& app) {
   command->add_option("-o,--out", options->out, "PNG file")->capture_default_str();
   command->add_option("--size", options->size, "0.06M, 0.25M, 0.60M or 1M; default: the model's");
   options->model.add_to(*command);
+  // Random models have no encoder for pictures, and no text is encoded.
+  for (const char* unused : {"--arch", "--random", "--keep-text-encoder"}) {
+    command->remove_option(command->get_option(unused));
+  }
   command->callback([options] { reconstruct(*options); });
 }
 

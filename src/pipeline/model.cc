@@ -58,18 +58,22 @@ std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem
   return calibration;
 }
 
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {
+void use_threads(const OpenOptions& options) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
+}
+
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options, bool calibrated) {
+  use_threads(options);
   checkpoint::Bundle bundle = open_bundle(file, options);
   auto calibration = calibrated ? open_calibration(file, options, bundle) : nullptr;
-  auto model = load_model(std::move(bundle), options.weights);
+  auto model = load_model(std::move(bundle), options.weights, options.keep_text_encoder);
   model->calibration = std::move(calibration);
   return model;
 }
 
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights) {
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights, bool keep_text_encoder) {
   const ModelSizes sizes = read_sizes(bundle, weights);
-  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights);
+  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, keep_text_encoder);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
   if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);

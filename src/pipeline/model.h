@@ -52,13 +52,18 @@ std::shared_ptr<const cache::Calibration> open_calibration(const std::filesystem
                                                            const OpenOptions& options,
                                                            const checkpoint::Bundle& bundle);
 
+// Sets the number of threads that the options ask for.
+void use_threads(const OpenOptions& options);
+
 // Opens a model file with its calibration, published files, the embedded model
 // or random weights, and sets the number of threads. calibrated: read what was measured of the model, too.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options,
                                   bool calibrated = true);
 
 // `weights`: as OpenOptions::weights. Throws Error naming the part that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {});
+// keep_text_encoder: as in OpenOptions.
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {},
+                                  bool keep_text_encoder = false);
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();

@@ -26,8 +26,8 @@ std::vector<std::int32_t> PromptTokenizer::encode(std::string_view prompt) const
   return ids;
 }
 
-TextEncoder::TextEncoder(checkpoint::WeightMap weights, WeightType type)
-    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type) {}
+TextEncoder::TextEncoder(checkpoint::WeightMap weights, WeightType type, bool keep)
+    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type), keep_(keep) {}
 
 void TextEncoder::load() const {
   if (loaded_) return;
@@ -41,7 +41,7 @@ Tensor TextEncoder::encode(std::span<const std::int32_t> ids) const {
 }
 
 void TextEncoder::release() const {
-  if (!loaded_) return;
+  if (keep_ || !loaded_) return;
   loaded_.reset();
   return_freed_memory();
 }
