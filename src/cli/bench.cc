@@ -61,11 +61,27 @@ void check_combinations(const BenchOptions& options) {
   exclude("--size", "--sizes", "a list says every size");
   exclude("--batch", "--batches", "a list says every batch");
   exclude("--budget", "--budgets", "a list says every budget");
-  const std::filesystem::path& file = options.request.request.cache.budgets;
-  if (!file.empty() && !cache::read_budget_claims(file).open) {
-    exclude("--budget-file", "--budgets", "the file says its budget");
-  }
   exclude("--no-text-encoder", "--keep-text-encoder", "without it there is nothing to keep");
+  const bool all_full = !options.budgets.empty() && std::count(options.budgets.begin(), options.budgets.end(),
+                                                               "full") == std::ssize(options.budgets);
+  for (const char* option : {"--budget-file", "--policy", "--selector"}) {
+    const bool loses = all_full && options.request.given(option) && options.request.request.cache.policy != "full";
+    if (loses) fail_usage("--budgets full draws with the full cache only, so {} would not act; leave it out", option);
+  }
+}
+
+// One of --budgets: "full", or a share for the policy; a budget file has its own.
+CacheSettings cache_of(const CacheSettings& base, const std::string& budget) {
+  if (budget == "full") return {.policy = "full", .precision = base.precision};
+  if (base.policy == "full") fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
+  CacheSettings cache = base;
+  cache.budget = cache::parse_share(budget);
+  const bool fixed = !base.budgets.empty() && !cache::read_budget_claims(base.budgets).open;
+  if (fixed && cache.budget != base.budget) {
+    fail_usage("{} is not of a budget of {}; name full and its own in --budgets, or leave out --budget-file",
+               base.budgets.string(), budget);
+  }
+  return cache;
 }
 
 std::vector<Request> requests_of(const BenchOptions& options) {
@@ -82,17 +98,7 @@ std::vector<Request> requests_of(const BenchOptions& options) {
       request.batch = request.images = batch;
       if (options.budgets.empty()) requests.push_back(request);
       for (const std::string& budget : options.budgets) {
-        const bool full = budget == "full";
-        if (!full && base.cache.policy == "full") {
-          fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
-        }
-        request.cache = base.cache;
-        if (full) {
-          request.cache.policy = "full";
-          request.cache.budgets.clear();
-        } else {
-          request.cache.budget = cache::parse_share(budget);
-        }
+        request.cache = cache_of(base.cache, budget);
         requests.push_back(request);
       }
     }

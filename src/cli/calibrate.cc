@@ -136,7 +136,7 @@ void calibrate(const CalibrateOptions& options) {
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  pipeline::PlanQuestion question = options.model.question(request, prompts);
+  pipeline::PlanQuestion question = options.model.question(request, prompts, false);
   question.decode = false;
   question.not_advised = {"--budget"};  // of what is allocated in the end
   options.model.require_memory(question);

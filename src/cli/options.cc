@@ -64,8 +64,9 @@ OpenOptions ModelOptions::planned() const {
   return options;
 }
 
-pipeline::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts) const {
-  return pipeline::make_question(model, checked(), request, prompts);
+pipeline::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts,
+                                              bool calibrated) const {
+  return pipeline::make_question(model, checked(), request, prompts, calibrated);
 }
 
 void ModelOptions::require_memory(pipeline::PlanQuestion question) const {

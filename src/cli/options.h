@@ -30,8 +30,9 @@ struct ModelOptions {
   // What `open` becomes, for a plan and for opening. Both throw UsageError on options that make no sense.
   OpenOptions planned() const;
   OpenOptions checked() const;
-  // What a request takes with this model; prompts: as in make_question.
-  pipeline::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
+  // What a request takes with this model; prompts, calibrated: as in make_question.
+  pipeline::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {},
+                                  bool calibrated = true) const;
   // Before anything is loaded: throws Error where it takes more memory than there is, with advice in options that the
   // command has.
   void require_memory(pipeline::PlanQuestion question) const;

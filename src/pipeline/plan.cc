@@ -163,7 +163,7 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
 }
 
 PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request,
-                           std::span<const std::string> prompts) {
+                           std::span<const std::string> prompts, bool calibrated) {
   use_threads(open);
   auto bundle = std::make_shared<const checkpoint::Bundle>(open_bundle(file, open));
   const PromptTokenizer tokenizer(bundle->tokenizer, read_sizes(*bundle, open.weights).text.vocabulary);
@@ -172,7 +172,7 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
   };
   PlanQuestion question{.bundle = bundle,
                         .open = open,
-                        .calibration = open_calibration(file, open, *bundle),
+                        .calibration = calibrated ? open_calibration(file, open, *bundle) : nullptr,
                         .request = request,
                         .texts = {.negative = length(request.negative_prompt)}};
   for (const std::string& prompt : prompts.empty() ? std::span(&request.prompt, 1) : prompts) {
@@ -187,8 +187,8 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
 PlanQuestion make_reconstruction_question(const std::filesystem::path& file, const OpenOptions& open,
                                           const Image& picture, const std::string& size) {
   const double aspect = static_cast<double>(picture.height) / static_cast<double>(picture.width);
-  PlanQuestion question =
-      make_question(file, open, {.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}});
+  PlanQuestion question = make_question(
+      file, open, {.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}}, {}, false);
   question.reconstruct = true;
   question.held = static_cast<std::int64_t>(picture.rgb.size()) * kFloatBytes;
   question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};

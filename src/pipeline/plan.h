@@ -68,8 +68,9 @@ struct PlanQuestion {
 
 // The question for a model that is not open yet. Reads names, shapes and the tokenizer, and sets the number of threads,
 // with which scratch memory grows. prompts: where there are some, the longest takes the place of the request's.
+// calibrated: as of open_model.
 PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request,
-                           std::span<const std::string> prompts = {});
+                           std::span<const std::string> prompts = {}, bool calibrated = true);
 
 // The question for a picture that becomes bits and a picture again. size: as Request::size.
 PlanQuestion make_reconstruction_question(const std::filesystem::path& file, const OpenOptions& open,

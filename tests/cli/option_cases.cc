@@ -43,10 +43,10 @@ std::vector<OptionCase> read_option_cases(const std::filesystem::path& path) {
       throw std::runtime_error(fmt::format("{}, line {}: {}", path.string(), number, why));
     };
     if (trim(line).empty() || line.starts_with('#')) continue;
-    if (const auto equals = line.find(" = "); line.starts_with("base ") || line.starts_with("picture ")) {
-      if (equals == std::string::npos) refuse("no \" = \"");
+    if (const auto equals = line.find(" ="); line.starts_with("base ") || line.starts_with("picture ")) {
+      if (equals == std::string::npos) refuse("no \" =\"");
       const std::string name = trim(line.substr(line.find(' '), equals - line.find(' ')));
-      (line.starts_with("base ") ? commands[name].base : commands[name].picture) = trim(line.substr(equals + 3));
+      (line.starts_with("base ") ? commands[name].base : commands[name].picture) = trim(line.substr(equals + 2));
       continue;
     }
     const std::vector<std::string> columns = split(line, " | ", 1);

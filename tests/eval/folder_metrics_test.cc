@@ -121,7 +121,7 @@ TEST_F(FolderMetrics, StatisticsFiles) {
 
 TEST_F(FolderMetrics, FeaturesOfEveryPicture) {
   const FeatureList list{2, {1.0F, 2.0F, 3.0F, 5.0F, -4.0F, 8.0F}};
-  write_features(root_ / "f.npz", {3, {0.0, 5.0}, {13.0, -10.5, -10.5, 9.0}}, list);
+  write_features(root_ / "f.npz", {3, {0.0, 5.0}, {13.0, -7.5, -7.5, 9.0}}, list);
   const StoredFeatures stored = read_features(root_ / "f.npz");
   EXPECT_EQ(stored.list.values, list.values);
   EXPECT_EQ(stored.statistics.pictures, 3);
@@ -133,7 +133,7 @@ TEST_F(FolderMetrics, FeaturesOfEveryPicture) {
   checkpoint::write_npz(root_ / "alone.npz", alone);
   const StoredFeatures made = read_features(root_ / "alone.npz");
   EXPECT_EQ(made.statistics.mean, (std::vector<double>{0.0, 5.0}));
-  EXPECT_EQ(made.statistics.covariance, (std::vector<double>{13.0, -10.5, -10.5, 9.0}));
+  EXPECT_EQ(made.statistics.covariance, (std::vector<double>{13.0, -7.5, -7.5, 9.0}));
   alone.emplace("mu", features.clone(MemoryKind::other));
   checkpoint::write_npz(root_ / "half.npz", alone);
   EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "half.npz"); }), {"no array \"sigma\""}));
