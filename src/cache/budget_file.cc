@@ -303,6 +303,18 @@ BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads
   return parse_budgets(read_file(path), path.string(), layers, heads);
 }
 
+BudgetClaims read_budget_claims(const std::filesystem::path& path) {
+  const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
+  BudgetClaims claims;
+  if (holds_rankings(json)) return {.policy = "heatkv", .open = true};
+  if (!json.is_object() || !json.contains("format")) return claims;
+  for (const char* policy : {"heatkv", "adaptive"}) {
+    if (json.contains("policy") && json["policy"] == policy) claims.policy = policy;
+  }
+  if (const auto share = json.find("budget"); share != json.end() && share->is_number()) claims.share = *share;
+  return claims;
+}
+
 Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const PolicyRequest& request) {
   check_layers(file, geometry.layers, geometry.heads);
   if (!file.geometry.scales.empty() && file.geometry.scales != geometry.scales) {

@@ -41,6 +41,15 @@ std::string to_published_json(const BudgetFile& file);
 BudgetFile parse_budgets(const std::string& json, const std::string& where, int layers, int heads);
 BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads);
 
+// What a file says of itself, before a model is at hand to read it for: its policy, and the share of the full cache (0
+// in published files). Throws Error where it cannot be read; what is wrong inside is left to read_budgets.
+struct BudgetClaims {
+  std::string policy = "scalekv";
+  double share = 0.0;
+  bool open = false;  // rankings: the share is the caller's to say
+};
+BudgetClaims read_budget_claims(const std::filesystem::path& path);
+
 // The policy that a file describes. Throws Error unless it covers every scale of the geometry. Of the request, the
 // selector counts, and the share where the file leaves the budget open.
 Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const PolicyRequest& request);

@@ -55,7 +55,41 @@ double share_of_peak(const pipeline::Component& component) {
   return component.peak > 0.0 ? rate(component) / component.peak : 0.0;
 }
 
+// A list beside the single value that it takes the place of, and what has nothing to act on.
+void check_combinations(const BenchOptions& options) {
+  const auto exclude = [&](const char* one, const char* other, const char* why) {
+    if (options.request.given(one) && options.request.given(other)) {
+      fail_usage("{} and {} exclude each other: {}; leave one of them out", one, other, why);
+    }
+  };
+  exclude("--size", "--sizes", "a list says every size");
+  exclude("--batch", "--batches", "a list says every batch");
+  exclude("--budget", "--budgets", "a list says every budget");
+  exclude("--no-text-encoder", "--keep-text-encoder", "without it there is nothing to keep");
+  const bool all_full = !options.budgets.empty() && std::count(options.budgets.begin(), options.budgets.end(),
+                                                               "full") == std::ssize(options.budgets);
+  for (const char* option : {"--budget-file", "--policy", "--selector"}) {
+    const bool loses = all_full && options.request.given(option) && options.request.request.cache.policy != "full";
+    if (loses) fail_usage("--budgets full draws with the full cache only, so {} would not act; leave it out", option);
+  }
+}
+
+// One of --budgets: "full", or a share for the policy; a budget file has its own.
+CacheSettings cache_of(const CacheSettings& base, const std::string& budget) {
+  if (budget == "full") return pipeline::with_policy(base, "full");
+  if (base.policy == "full") fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
+  CacheSettings cache = base;
+  cache.budget = cache::parse_share(budget);
+  const bool fixed = !base.budgets.empty() && !cache::read_budget_claims(base.budgets).open;
+  if (fixed && cache.budget != base.budget) {
+    fail_usage("{} is not of a budget of {}; name full and its own in --budgets, or leave out --budget-file",
+               base.budgets.string(), budget);
+  }
+  return cache;
+}
+
 std::vector<Request> requests_of(const BenchOptions& options) {
+  check_combinations(options);
   const Request base = options.request.parsed();
   const std::vector<std::string> sizes = options.sizes.empty() ? std::vector{base.size} : options.sizes;
   const std::vector<int> batches = options.batches.empty() ? std::vector{base.batch} : options.batches;
@@ -68,12 +102,7 @@ std::vector<Request> requests_of(const BenchOptions& options) {
       request.batch = request.images = batch;
       if (options.budgets.empty()) requests.push_back(request);
       for (const std::string& budget : options.budgets) {
-        const bool full = budget == "full";
-        if (full) {
-          request.cache = pipeline::with_policy(base.cache, "full");
-        } else {
-          request.cache.budget = cache::parse_share(budget);
-        }
+        request.cache = cache_of(base.cache, budget);
         requests.push_back(request);
       }
     }
@@ -107,12 +136,12 @@ void predict(std::span<BenchRun> runs) {
   }
 }
 
-std::string cache_name(const BenchRun& run) {
-  const std::string& name = run.policy.name;
-  return name == "full" ? name : fmt::format("{} {:g}%", name, run.request.cache.budget * 100.0);
-}
+std::string cache_name(const BenchRun& run) { return cache_name(run.request.cache, run.policy.name); }
 
-double budget_of(const BenchRun& run) { return cache::kept_share(run.policy.name, run.request.cache.budget); }
+// Its share; null where a budget file does not say.
+nlohmann::ordered_json budget_of(const BenchRun& run) {
+  return run.policy.name == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request.cache);
+}
 
 nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
@@ -210,11 +239,12 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
   for (const BenchRun& run : runs) {
     const pipeline::Measurement& m = run.measured;
     text += fmt::format(
-        "{},{},{},{},{:g},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
-        sizes.name, run.size, run.request.batch, run.policy.name, budget_of(run), weight_type_name(sizes.weights),
-        run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text, m.seconds_transformer,
-        m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")), rate(m.sum("VAE")),
-        m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
+        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
+        run.size, run.request.batch, run.policy.name,
+        budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
+        weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
+        m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
+        rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
   }
   return text;
 }
@@ -264,11 +294,12 @@ void bench(const BenchOptions& options) {
   question.texts.prompt = options.measure.prompt_tokens;
   question.text_encoder = options.measure.text_encoder;
   question.decode = options.measure.decode;
+  question.scales = options.measure.scales;
   const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, open.weights);
   std::vector<BenchRun> runs;
   for (const Request& request : requests) {
     question.request = request;
-    pipeline::require_memory(question, pipeline::memory_allowed(open.memory_limit));
+    options.model.require_memory(question);
     runs.push_back({.request = request,
                     .policy = pipeline::resolve_request(sizes, question.calibration, request).policy,
                     .size = request.size.empty() ? sizes.defaults.size : request.size,
@@ -302,7 +333,8 @@ void add_bench_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "measure where time goes, beside what this machine can do");
   auto options = std::make_shared<BenchOptions>();
   options->request.add_to(*command);
-  for (const char* unused : {"prompt", "--negative", "--face-prompt"}) {
+  // What neither the time nor the memory depends on.
+  for (const char* unused : {"prompt", "--negative", "--face-prompt", "--seed", "--tau", "--top-p", "--top-k"}) {
     command->remove_option(command->get_option(unused));
   }
   add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();

@@ -128,17 +128,25 @@ void print_drafters(const cache::Calibration& calibration, std::uint64_t seed, b
 
 void calibrate(CalibrateOptions options) {
   std::vector<std::string> prompts = dataset::read_prompts(options.prompts);
-  if (options.count > 0) prompts.resize(std::min(prompts.size(), static_cast<std::size_t>(options.count)));
+  take_first(prompts, options.count, options.prompts.string(), options.model.quiet);
   if (!options.fresh && std::filesystem::exists(options.calibration_file())) {
     keep_random_seed(options.request, cache::read_calibration(options.calibration_file()).settings);
   }
-  const Request request = options.request.parsed();
+  Request request = options.request.parsed();
   check_seeds(request.seed, prompts.size());
+  request.cache = {.policy = "full"};
+  if (options.published && options.policy != "scalekv") {
+    fail_usage("the shape of the ScaleKV repository has room for scalekv's budgets only; leave out --published");
+  }
   const double share = cache::parse_share(options.budget);
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  const auto model = pipeline::open_model(options.model.model, options.model.open);
+  pipeline::PlanQuestion question = options.model.question(request, prompts);
+  question.decode = false;
+  question.not_advised = {"--budget"};  // of what is allocated in the end
+  options.model.require_memory(question);
+  const auto model = pipeline::open_model(options.model.model, options.model.checked());
   const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
   if (!options.policy.empty()) {
     const cache::BudgetFile budgets =

@@ -21,4 +21,7 @@ void add_evaluate_shapes_command(CLI::App& app);
 void add_plan_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 
+// All of them.
+void add_commands(CLI::App& app);
+
 }  // namespace scalekv::cli

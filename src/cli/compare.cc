@@ -71,7 +71,11 @@ void compare(const CompareOptions& options) {
   check_folder(options.out);
   Request full_request = request;
   full_request.cache = pipeline::with_policy(request.cache, "full");
-  Pipeline pipeline = options.model.open_pipeline(full_request);
+  // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
+  pipeline::PlanQuestion question = options.model.question(full_request);
+  question.not_advised = {"--budget"};
+  options.model.require_memory(question);
+  Pipeline pipeline = options.model.open_pipeline(request);
   const std::map<std::string, std::string> settings = pipeline.describe(request);
   const std::string& name = settings.at("policy");
   make_folder(options.out);
@@ -88,7 +92,7 @@ void compare(const CompareOptions& options) {
   write(eval::difference_image(full.image, policy.image), "difference", of_difference);
   if (options.model.json) {
     const nlohmann::json report = {{"policy", name},
-                                   {"budget", request.cache.budget},
+                                   {"budget", budget_json(request.cache)},
                                    {"seed", request.seed},
                                    {"seconds", policy.statistics.seconds},
                                    {"seconds_full", full.statistics.seconds},

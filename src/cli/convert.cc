@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "infinity/schedule.h"
 #include "pipeline/check_shapes.h"
 #include "pipeline/model.h"
 #include "pipeline/model_config.h"
@@ -82,7 +83,8 @@ void add_convert_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--no-encoder", options->no_encoder, "leave out the VAE's encoder, which only reconstruct needs");
   command->add_option("--name", options->choices.name, "name of the model; known ones are recognised by their sizes");
-  command->add_option("--default-size", options->choices.size, "size it draws unless told otherwise");
+  command->add_option("--default-size", options->choices.size, "size it draws unless told otherwise")
+      ->check(CLI::IsMember(infinity::size_presets()));
   add_number(*command, "--default-cfg", options->choices.cfg, "guidance it uses unless told otherwise", {.least = 0.0});
   add_number(*command, "--default-tau", options->choices.tau, "temperature it uses unless told otherwise",
              {.least = 0.001});

@@ -78,6 +78,9 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
   }
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
   check_options(options, policies);
+  if (options.request.given("--budgets") && policies == std::vector<std::string>{"full"}) {
+    fail_usage("the policy full keeps everything; leave out --budgets, or name more --policies");
+  }
   std::vector<eval::PolicySetting> settings;
   for (const std::string& policy : policies) {
     for (const double budget : budgets) add(settings, {policy, cache::kept_share(policy, budget)});
@@ -156,23 +159,38 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
   write_file(options.out / "kl.svg", eval::divergence_curves(rows));
 }
 
+// Every policy is drawn twice, with the full cache's run at hand to compare with.
+void require_memory(const EvaluateOptions& options, const Request& request,
+                    const std::vector<eval::PolicySetting>& settings, std::span<const std::string> prompts) {
+  pipeline::PlanQuestion question = options.model.question(request, prompts);
+  const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, question.open.weights);
+  question.request.cache = pipeline::with_policy(request.cache, "full");
+  const infinity::Schedule schedule = pipeline::resolve_question(question, sizes).schedule;
+  question.held = eval::Evaluation::held_bytes(sizes.transformer, schedule);
+  options.model.require_memory(question);
+  for (const eval::PolicySetting& setting : settings) {
+    question.request.cache = pipeline::with_policy(request.cache, setting.policy);
+    question.request.cache.budget = setting.budget;
+    options.model.require_memory(question);
+  }
+}
+
 void evaluate(EvaluateOptions options) {
   const std::vector<eval::PolicySetting> asked = parse_settings(options);
   eval::EvaluationPrompts prompts = eval::read_evaluation_prompts(options.prompts);
-  if (options.count > 0 && static_cast<std::size_t>(options.count) < prompts.prompts.size()) {
-    prompts.prompts.resize(static_cast<std::size_t>(options.count));
-    if (!prompts.captions.empty()) prompts.captions.resize(prompts.prompts.size());
-  }
+  take_first(prompts.prompts, options.count, options.prompts.string(), options.model.quiet);
+  if (!prompts.captions.empty()) prompts.captions.resize(prompts.prompts.size());
   if (!options.fresh) keep_random_seed(options.request, eval::recorded_settings(options.out / "samples.jsonl"));
   const Request request = options.request.parsed();
   check_seeds(request.seed, prompts.prompts.size());
+  require_memory(options, request, asked, prompts.prompts);
   std::error_code failed;
   std::filesystem::create_directories(options.out / "pictures", failed);
   if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
   check_writable(options.out / "samples.jsonl");
   if (options.fresh) std::filesystem::remove(options.out / "samples.jsonl");
 
-  const auto model = pipeline::open_model(options.model.model, options.model.open);
+  const auto model = pipeline::open_model(options.model.model, options.model.checked());
   const eval::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
   const std::vector<eval::PolicySetting> settings = chosen(asked, evaluation);

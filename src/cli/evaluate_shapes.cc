@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/number_options.h"
@@ -47,12 +49,10 @@ class Evaluation {
   void judge_model() {
     Request request = options_.request.parsed();
     check_seeds(request.seed, captions_.size());
-    ModelOptions model = options_.model;
-    model.open.keep_text_encoder = true;                    // a list of prompts
-    for (const eval::ShapesCaption& caption : captions_) {  // the longest one wants most memory
-      if (caption.prompt.size() > request.prompt.size()) request.prompt = caption.prompt;
-    }
-    Pipeline pipeline = model.open_pipeline(request);
+    std::vector<std::string> prompts;
+    for (const eval::ShapesCaption& caption : captions_) prompts.push_back(caption.prompt);
+    options_.model.require_memory(options_.model.question(request, prompts));
+    Pipeline pipeline = Pipeline::open(options_.model.model, options_.model.checked());
     if (!options_.out.empty()) {
       std::error_code failed;
       std::filesystem::create_directories(options_.out, failed);
@@ -77,9 +77,11 @@ class Evaluation {
     nlohmann::ordered_json scores = score_.to_json();
     if (drawn_from_) scores["seed"] = *drawn_from_;
     if (options_.model.json) {
+      if (options_.faults) scores["faults"] = faults_;
       fmt::print("{}\n", scores.dump(2));
       return;
     }
+    if (options_.model.quiet) return;
     for (const std::string& fault : faults_) fmt::print("{}\n", fault);
     for (const auto& [name, value] : scores.items()) {
       fmt::print("{:<20} {}\n", name,
@@ -105,9 +107,21 @@ class Evaluation {
   std::optional<std::uint64_t> drawn_from_;  // the seed of the first picture
 };
 
-void evaluate_shapes(const EvaluateShapesOptions& options) {
+// Pictures that are there are judged, not drawn: what says how to draw would not act.
+void check_judges_only(const CLI::App& command) {
+  constexpr std::array<std::string_view, 6> kJudging = {"captions", "images", "count", "faults", "json", "quiet"};
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name().substr(2);
+    if (option->count() == 0 || std::find(kJudging.begin(), kJudging.end(), name) != kJudging.end()) continue;
+    fail_usage("--{} is for pictures that are drawn, and --images judges those of a folder; leave out one of them",
+               name);
+  }
+}
+
+void evaluate_shapes(const EvaluateShapesOptions& options, const CLI::App& command) {
+  if (!options.images.empty()) check_judges_only(command);
   std::vector<eval::ShapesCaption> captions = eval::read_shapes_captions(options.captions);
-  if (options.count > 0) captions.resize(std::min(captions.size(), static_cast<std::size_t>(options.count)));
+  take_first(captions, options.count, options.captions.string(), options.model.quiet);
   Evaluation evaluation(options, std::move(captions));
   options.images.empty() ? evaluation.judge_model() : evaluation.judge_folder();
   evaluation.print();
@@ -132,7 +146,7 @@ void add_evaluate_shapes_command(CLI::App& app) {
   options->model.add_to(*command);
   command->footer(
       "Example: scalekv evaluate-shapes --captions models/shapes-test-captions.jsonl -n 50 --policy full --json");
-  command->callback([options] { evaluate_shapes(*options); });
+  command->callback([options, command] { evaluate_shapes(*options, *command); });
 }
 
 }  // namespace scalekv::cli

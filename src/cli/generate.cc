@@ -36,6 +36,11 @@ nlohmann::json to_json(const Statistics& statistics) {
 void generate(const GenerateOptions& options) {
   Request request = options.request.parsed();
   options.out.check(request.images);
+  if (request.batch > request.images && options.request.given("--batch")) {
+    note(fmt::format("a batch of {} for {} picture{}; --images {} draws as many", request.batch, request.images,
+                     request.images == 1 ? "" : "s", request.batch),
+         options.model.quiet);
+  }
   Stopwatch watch;
   Pipeline pipeline = options.model.open_pipeline(request);
   const std::map<std::string, std::string> settings = pipeline.describe(request);

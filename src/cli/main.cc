@@ -48,20 +48,7 @@ int main(int argc, char** argv) {
       "  scalekv compare \"two green stars\" --budget 4%\n"
       "  scalekv COMMAND --help");
   try {
-    scalekv::cli::add_generate_command(app);
-    scalekv::cli::add_compare_command(app);
-    scalekv::cli::add_sample_command(app);
-    scalekv::cli::add_reconstruct_command(app);
-    scalekv::cli::add_inspect_command(app);
-    scalekv::cli::add_tokenize_command(app);
-    scalekv::cli::add_convert_command(app);
-    scalekv::cli::add_calibrate_command(app);
-    scalekv::cli::add_metrics_command(app);
-    scalekv::cli::add_report_command(app);
-    scalekv::cli::add_evaluate_command(app);
-    scalekv::cli::add_evaluate_shapes_command(app);
-    scalekv::cli::add_plan_command(app);
-    scalekv::cli::add_bench_command(app);
+    scalekv::cli::add_commands(app);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -6,8 +6,11 @@
 #include <memory>
 
 #include "cli/number_options.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "core/error.h"
 #include "core/threads.h"
+#include "eval/few_pictures.h"
 
 namespace scalekv::cli {
 
@@ -31,10 +34,13 @@ void MetricsCommandOptions::add_to(CLI::App& command) {
   command.add_flag("-q,--quiet", quiet, "no progress, no remarks");
 }
 
-eval::MetricNetworks MetricsCommandOptions::open_networks() const {
+eval::MetricNetworks MetricsCommandOptions::open_networks(bool features_are_stored) const {
+  if (metrics.kid && !features_are_stored && inception_weights.empty()) {
+    fail_usage("--kid needs --inception-weights; docs/METRICS.md says where to get them");
+  }
   set_threads(threads == 0 ? available_processors() : threads);
   eval::MetricNetworks networks = eval::MetricNetworks::open(lpips_weights, inception_weights);
-  if (!quiet && !(networks.lpips && networks.inception)) {
+  if (!quiet && !features_are_stored && !(networks.lpips && networks.inception)) {
     const char* rest = networks.inception ? "LPIPS (--lpips-weights)"
                        : networks.lpips   ? "FID and KID (--inception-weights)"
                                           : "LPIPS, FID and KID (--lpips-weights, --inception-weights)";
@@ -62,21 +68,40 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
   comparison.pairs = eval::compare_pairs(pairs, networks, options.metrics, first_is_new ? &*first : nullptr,
                                          with_features ? &second : nullptr, show_progress(b.string(), options.quiet));
   comparison.means = eval::mean_metrics(comparison.pairs);
-  if (with_features && pairs.size() > 1) {
+  if (!with_features) return comparison;
+  const auto pictures = static_cast<std::int64_t>(pairs.size());
+  comparison.why_not = eval::why_not_measured(pictures);
+  comparison.remarks = eval::remarks_on_few(pictures, options.metrics.kid);
+  if (!comparison.why_not.empty()) {
+    comparison.remarks.push_back(
+        fmt::format("there is no FID{}: {}", options.metrics.kid ? " and no KID" : "", comparison.why_not));
+  } else {
     comparison.fid = eval::frechet_distance(first->accumulator.statistics(), second.accumulator.statistics());
     if (options.metrics.kid) comparison.kid = eval::kernel_distance(first->list, second.list);
   }
+  for (const std::string& remark : comparison.remarks) note(remark, options.quiet);
   return comparison;
 }
 
-nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture) {
+void add_distances(const FolderComparison& comparison, bool kid, nlohmann::ordered_json& json) {
+  const auto add = [&](const std::string& name, const std::optional<double>& value) {
+    if (value) json[name] = *value;
+    if (value || comparison.why_not.empty()) return;
+    json[name] = nullptr;
+    json[name + "_missing"] = comparison.why_not;
+  };
+  add("fid", comparison.fid);
+  if (kid) add("kid", comparison.kid);
+  if (!comparison.remarks.empty()) json["warnings"] = comparison.remarks;
+}
+
+nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool kid, bool per_picture) {
   nlohmann::ordered_json json = {{"pairs", comparison.means.pairs},
                                  {"identical", comparison.means.identical},
                                  {"psnr", json_number(comparison.means.psnr)},
                                  {"ssim", comparison.means.ssim}};
   if (comparison.means.lpips) json["lpips"] = *comparison.means.lpips;
-  if (comparison.fid) json["fid"] = *comparison.fid;
-  if (comparison.kid) json["kid"] = *comparison.kid;
+  add_distances(comparison, kid, json);
   if (!per_picture) return json;
   for (const eval::PairMetrics& pair : comparison.pairs) {
     nlohmann::ordered_json one = {{"name", pair.name}, {"psnr", json_number(pair.psnr)}, {"ssim", pair.ssim}};

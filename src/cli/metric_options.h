@@ -20,8 +20,9 @@ struct MetricsCommandOptions {
   bool quiet = false;
 
   void add_to(CLI::App& command);
-  // Sets the threads and opens the networks; says on standard error what is left out for want of weights.
-  eval::MetricNetworks open_networks() const;
+  // Sets the threads and opens the networks; says on standard error what is left out for want of weights, unless
+  // nothing but stored features is compared.
+  eval::MetricNetworks open_networks(bool features_are_stored = false) const;
 };
 
 // Shows how far the work is, and stops it after Ctrl-C.
@@ -33,6 +34,8 @@ struct FolderComparison {
   eval::MetricMeans means;
   std::optional<double> fid;
   std::optional<double> kid;
+  std::string why_not;  // there are no FID and KID though Inception is at hand
+  std::vector<std::string> remarks;
 };
 
 // `first` keeps what was gathered of folder a, and spares it the next time.
@@ -43,7 +46,10 @@ FolderComparison compare_folders(const std::filesystem::path& a, const std::file
 // Infinity as "inf", which JSON has no number for.
 nlohmann::ordered_json json_number(double value);
 
+// Adds "fid", "kid" (null with "fid_missing", "kid_missing": why) and "warnings" to a report.
+void add_distances(const FolderComparison& comparison, bool kid, nlohmann::ordered_json& json);
+
 // {"pairs": 64, "identical": 0, "psnr": 22.6, ...}; infinite numbers as "inf", what was not measured is left out.
-nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool per_picture);
+nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool kid, bool per_picture);
 
 }  // namespace scalekv::cli

@@ -1,12 +1,14 @@
 // scalekv metrics: how far apart two folders of pictures are.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
 #include "core/error.h"
+#include "eval/few_pictures.h"
 #include "eval/statistics_file.h"
 
 namespace scalekv::cli {
@@ -21,23 +23,75 @@ struct MetricsOptions {
 
 bool is_statistics_file(const std::filesystem::path& path) { return path.extension() == ".npz"; }
 
-eval::FeatureStatistics statistics_of(const std::filesystem::path& path, const eval::MetricNetworks& networks,
-                                      const MetricsOptions& options) {
-  if (is_statistics_file(path)) return eval::read_statistics(path);
+eval::StoredFeatures features_of(const std::filesystem::path& path, const eval::MetricNetworks& networks,
+                                 const MetricsOptions& options) {
+  if (is_statistics_file(path)) return eval::read_features(path);
   if (!networks.inception) {
     fail_usage("the features of {} need --inception-weights; docs/METRICS.md says where to get them", path.string());
   }
-  return eval::measure_folder(eval::list_pictures(path), *networks.inception, false,
-                              show_progress(path.string(), options.common.quiet))
-      .accumulator.statistics();
+  eval::FolderFeatures features =
+      eval::measure_folder(eval::list_pictures(path), *networks.inception, options.common.metrics.kid,
+                           show_progress(path.string(), options.common.quiet));
+  return {features.accumulator.statistics(), std::move(features.list)};
+}
+
+// FID, and KID where it is asked for, of two sides of which one at least is a statistics file.
+FolderComparison compare_features(const MetricsOptions& options, const eval::MetricNetworks& networks) {
+  const eval::StoredFeatures a = features_of(options.a, networks, options);
+  const eval::StoredFeatures b = features_of(options.b, networks, options);
+  FolderComparison comparison;
+  comparison.fid = eval::frechet_distance(a.statistics, b.statistics);
+  const bool kid = options.common.metrics.kid;
+  for (const auto& [side, path] : {std::pair(&a, options.a), std::pair(&b, options.b)}) {
+    if (kid && side->list.size == 0) {
+      fail_usage(
+          "KID compares the features of single pictures, and {} holds their mean and covariance only; write it again "
+          "with --write-statistics --kid, or leave out --kid",
+          path.string());
+    }
+  }
+  if (kid) comparison.kid = eval::kernel_distance(a.list, b.list);
+  const auto [fewer, more] = std::minmax(a.statistics.pictures, b.statistics.pictures);
+  comparison.remarks = eval::remarks_on_few(fewer > 0 ? fewer : more, kid);
+  for (const std::string& remark : comparison.remarks) note(remark, options.common.quiet);
+  return comparison;
+}
+
+// What compares pictures has nothing to act on where there are only features.
+void check_features_only(const MetricsOptions& options, const std::string& why) {
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) fail_usage("{} compares pictures, and {}; leave it out", option, why);
+  };
+  refuse(options.per_picture, "--per-image");
+  refuse(options.common.metrics.photographs, "--is-gt");
+  refuse(!options.common.lpips_weights.empty(), "--lpips-weights");
+}
+
+void write_statistics(const MetricsOptions& options, const eval::MetricNetworks& networks) {
+  const eval::StoredFeatures features = features_of(options.a, networks, options);
+  eval::write_features(options.write_statistics, features.statistics, features.list);
+  if (!options.json) return;
+  const nlohmann::ordered_json report = {{"file", options.write_statistics.string()},
+                                         {"pictures", features.statistics.pictures}};
+  fmt::print("{}\n", report.dump(2));
 }
 
 void print_row(const char* name, double value, const char* remark) {
   fmt::print("{:<6} {:>12.6f}{}\n", name, value, remark);
 }
 
-void print_comparison(const FolderComparison& comparison) {
+void print_distances(const FolderComparison& comparison) {
+  if (comparison.fid) print_row("FID", *comparison.fid, "");
+  if (comparison.kid) print_row("KID", *comparison.kid, "");
+}
+
+void print_comparison(const FolderComparison& comparison, bool per_picture) {
   const eval::MetricMeans& means = comparison.means;
+  for (const eval::PairMetrics& pair : comparison.pairs) {
+    if (!per_picture) break;
+    fmt::print("{}: PSNR {:.6f} dB, SSIM {:.6f}{}\n", pair.name, pair.psnr, pair.ssim,
+               pair.lpips ? fmt::format(", LPIPS {:.6f}", *pair.lpips) : "");
+  }
   fmt::print("{} pairs, {} of them identical\n", means.pairs, means.identical);
   print_row("PSNR", means.psnr,
             means.identical == 0             ? " dB"
@@ -45,8 +99,7 @@ void print_comparison(const FolderComparison& comparison) {
                                              : " dB (of the pairs that differ)");
   print_row("SSIM", means.ssim, "");
   if (means.lpips) print_row("LPIPS", *means.lpips, "");
-  if (comparison.fid) print_row("FID", *comparison.fid, "");
-  if (comparison.kid) print_row("KID", *comparison.kid, "");
+  print_distances(comparison);
 }
 
 void metrics(const MetricsOptions& options) {
@@ -56,27 +109,29 @@ void metrics(const MetricsOptions& options) {
   }
   if (!one && !options.write_statistics.empty()) fail_usage("--write-statistics is for one folder, without a second");
   if (!options.write_statistics.empty()) check_writable(options.write_statistics);
-  const eval::MetricNetworks networks = options.common.open_networks();
+  const bool stored = is_statistics_file(options.a) || is_statistics_file(options.b);
+  if (one) check_features_only(options, "--write-statistics has one folder");
+  if (!one && stored) check_features_only(options, "a statistics file holds none");
+  const bool all_stored = is_statistics_file(options.a) && (one || is_statistics_file(options.b));
+  const eval::MetricNetworks networks = options.common.open_networks(all_stored);
   if (one) {
-    eval::write_statistics(options.write_statistics, statistics_of(options.a, networks, options));
+    write_statistics(options, networks);
     return;
   }
-  if (is_statistics_file(options.a) || is_statistics_file(options.b)) {
-    const double fid = eval::frechet_distance(statistics_of(options.a, networks, options),
-                                              statistics_of(options.b, networks, options));
-    if (options.json) {
-      fmt::print("{}\n", nlohmann::ordered_json{{"fid", fid}}.dump(2));
-    } else {
-      print_row("FID", fid, "");
-    }
+  const bool kid = options.common.metrics.kid;
+  if (stored) {
+    const FolderComparison comparison = compare_features(options, networks);
+    nlohmann::ordered_json json;
+    add_distances(comparison, kid, json);
+    options.json ? fmt::print("{}\n", json.dump(2)) : print_distances(comparison);
     return;
   }
   std::optional<eval::FolderFeatures> first;
   const FolderComparison comparison = compare_folders(options.a, options.b, networks, options.common, first);
   if (options.json) {
-    fmt::print("{}\n", comparison_json(comparison, options.per_picture).dump(2));
+    fmt::print("{}\n", comparison_json(comparison, kid, options.per_picture).dump(2));
   } else {
-    print_comparison(comparison);
+    print_comparison(comparison, options.per_picture);
   }
 }
 
@@ -85,13 +140,15 @@ void metrics(const MetricsOptions& options) {
 void add_metrics_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("metrics", "compare two folders of pictures: PSNR, SSIM, LPIPS, FID, KID");
   auto options = std::make_shared<MetricsOptions>();
-  command->add_option("a", options->a, "folder of pictures (the full cache's), or statistics (.npz) for FID")
+  command->add_option("a", options->a, "folder of pictures (the full cache's), or statistics (.npz) for FID and KID")
       ->required();
   command->add_option("b", options->b, "folder of pictures with the same names, or statistics (.npz)");
   options->common.add_to(*command);
-  command->add_option("--write-statistics", options->write_statistics,
-                      "write mean and covariance of folder a's features (.npz), which may stand for it later");
-  command->add_flag("--per-image", options->per_picture, "with --json: the values of every pair too");
+  command->add_option(
+      "--write-statistics", options->write_statistics,
+      "write mean and covariance of folder a's features (.npz), which may stand for it later; with --kid "
+      "the features too");
+  command->add_flag("--per-image", options->per_picture, "the values of every pair too");
   command->add_flag("--json", options->json, "the result as JSON on standard output");
   command->footer("Example: scalekv metrics full scalekv-10 --json");
   command->callback([options] { metrics(*options); });

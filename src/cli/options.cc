@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "cache/budget_file.h"
 #include "cache/policy.h"
 #include "cli/number_options.h"
 #include "cli/progress.h"
@@ -10,11 +11,11 @@
 #include "core/seed.h"
 #include "infinity/schedule.h"
 #include "pipeline/cache_choice.h"
-#include "pipeline/plan.h"
 
 namespace scalekv::cli {
 
 void ModelOptions::add_to(CLI::App& command) {
+  command_ = &command;
   const char* group = "Model";
   command.add_option("-m,--model", model, "model file (.safetensors) or folder; default: the small embedded model")
       ->group(group);
@@ -64,16 +65,24 @@ OpenOptions ModelOptions::checked() const {
   return open;
 }
 
-Pipeline ModelOptions::open_pipeline() const { return Pipeline::open(model, checked()); }
+pipeline::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts) const {
+  return pipeline::make_question(model, checked(), request, prompts);
+}
+
+void ModelOptions::require_memory(pipeline::PlanQuestion question) const {
+  for (const char* option : {"--weights", "--keep-text-encoder", "--kv", "--batch", "--budget", "--size"}) {
+    if (command_->get_option_no_throw(option) == nullptr) question.not_advised.emplace_back(option);
+  }
+  pipeline::require_memory(question, pipeline::memory_allowed(question.open.memory_limit));
+}
 
 Pipeline ModelOptions::open_pipeline(const Request& request) const {
-  const OpenOptions options = checked();
-  pipeline::require_memory(pipeline::make_question(model, options, request),
-                           pipeline::memory_allowed(options.memory_limit));
-  return Pipeline::open(model, options);
+  require_memory(question(request));
+  return Pipeline::open(model, checked());
 }
 
 void RequestOptions::add_to(CLI::App& command) {
+  command_ = &command;
   const char* picture = "Picture";
   command.add_option("prompt", request.prompt, "what to draw")->required();
   command.add_option("-n,--negative", request.negative_prompt, "what not to draw")->group(picture);
@@ -100,7 +109,7 @@ void RequestOptions::add_to(CLI::App& command) {
   add_number(command, "--top-p", request.top_p, "bits more certain than this are not left to chance; 0: off")
       ->capture_default_str()
       ->group(picture);
-  add_number(command, "--top-k", request.top_k, "0: off; 1: always the likelier value")
+  add_number(command, "--top-k", request.top_k, "1: always the likelier value; 0, 2 and more keep both that a bit has")
       ->capture_default_str()
       ->group(picture);
   add_number(command, "--guidance-layer", request.guidance_layer, "0: guide the logits; k: the layer k before the end")
@@ -144,8 +153,36 @@ Request RequestOptions::parsed() const {
   parsed.aspect = infinity::parse_aspect(aspect);
   parsed.cache.budget = cache::parse_share(budget);
   kernels::parse_kv_precision(parsed.cache.precision);
+  if (!parsed.cache.budgets.empty()) {
+    const cache::BudgetClaims claims = cache::read_budget_claims(parsed.cache.budgets);
+    check_budget_file(parsed.cache, claims);
+    parsed.cache.policy = claims.policy;
+    if (!claims.open) parsed.cache.budget = claims.share;
+  }
   pipeline::check_cache_settings(parsed.cache);
+  if (given("--budget") && parsed.cache.policy == "full" && parsed.cache.budget < 1.0) {
+    fail_usage("the policy full keeps everything, not {}; leave out --budget, or name another --policy", budget);
+  }
   return parsed;
+}
+
+bool RequestOptions::given(const char* name) const {
+  const CLI::Option* option = command_->get_option_no_throw(name);
+  return option != nullptr && option->count() > 0;
+}
+
+// What stands beside a budget file may repeat what it says.
+void RequestOptions::check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const {
+  const std::string file = asked.budgets.string();
+  if (given("--policy") && asked.policy != claims.policy) {
+    fail_usage("{} is of the policy {}, not {}; leave out --policy or --budget-file", file, claims.policy,
+               asked.policy);
+  }
+  if (!claims.open && given("--budget") && asked.budget != claims.share) {
+    fail_usage("{} {}, so --budget {} would not act; leave out --budget or --budget-file", file,
+               claims.share > 0.0 ? fmt::format("is of a budget of {:g}%", claims.share * 100.0) : "says every budget",
+               budget);
+  }
 }
 
 std::string cache_line(const std::map<std::string, std::string>& settings) {
@@ -163,6 +200,20 @@ std::string cache_line(const std::map<std::string, std::string>& settings) {
   std::string line = value("policy");
   if (settings.contains("budget")) line += " " + value("budget");
   return notes.empty() ? line : fmt::format("{} ({})", line, fmt::join(notes, "; "));
+}
+
+std::string cache_name(const CacheSettings& cache, const std::string& policy) {
+  std::string name = policy;
+  if (!cache.budgets.empty()) name += " " + cache.budgets.filename().string();
+  return name == "full" || cache.budget <= 0.0 ? name : fmt::format("{} {:g}%", name, cache.budget * 100.0);
+}
+
+nlohmann::ordered_json budget_json(const CacheSettings& cache) {
+  return cache.budget > 0.0 ? nlohmann::ordered_json(cache.budget) : nlohmann::ordered_json();
+}
+
+void note(std::string_view what, bool quiet) {
+  if (!quiet) fmt::print(stderr, "scalekv: {}\n", what);
 }
 
 void check_writable(const std::filesystem::path& path) {

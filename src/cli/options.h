@@ -1,10 +1,18 @@
 // Options that several commands share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "cache/budget_file.h"
+#include "pipeline/plan.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -20,9 +28,16 @@ struct ModelOptions {
   void add_to(CLI::App& command);
   // `open`. Throws UsageError on options that make no sense together.
   OpenOptions checked() const;
-  Pipeline open_pipeline() const;
-  // The same for one request: throws Error at once, with advice, where it takes more memory than there is.
+  // What a request takes with this model; prompts: as in make_question.
+  pipeline::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
+  // Before anything is loaded: throws Error where it takes more memory than there is, with advice in options that the
+  // command has.
+  void require_memory(pipeline::PlanQuestion question) const;
+  // Opens the model after require_memory() for the request.
   Pipeline open_pipeline(const Request& request) const;
+
+ private:
+  const CLI::App* command_ = nullptr;
 };
 
 // What to draw: everything of a Request but the prompt's source.
@@ -33,13 +48,39 @@ struct RequestOptions {
   std::string budget = "10%";
 
   void add_to(CLI::App& command);
-  // The request, with texts turned into numbers. Throws UsageError.
+  // The request, with texts turned into numbers, and policy and budget of the budget file where there is one (0 where
+  // it does not say). Throws UsageError, also where one option would leave another without effect.
   Request parsed() const;
+  // Was the option of that name given?
+  bool given(const char* name) const;
+
+ private:
+  // Options that would have no effect beside a budget file; throws UsageError.
+  void check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const;
+
+  const CLI::App* command_ = nullptr;
 };
 
 // The policy that a request's settings (Pipeline::describe, or a policy's facts) come to, and why:
 // "adaptive 10% (auto: a calibration fits the model and the picture)".
 std::string cache_line(const std::map<std::string, std::string>& settings);
+// "scalekv 10%", "full", or "heatkv FILE 10%" with a budget file, without a share where that does not say. policy: what
+// the settings come to.
+std::string cache_name(const CacheSettings& cache, const std::string& policy);
+// Its share, or null where a budget file does not say.
+nlohmann::ordered_json budget_json(const CacheSettings& cache);
+
+// One line on standard error about what was asked for and could not be had in full.
+void note(std::string_view what, bool quiet);
+
+// The first `count` of a list (0: all); a note where there are fewer.
+template <typename T>
+void take_first(std::vector<T>& list, int count, const std::string& file, bool quiet) {
+  const auto wanted = static_cast<std::size_t>(count);
+  if (wanted > list.size())
+    note(fmt::format("{} holds {} prompts, not {}; all are taken", file, list.size(), count), quiet);
+  if (count > 0 && wanted < list.size()) list.erase(list.begin() + count, list.end());
+}
 
 // Throws Error now rather than after the work when a file at `path` could not be written.
 void check_writable(const std::filesystem::path& path);

@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
@@ -22,12 +22,22 @@ struct PlanOptions {
   std::int64_t prompt_tokens = 32;
 };
 
+// Tokens that the sentence about faces adds to a prompt.
+std::int64_t face_tokens(const PlanOptions& options, const OpenOptions& open, Request request) {
+  if (!request.face_prompt) return 0;
+  request.prompt = "a man";
+  const std::int64_t with = pipeline::make_question(options.model.model, open, request).texts.prompt;
+  request.face_prompt = false;
+  return with - pipeline::make_question(options.model.model, open, request).texts.prompt;
+}
+
 // The plan of one request, and what is said about it.
 struct Answer {
   Request request;
   pipeline::ModelSizes sizes;
   infinity::GenerationRequest resolved;
   pipeline::MemoryPlan plan;
+  std::int64_t prompt_tokens = 0;
   double paper_kv_mebibytes = 0.0;
   double paper_kv_mebibytes_full = 0.0;
   std::int64_t available = 0;
@@ -40,9 +50,11 @@ Answer answer(const PlanOptions& options) {
   request.images = request.batch;
   pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, request);
   question.request.prompt = "any";  // only its length matters
-  question.texts.prompt = options.prompt_tokens;
+  question.texts.prompt =
+      std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face_tokens(options, open, request));
   Answer result;
   result.request = request;
+  result.prompt_tokens = question.texts.prompt;
   result.sizes = pipeline::read_sizes(*question.bundle, open.weights);
   result.resolved = pipeline::resolve_request(result.sizes, question.calibration, question.request);
   result.plan =
@@ -64,8 +76,9 @@ nlohmann::ordered_json to_json(const Answer& answer) {
       {"aspect", answer.resolved.schedule.aspect},
       {"batch", request.batch},
       {"policy", answer.resolved.policy.name},
-      {"budget", request.cache.budget},
+      {"budget", budget_json(request.cache)},
       {"cache", answer.resolved.policy.facts},
+      {"prompt_tokens", answer.prompt_tokens},
       {"weights", weight_type_name(answer.sizes.weights)},
       {"kv", request.cache.precision},
       {"weights_bytes", plan.weights},
@@ -95,10 +108,10 @@ void print_row(const char* what, std::int64_t bytes, const char* note) {
 void print(const Answer& answer) {
   const Request& request = answer.request;
   const pipeline::MemoryPlan& plan = answer.plan;
-  fmt::print("{} at {}, aspect {}, {} together, {} {:g}%, weights {}, KV {}\n", answer.sizes.name,
-             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch, answer.resolved.policy.name,
-             cache::kept_share(answer.resolved.policy.name, request.cache.budget) * 100.0,
-             weight_type_name(answer.sizes.weights), request.cache.precision);
+  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", answer.sizes.name,
+             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch,
+             cache_name(request.cache, answer.resolved.policy.name), weight_type_name(answer.sizes.weights),
+             request.cache.precision);
   Settings cache = answer.resolved.policy.facts;
   cache["policy"] = answer.resolved.policy.name;
   fmt::print("cache: {}\n", cache_line(cache));
@@ -145,9 +158,13 @@ void add_plan_command(CLI::App& app) {
       app.add_subcommand("plan", "say what a picture will take in memory, before anything is allocated");
   auto options = std::make_shared<PlanOptions>();
   options->request.add_to(*command);
-  command->remove_option(command->get_option("prompt"));
+  // What neither sizes nor lengths depend on.
+  for (const char* unused : {"prompt", "--seed", "--tau", "--top-p", "--top-k"}) {
+    command->remove_option(command->get_option(unused));
+  }
   add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
-  add_number(*command, "--prompt-tokens", options->prompt_tokens, "length of the prompt", {1, text::kMaxPromptTokens})
+  add_number(*command, "--prompt-tokens", options->prompt_tokens,
+             "length of the prompt, without what --face-prompt appends", {1, text::kMaxPromptTokens})
       ->capture_default_str();
   options->model.add_to(*command);
   command->remove_option(command->get_option("--random"));

@@ -37,7 +37,9 @@ Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
 void reconstruct(const ReconstructOptions& options) {
   options.out.check(1);
   const Image image = Image::read(options.in, Orientation::upright);
-  Pipeline pipeline = options.model.open_pipeline();
+  const OpenOptions open = options.model.checked();
+  options.model.require_memory(pipeline::make_reconstruction_question(options.model.model, open, image, options.size));
+  Pipeline pipeline = Pipeline::open(options.model.model, open);
   const Image again = pipeline.reconstruct(image, options.size);
   const std::string file = options.out.write(again, 0, 1, describe(options, pipeline.facts()));
   if (options.model.json) {
@@ -58,6 +60,10 @@ void add_reconstruct_command(CLI::App& app) {
   options->out.add_to(*command);
   command->add_option("--size", options->size, "0.06M, 0.25M, 0.60M or 1M; default: the model's");
   options->model.add_to(*command);
+  // Random models have no encoder for pictures, and no text is encoded.
+  for (const char* unused : {"--arch", "--random", "--keep-text-encoder"}) {
+    command->remove_option(command->get_option(unused));
+  }
   command->callback([options] { reconstruct(*options); });
 }
 

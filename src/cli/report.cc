@@ -33,7 +33,7 @@ void report(const ReportOptions& options) {
   for (const std::filesystem::path& folder : options.folders) {
     const FolderComparison comparison = compare_folders(options.full, folder, networks, options.common, first);
     rows.push_back({folder.string(), eval::read_sample_record(folder), comparison.means, comparison.fid, comparison.kid,
-                    eval::pick_strip(comparison.pairs, eval::pair_pictures(options.full, folder))});
+                    comparison.remarks, eval::pick_strip(comparison.pairs, eval::pair_pictures(options.full, folder))});
     nlohmann::ordered_json one = {{"folder", folder.string()}};
     const eval::SampleRecord& record = rows.back().record;
     if (!record.settings.empty()) one["settings"] = record.settings;
@@ -42,7 +42,7 @@ void report(const ReportOptions& options) {
       one["kv_bytes_peak"] = *record.kv_bytes_peak;
       one["kv_bytes_peak_full"] = *record.kv_bytes_peak_full;
     }
-    one.update(comparison_json(comparison, false));
+    one.update(comparison_json(comparison, options.common.metrics.kid, false));
     for (const eval::ReportPair& pair : rows.back().strip) {
       one[pair.rank] = {{"name", pair.files.name},
                         {"psnr", json_number(pair.psnr)},

@@ -105,19 +105,21 @@ class Sampler {
     std::optional<dataset::Layout> layout;
     if (!options_.layout.empty()) layout = dataset::parse_layout(options_.layout);
     dataset::PromptList list = dataset::read_prompt_list(options_.prompts, layout);
-    if (options_.count > 0) {
-      list.prompts.resize(std::min(list.prompts.size(), static_cast<std::size_t>(options_.count)));
-    }
+    const bool silent = options_.model.quiet || crew_.rank() != 0;
+    take_first(list.prompts, options_.count, options_.prompts.string(), silent);
     layout_ = list.layout;
     plan_ = dataset::make_plan(
         list, {.seed = request_.seed, .images_per_prompt = options_.images_per_prompt, .out = options_.out});
+    std::vector<std::string> prompts;
+    for (const dataset::Picture& picture : plan_.pictures) prompts.push_back(picture.prompt);
+    ModelOptions model = options_.model;
+    if (model.open.threads == 0) model.open.threads = crew_.processors();
+    model.require_memory(model.question(request_, prompts));
     if (crew_.rank() == 0) {
       folder_.make();
       locks_ = folder_.lock();
     }
-    OpenOptions how = options_.model.open;
-    if (how.threads == 0) how.threads = crew_.processors();
-    pipeline_.emplace(Pipeline::open(options_.model.model, how));
+    pipeline_.emplace(Pipeline::open(model.model, model.checked()));
   }
 
   std::vector<std::uint32_t> prepare() {

@@ -13,6 +13,7 @@
 #include "dataset/prompt_list.h"
 #include "eval/metrics.h"
 #include "eval/token_map.h"
+#include "infinity/predict.h"
 #include "pipeline/cache_choice.h"
 #include "pipeline/pixels.h"
 #include "pipeline/settings.h"
@@ -93,22 +94,32 @@ Request Evaluation::request_of(const PolicySetting& setting, std::size_t prompt)
   return request;
 }
 
-infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt) const {
-  const Request request = request_of(setting, prompt);
-  infinity::GenerationRequest resolved = pipeline::resolve_request(model_, request);
-  resolved.texts.push_back(model_.text_encoder.encode(model_.tokenizer.encode(request.prompt)));
-  resolved.seeds = {{request.seed, 0}};
+infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting) const {
+  return pipeline::resolve_request(model_, request_of(setting, 0));
+}
+
+infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt,
+                                                const Tensor& text) const {
+  infinity::GenerationRequest resolved = resolve(setting);
+  resolved.texts.push_back(text.clone(MemoryKind::text));
+  resolved.seeds = {{request_.seed + prompt, 0}};
   return resolved;
+}
+
+Tensor Evaluation::encode(std::size_t prompt) const {
+  Tensor text = model_.text_encoder.encode(model_.tokenizer.encode(prompts_.prompts[prompt]));
+  model_.text_encoder.release();
+  return text;
 }
 
 Image Evaluation::decode(const infinity::Generation& generation) const {
   return pipeline::to_image(model_.decoder.decode(generation.latents.front().view<float>()).view<float>());
 }
 
-std::string Evaluation::policy_name(const PolicySetting& setting) const { return resolve(setting, 0).policy.name; }
+std::string Evaluation::policy_name(const PolicySetting& setting) const { return resolve(setting).policy.name; }
 
 SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
-  const infinity::GenerationRequest request = resolve(setting, 0);
+  const infinity::GenerationRequest request = resolve(setting);
   const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
   const cache::KeepPlan plan(geometry, request.policy.budget);
   const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), request);
@@ -116,11 +127,19 @@ SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   return {peak, static_cast<double>(peak) / static_cast<double>(full), cache::paper_kv_mebibytes(plan)};
 }
 
+std::int64_t Evaluation::held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule) {
+  std::int64_t tokens = 0;
+  for (const MapSize& map : schedule.scales) tokens += map.tokens();
+  const std::int64_t logits = tokens * 2 * config.bits * pipeline::kFloatBytes;
+  return 2 * (logits + infinity::predict_result_bytes(config, schedule, 1));
+}
+
 void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const {
-  const Trace reference = run_traced(model_.transformer, resolve(kFull, prompt));
+  const Tensor text = encode(prompt);
+  const Trace reference = run_traced(model_.transformer, resolve(kFull, prompt, text));
   const Image full_image = decode(reference.generation);
   for (const PolicySetting& setting : settings) {
-    infinity::GenerationRequest request = resolve(setting, prompt);
+    infinity::GenerationRequest request = resolve(setting, prompt, text);
     const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
     ledger().reset_peaks();
     const std::int64_t before = ledger().current(MemoryKind::kv);
@@ -144,7 +163,7 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
 }
 
 Image Evaluation::draw_tokens(std::size_t prompt, const PolicySetting& setting) const {
-  const infinity::GenerationRequest request = resolve(setting, prompt);
+  const infinity::GenerationRequest request = resolve(setting, prompt, encode(prompt));
   const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
   TokenWatch watch(geometry);
   infinity::GenerationHooks hooks;

@@ -63,6 +63,9 @@ class Evaluation {
   // The policy that a setting comes to: another name for "auto".
   std::string policy_name(const PolicySetting& setting) const;
   SettingBytes bytes(const PolicySetting& setting) const;
+  // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which
+  // logits and bits are kept.
+  static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.
   using Done = std::function<void(Sample sample, const Image& image)>;
@@ -74,7 +77,9 @@ class Evaluation {
   Request request_of(const PolicySetting& setting, std::size_t prompt) const;
 
  private:
-  infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt) const;
+  infinity::GenerationRequest resolve(const PolicySetting& setting) const;
+  infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt, const Tensor& text) const;
+  Tensor encode(std::size_t prompt) const;
   Image decode(const infinity::Generation& generation) const;
 
   const pipeline::Model& model_;

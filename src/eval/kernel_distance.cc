@@ -16,7 +16,6 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
 using Eigen::Index;
 
 constexpr std::int64_t kSubsets = 100;
-constexpr std::int64_t kLargestSubset = 1000;
 constexpr std::uint64_t kSeed = 0;
 
 // `count` features drawn without putting back: [size, count]. The first steps of a shuffle of all of them.

@@ -15,8 +15,10 @@ struct FeatureList {
   std::int64_t pictures() const { return size == 0 ? 0 : static_cast<std::int64_t>(values.size()) / size; }
 };
 
-// As clean-fid: the mean over 100 subsets of min(1000, the shorter list) features of each. Which ones is drawn from
-// Philox, so the same lists give the same number. Throws Error where a list has fewer than two.
+inline constexpr std::int64_t kLargestSubset = 1000;
+
+// As clean-fid: the mean over 100 subsets of min(kLargestSubset, the shorter list) features of each. Which ones is
+// drawn from Philox, so the same lists give the same number. Throws Error where a list has fewer than two.
 double kernel_distance(const FeatureList& a, const FeatureList& b);
 
 }  // namespace scalekv::eval

@@ -115,6 +115,7 @@ std::string markdown_report(const std::string& full, const std::vector<ReportRow
   }
   for (const ReportRow& row : rows) {
     text += fmt::format("\n## {}\n\n", markdown_escape(row.folder));
+    for (const std::string& remark : row.remarks) text += markdown_escape(remark) + "\n\n";
     for (const ReportPair& pair : row.strip) {
       text += fmt::format("{}: {}, {:.2f} dB\n\n{} {}\n\n", pair.rank, markdown_escape(pair.files.name), pair.psnr,
                           markdown_picture("full cache", pair.files.a, place),
@@ -143,6 +144,7 @@ std::string html_report(const std::string& full, const std::vector<ReportRow>& r
   html += "</table>\n";
   for (const ReportRow& row : rows) {
     html += fmt::format("<h2>{}</h2>\n", html_escape(row.folder));
+    for (const std::string& remark : row.remarks) html += fmt::format("<p>{}</p>\n", html_escape(remark));
     for (const ReportPair& pair : row.strip) html += strip_html(pair);
   }
   return html + "</body></html>\n";

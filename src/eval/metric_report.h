@@ -23,6 +23,7 @@ struct ReportRow {
   MetricMeans means;
   std::optional<double> fid;
   std::optional<double> kid;
+  std::vector<std::string> remarks;  // sentences on these numbers
   std::vector<ReportPair> strip;
 };
 

@@ -51,7 +51,9 @@ cache::Policy read_budget_file(const CacheSettings& settings, const CachedPictur
   const cache::BudgetFile file = cache::parse_budgets(text, settings.budgets.string(), geometry.layers, geometry.heads);
   check_model_name(file.model, picture.model, settings.budgets.string());
   refuse_selector(settings, file.policy);
-  cache::Policy policy = cache::make_policy(file, geometry, {file.policy, settings.budget, selector_of(settings)});
+  const cache::PolicyRequest request{file.policy, settings.budget, selector_of(settings), nullptr};
+  if (!file.rankings.empty()) cache::check_policy_request(request);  // it is the request's share that acts
+  cache::Policy policy = cache::make_policy(file, geometry, request);
   if (cache::takes_selector(file.policy)) policy.facts["selector"] = selector_of(settings);
   policy.facts["budgets"] = settings.budgets.filename().string();
   policy.facts["budgets_sha256"] = short_sha256(checkpoint::sha256_of(std::as_bytes(std::span(text))));
@@ -61,9 +63,10 @@ cache::Policy read_budget_file(const CacheSettings& settings, const CachedPictur
 }  // namespace
 
 void check_cache_settings(const CacheSettings& settings) {
-  cache::check_policy_request({settings.policy, settings.budget, selector_of(settings), nullptr});
-  const bool named = !settings.calibration.empty();
-  if (!settings.budgets.empty()) {
+  const bool named = !settings.calibration.empty(), from_file = !settings.budgets.empty();
+  const double share = from_file ? 1.0 : settings.budget;  // most files of budgets say their own
+  cache::check_policy_request({settings.policy, share, selector_of(settings), nullptr});
+  if (from_file) {
     if (named) fail_usage("a file of budgets needs no calibration; give --budget-file or --calibration, not both");
     return;  // the file says which policy it is of
   }

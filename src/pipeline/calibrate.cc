@@ -38,6 +38,7 @@ void calibrate(const Model& model, const Request& request, const std::vector<std
   for (auto i = static_cast<std::size_t>(calibration.prompts); i < prompts.size(); ++i) {
     generation.texts.clear();
     generation.texts.push_back(model.text_encoder.encode(model.tokenizer.encode(prompts[i])));
+    model.text_encoder.release();
     generation.seeds = {{request.seed + i, 0}};
     infinity::generate(model.transformer, generation, hooks);
     ++calibration.prompts;

@@ -199,13 +199,7 @@ Component Measurement::sum(const std::string& name) const {
 Measurement measure(const Model& model, const ModelSizes& sizes, const Request& request,
                     const MeasureOptions& options) {
   infinity::GenerationRequest generation = resolve_request(model, request);
-  auto& scales = generation.schedule.scales;
-  if (options.scales > 0 && static_cast<std::size_t>(options.scales) < scales.size()) {
-    const auto count = static_cast<std::size_t>(options.scales);
-    scales.resize(count);
-    generation.cfg.resize(count);
-    generation.tau.resize(count);
-  }
+  keep_first_scales(generation, options.scales);
   return Measuring(model, sizes, options).run(std::move(generation), request);
 }
 

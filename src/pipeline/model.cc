@@ -27,18 +27,22 @@ std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::
   return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
 }
 
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
+void use_threads(const OpenOptions& options) {
   set_threads(options.threads == 0 ? available_processors() : options.threads);
+}
+
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
+  use_threads(options);
   checkpoint::Bundle bundle = open_bundle(file, options);
   auto calibration = find_calibration(file, options, bundle);
-  auto model = load_model(std::move(bundle), options.weights, options.warn);
+  auto model = load_model(std::move(bundle), options);
   model->calibration = std::move(calibration);
   return model;
 }
 
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights, PromptTokenizer::Warn warn) {
-  const ModelSizes sizes = read_sizes(bundle, weights);
-  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights);
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const OpenOptions& options) {
+  const ModelSizes sizes = read_sizes(bundle, options.weights);
+  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, options.keep_text_encoder);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
   if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
@@ -49,7 +53,7 @@ std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& 
             .defaults = sizes.defaults,
             .weights = sizes.weights,
             .vae_config = sizes.vae,
-            .tokenizer = PromptTokenizer(bundle.tokenizer, sizes.text.vocabulary, std::move(warn)),
+            .tokenizer = PromptTokenizer(bundle.tokenizer, sizes.text.vocabulary, options.warn),
             .text_encoder = std::move(text_encoder),
             .transformer = infinity::Transformer(sizes.transformer, *bundle.transformer, sizes.weights),
             .decoder = std::move(decoder),

@@ -46,13 +46,16 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
                                                          const checkpoint::Bundle& bundle);
 
+// Sets the number of threads that the options ask for.
+void use_threads(const OpenOptions& options);
+
 // Opens a model file with its calibration, published files, the embedded model or random weights, and sets the number
 // of threads.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
-// `weights` and `warn`: as in OpenOptions. Throws Error naming the part that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const std::string& weights = {},
-                                  PromptTokenizer::Warn warn = {});
+// `options`: how weights are held, and what is kept and told; its files are not opened. Throws Error naming the part
+// that is missing or does not fit the others.
+std::unique_ptr<Model> load_model(checkpoint::Bundle bundle, const OpenOptions& options = {});
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();

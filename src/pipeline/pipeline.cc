@@ -99,12 +99,13 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   const pipeline::TextLengths lengths{std::ssize(prompt.ids), std::ssize(negative_ids)};
   statistics.prompt_tokens = lengths.prompt + prompt.cut;
   statistics.prompt_cut = prompt.cut;
-  const bool keep = impl_->options.keep_text_encoder;
-  impl_->check_memory(pipeline::plan_memory(impl_->sizes, request, generation, lengths, keep).peak(), request);
+  const std::int64_t planned =
+      pipeline::plan_memory(impl_->sizes, request, generation, lengths, impl_->options.keep_text_encoder).peak();
+  impl_->check_memory(planned, request);
 
   const Tensor text = model.text_encoder.encode(prompt.ids);
   const Tensor negative = negative_ids.empty() ? Tensor() : model.text_encoder.encode(negative_ids);
-  if (!keep) model.text_encoder.release();
+  model.text_encoder.release();
   statistics.seconds_text = watch.lap();
 
   for (int first = 0; first < request.images; first += request.batch) {
@@ -147,6 +148,8 @@ Image Pipeline::reconstruct(const Image& image, const std::string& size) {
   if (!model.encoder) {
     fail("{} has no VAE encoder (it was converted without one), so pictures cannot be turned into bits", model.name);
   }
+  pipeline::require_memory(pipeline::make_reconstruction_question(impl_->file, impl_->options, image, size),
+                           pipeline::memory_allowed(impl_->options.memory_limit));
   const double aspect = static_cast<double>(image.height) / static_cast<double>(image.width);
   const infinity::Schedule schedule = infinity::make_schedule(aspect, size.empty() ? model.defaults.size : size);
   std::vector<MapSize> scales;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,10 +57,26 @@ struct PlanQuestion {
   TextLengths texts;
   bool text_encoder = true;  // false: features are at hand, and its weights are never loaded
   bool decode = true;        // false: there is no picture in the end
+  bool reconstruct = false;  // a picture becomes bits and a picture again: neither text encoder nor transformer runs
+  int scales = 0;            // only so many are drawn; 0: all
+  // Bytes that whoever asks holds while pictures are drawn and decoded; of a reconstruction, those of the picture that
+  // is read, which go when it has its new size.
+  std::int64_t held = 0;
+  // Options of the command line that advice does not name: the command lacks them, or they would not help.
+  std::vector<std::string> not_advised = {};
 };
 
-// The question for a model that is not open yet. Reads names, shapes and the tokenizer.
-PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request);
+// The question for a model that is not open yet. Reads names, shapes and the tokenizer, and sets the number of threads,
+// with which scratch memory grows. prompts: where there are some, the longest takes the place of the request's.
+PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request,
+                           std::span<const std::string> prompts = {});
+
+// The question for a picture that becomes bits and a picture again. size: as Request::size.
+PlanQuestion make_reconstruction_question(const std::filesystem::path& file, const OpenOptions& open,
+                                          const Image& picture, const std::string& size);
+
+// The request of a question as it will be drawn.
+infinity::GenerationRequest resolve_question(const PlanQuestion& question, const ModelSizes& sizes);
 
 MemoryPlan answer(const PlanQuestion& question);
 

@@ -1,5 +1,6 @@
 #include "pipeline/settings.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -50,6 +51,18 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   const std::size_t scales = resolved.schedule.scales.size();
   resolved.cfg = per_scale(request.cfg, model.defaults.cfg, scales, "guidance (cfg)", 0.0F);
   resolved.tau = per_scale(request.tau, model.defaults.tau, scales, "temperature (tau)", 1e-3F);
+  const bool guided = std::any_of(resolved.cfg.begin(), resolved.cfg.end(), [](float cfg) { return cfg != 1.0F; });
+  if (!guided && !request.negative_prompt.empty()) {
+    fail_usage(
+        "a guidance (cfg) of 1 is none, so the negative prompt would not be looked at; ask for another guidance");
+  }
+  if (!guided && request.guidance_layer != 0) {
+    fail_usage("a guidance (cfg) of 1 is none, so no layer can be guided; ask for another guidance, or for layer 0");
+  }
+  if (request.guidance_layer < 0 || request.guidance_layer >= model.transformer.depth) {
+    fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
+               model.transformer.depth, model.transformer.depth - 1);
+  }
   resolved.guidance_layer = request.guidance_layer;
   resolved.sampling = {.top_k = request.top_k, .top_p = request.top_p};
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
@@ -71,6 +84,14 @@ infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
                                             const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request) {
   return resolve({sizes.name, sizes.defaults, sizes.transformer, calibration}, request);
+}
+
+void keep_first_scales(infinity::GenerationRequest& request, int count) {
+  const auto kept = static_cast<std::size_t>(count);
+  if (kept == 0 || kept >= request.schedule.scales.size()) return;
+  request.schedule.scales.resize(kept);
+  request.cfg.resize(kept);
+  request.tau.resize(kept);
 }
 
 }  // namespace scalekv::pipeline

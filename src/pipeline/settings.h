@@ -14,4 +14,7 @@ infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
                                             const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request);
 
+// Leaves the first `count` scales of a resolved request; 0: all.
+void keep_first_scales(infinity::GenerationRequest& request, int count);
+
 }  // namespace scalekv::pipeline

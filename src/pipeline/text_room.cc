@@ -57,8 +57,8 @@ std::string PromptTokenizer::piece(std::int32_t id) const {
   return id < kFirstByte ? "</s>" : fmt::format("<0x{:02X}>", id - kFirstByte);
 }
 
-TextEncoder::TextEncoder(checkpoint::WeightMap weights, WeightType type)
-    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type) {}
+TextEncoder::TextEncoder(checkpoint::WeightMap weights, WeightType type, bool keep)
+    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type), keep_(keep) {}
 
 void TextEncoder::load() const {
   if (loaded_) return;
@@ -72,7 +72,7 @@ Tensor TextEncoder::encode(std::span<const std::int32_t> ids) const {
 }
 
 void TextEncoder::release() const {
-  if (!loaded_) return;
+  if (keep_ || !loaded_) return;
   loaded_.reset();
   return_freed_memory();
 }

@@ -45,22 +45,23 @@ class PromptTokenizer {
 // The text encoder, whose weights are in memory only while they are wanted: from the first encode() to release().
 class TextEncoder {
  public:
-  // Nothing is loaded, but names and shapes are read. Matrices will be held as `type`. Throws Error where the weights
-  // are no T5 encoder's.
-  TextEncoder(checkpoint::WeightMap weights, WeightType type);
+  // Nothing is loaded, but names and shapes are read. Matrices will be held as `type`. keep: release() does nothing.
+  // Throws Error where the weights are no T5 encoder's.
+  TextEncoder(checkpoint::WeightMap weights, WeightType type, bool keep = false);
 
   const text::T5Config& config() const { return config_; }
   // Loads the weights, if they are not in memory; encode() does it by itself.
   void load() const;
   // ids -> features [n, width]. Not to be called from several threads at once.
   Tensor encode(std::span<const std::int32_t> ids) const;
-  // Gives the weights' memory back; the next encode() loads them again.
+  // Gives the weights' memory back, unless they are to be kept; the next encode() loads them again.
   void release() const;
 
  private:
   text::T5Config config_;
   checkpoint::WeightMap weights_;
   WeightType type_;
+  bool keep_;
   mutable std::optional<text::T5Encoder> loaded_;
 };
 

@@ -74,6 +74,20 @@ echo "{\"metadata\": {\"sink_scales\": 3}, \"orders\": $(cat small.json)}" >scas
 expect 0 '128x128' -- generate "a red circle" --budget-file scas_orders.json --budget 4% -o tool.png
 cmp -s <(pixels by-4.png) <(pixels tool.png) || fault "the tool's file draws another picture"
 
+# Every command says the rankings' policy and the budget that was asked for.
+expect 0 'heatkv small.json 4%' -- plan --budget-file small.json --budget 4%
+expect 0 '"policy": "heatkv"' -- plan --budget-file small.json --budget 4% --json
+[ "$(number budget)" = 0.04 ] || fault "the plan says another budget"
+expect 0 '"policy": "heatkv"' -- compare "a red circle" --budget-file small.json --budget 4% -o compared --json
+[ "$(number budget)" = 0.04 ] || fault "compare says another budget"
+expect 0 '"policy": "heatkv"' -- bench --budget-file small.json --budgets full,10%,4% --no-decode --json
+for said in '"budget": 1.0' '"budget": 0.1,' '"budget": 0.04' '"policy": "full"'; do
+  grep -q "$said" stdout || fault "bench does not say $said"
+done
+expect 2 'small.json is of the policy heatkv, not snapkv' -- generate x --budget-file small.json --policy snapkv
+expect 0 '128x128' -- generate x --budget-file small.json --policy heatkv --budget 4% -o agreed.png
+expect 0 '--policy heatkv --budget' -- plan --arch infinity-2b --size 1M --budget-file 2b.json --budget 50% --weights int8 --memory-limit 6G
+
 # A folder of pictures belongs to one budget.
 printf 'a red circle\na blue square\n' >prompts.txt
 expect 0 'pictures' -- sample --prompts prompts.txt --budget-file small.json --budget 10% --out folder --json

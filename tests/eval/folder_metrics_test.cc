@@ -5,9 +5,11 @@
 
 #include <cmath>
 
+#include "checkpoint/npz.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/threads.h"
+#include "eval/few_pictures.h"
 #include "eval/statistics_file.h"
 #include "scalekv/errors.h"
 #include "support/failure.h"
@@ -103,16 +105,53 @@ TEST_F(FolderMetrics, ProgressStopsTheWork) {
 
 TEST_F(FolderMetrics, StatisticsFiles) {
   const FeatureStatistics statistics{0, {1.0, 2.0}, {2.0, 0.5, 0.5, 1.0}};
-  write_statistics(root_ / "s.npz", statistics);
-  const FeatureStatistics again = read_statistics(root_ / "s.npz");
+  write_features(root_ / "s.npz", statistics);
+  const FeatureStatistics again = read_features(root_ / "s.npz").statistics;
   EXPECT_EQ(again.mean, statistics.mean);
   EXPECT_EQ(again.covariance, statistics.covariance);
-  write_statistics(root_ / "bad.npz", {0, {1.0, 2.0}, {2.0, 0.5, -0.5, 1.0}});
-  EXPECT_TRUE(mentions(failure_of([&] { read_statistics(root_ / "bad.npz"); }), {"no covariance"}));
-  EXPECT_TRUE(mentions(failure_of([&] { read_statistics(root_ / "none.npz"); }), {"none.npz"}));
+  EXPECT_EQ(again.pictures, 0) << "the file does not say";
+  EXPECT_EQ(read_features(root_ / "s.npz").list.size, 0);
+  write_features(root_ / "bad.npz", {0, {1.0, 2.0}, {2.0, 0.5, -0.5, 1.0}});
+  EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "bad.npz"); }), {"no covariance"}));
+  EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "none.npz"); }), {"none.npz"}));
   write_file(root_ / "text.npz", "mu");
-  EXPECT_TRUE(mentions(failure_of([&] { read_statistics(root_ / "text.npz"); }), {"text.npz"}));
-  EXPECT_TRUE(mentions(failure_of([&] { write_statistics(root_ / "no/s.npz", statistics); }), {"cannot be written"}));
+  EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "text.npz"); }), {"text.npz"}));
+  EXPECT_TRUE(mentions(failure_of([&] { write_features(root_ / "no/s.npz", statistics); }), {"cannot be written"}));
+}
+
+TEST_F(FolderMetrics, FeaturesOfEveryPicture) {
+  const FeatureList list{2, {1.0F, 2.0F, 3.0F, 5.0F, -4.0F, 8.0F}};
+  write_features(root_ / "f.npz", {3, {0.0, 5.0}, {13.0, -7.5, -7.5, 9.0}}, list);
+  const StoredFeatures stored = read_features(root_ / "f.npz");
+  EXPECT_EQ(stored.list.values, list.values);
+  EXPECT_EQ(stored.statistics.pictures, 3);
+  // What clean-fid stores for KID has neither mean nor covariance: they are made of the features.
+  Tensor features(DType::f64, {3, 2}, MemoryKind::other);
+  std::copy(list.values.begin(), list.values.end(), features.view<double>().data());
+  std::map<std::string, Tensor> alone;
+  alone.emplace("feats", features.clone(MemoryKind::other));
+  checkpoint::write_npz(root_ / "alone.npz", alone);
+  const StoredFeatures made = read_features(root_ / "alone.npz");
+  EXPECT_EQ(made.statistics.mean, (std::vector<double>{0.0, 5.0}));
+  EXPECT_EQ(made.statistics.covariance, (std::vector<double>{13.0, -7.5, -7.5, 9.0}));
+  alone.emplace("mu", features.clone(MemoryKind::other));
+  checkpoint::write_npz(root_ / "half.npz", alone);
+  EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "half.npz"); }), {"no array \"sigma\""}));
+  features.view<double>().data()[3] = 1e300;
+  std::map<std::string, Tensor> infinite;
+  infinite.emplace("feats", std::move(features));
+  checkpoint::write_npz(root_ / "infinite.npz", infinite);
+  EXPECT_TRUE(mentions(failure_of([&] { read_features(root_ / "infinite.npz"); }), {"element 3"}));
+}
+
+TEST(FewPictures, AreRemarkedOn) {
+  EXPECT_NE(why_not_measured(1), "");
+  EXPECT_EQ(why_not_measured(2), "");
+  EXPECT_TRUE(remarks_on_few(0, true).empty()) << "nobody knows how many there are";
+  EXPECT_EQ(remarks_on_few(10, true).size(), 2U);
+  EXPECT_EQ(remarks_on_few(10, false).size(), 1U);
+  EXPECT_EQ(remarks_on_few(1000, true).size(), 1U);
+  EXPECT_TRUE(remarks_on_few(2048, true).empty());
 }
 
 TEST_F(FolderMetrics, WrongWeightsAreNamed) {

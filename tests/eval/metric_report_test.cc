@@ -15,7 +15,7 @@ namespace {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 ReportRow row(const std::string& folder) {
-  ReportRow row{.folder = folder, .record = {}, .means = {}, .fid = {}, .kid = {}, .strip = {}};
+  ReportRow row{.folder = folder, .record = {}, .means = {}, .fid = {}, .kid = {}, .remarks = {}, .strip = {}};
   row.means = {4, 1, 22.5, 0.75, std::nullopt};
   return row;
 }

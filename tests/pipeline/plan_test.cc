@@ -89,7 +89,7 @@ TEST(Plan, IsWhatTheLedgerSays) {
   for (const Case& c : cases) {
     const Architecture architecture = tiny(c.patchify);
     const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), c.weights);
-    const auto model = load_model(random_bundle(architecture, 5), c.weights);
+    const auto model = load_model(random_bundle(architecture, 5), {.weights = c.weights});
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
                 kPadding)
         << c.policy;
