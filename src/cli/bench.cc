@@ -136,7 +136,7 @@ void predict(std::span<BenchRun> runs) {
   }
 }
 
-std::string cache_name(const BenchRun& run) { return cache_name(run.request.cache, run.policy.name); }
+std::string cache_name(const BenchRun& run) { return cli::cache_name(run.request.cache, run.policy.name); }
 
 // Its share; null where a budget file does not say.
 nlohmann::ordered_json budget_of(const BenchRun& run) {
