@@ -92,8 +92,8 @@ TEST(CommandMemory, TheLongestPromptIsAskedFor) {
   const std::int64_t one = tokens({.prompt = "a red man"});
   EXPECT_GE(tokens({.prompt = "a red man", .face_prompt = true}), one + 10);
   EXPECT_EQ(tokens({.prompt = "a red circle", .face_prompt = true}), tokens({.prompt = "a red circle"}));
-  EXPECT_EQ(tokens({}, {"red", "a red man", "a"}), one);
-  EXPECT_GT(tokens({.face_prompt = true}, {"a red circle and a blue square", "a red man"}), one + 10);
+  EXPECT_EQ(tokens({.prompt = "any"}, {"red", "a red man", "a"}), one);
+  EXPECT_GT(tokens({.prompt = "any", .face_prompt = true}, {"a red circle and a blue square", "a red man"}), one + 10);
 }
 
 TEST(CommandMemory, AdviceLeavesOutWhatACommandLacks) {
