@@ -79,6 +79,7 @@ void check_cache_settings(const CacheSettings& settings) {
 
 CacheSettings with_policy(CacheSettings settings, const std::string& policy) {
   settings.policy = policy;
+  if (!settings.budgets.empty()) settings.budget = CacheSettings().budget;  // the file's own, where it says one
   settings.budgets.clear();
   if (!cache::takes_selector(policy)) settings.selector.clear();
   if (!cache::takes_calibration(policy)) settings.calibration.clear();

@@ -40,7 +40,7 @@ expect 0 '"budget": null' -- plan --budget-file published.json --json
 expect 0 '128x128' -- generate "x" --policy heatkv --budget 4% --budget-file heatkv.json -o agreed.png
 expect 2 'published.json says every budget, so --budget 20% would not act' -- generate "x" --budget-file published.json --budget 20%
 expect 2 'heatkv.json is of a budget of 4%' -- compare "x" --budget-file heatkv.json --budget 10% -o nothing
-expect 2 'made already.*--calibration' -- generate "x" --budget-file heatkv.json --calibration heatkv.json
+expect 2 'a file of budgets needs no calibration' -- generate "x" --budget-file heatkv.json --calibration heatkv.json
 
 # The same check for every command that loads a model, with the limit that is given, before anything is made.
 limited=(--memory-limit 20M)
@@ -84,7 +84,7 @@ tokens() { "$scalekv" plan --json "$@" >stdout && number prompt_tokens; }
 # What one option leaves another without.
 expect 2 'full keeps everything, not 4%' -- generate "x" --policy full --budget 4%
 expect 0 '128x128' -- generate "x" --policy full --budget 100% -o full.png
-expect 2 '--selector is for the policy scalekv, h2o' -- sample --prompts prompts.txt --policy h2o --selector attention -o nothing
+expect 2 'h2o has no choice of selectors' -- sample --prompts prompts.txt --policy h2o --selector attention -o nothing
 expect 2 'full keeps everything' -- bench --policy full --budgets 10%,4%
 expect 2 'so --policy would not act' -- bench --policy h2o --budgets full
 expect 2 'so --budget-file would not act' -- bench --budget-file heatkv.json --budgets full

@@ -69,6 +69,8 @@ class Fixtures {
     run({"convert", "--model", "model.safetensors", "--weights", "int8", "-o", "int8.safetensors"});
     make_other_model();
     make_text_encoder();
+    make_averages();
+    std::filesystem::copy_file(SCALEKV_SOURCE_DIR "/tests/data/text/odd.model", folder_ / "odd.model");
     write_file(folder_ / "prompts.txt", "a red circle\n");
     write_file(folder_ / "two.txt", "a red circle\ntwo green stars\n");
     write_file(folder_ / "person.txt", "a red circle and a man\n");
@@ -108,6 +110,31 @@ class Fixtures {
         std::reverse(values, values + tensor.elements());
       }
       writer.append(bytes);
+    }
+    writer.finish();
+  }
+
+  // A training checkpoint: the model's transformer as the weights of the last step, the other one's as their averages.
+  void make_averages() const {
+    const auto model = checkpoint::open_tensor_file(folder_ / "model.safetensors");
+    const auto other = checkpoint::open_tensor_file(folder_ / "other.safetensors");
+    std::vector<checkpoint::TensorInfo> tensors;
+    std::vector<Tensor> values;
+    const auto add = [&](const checkpoint::TensorSource& source, const checkpoint::TensorInfo& info,
+                         const std::string& name) {
+      tensors.push_back(info);
+      tensors.back().name = name;
+      values.push_back(source.load(info));
+    };
+    for (const checkpoint::TensorInfo& info : model->tensors()) {
+      const bool weight = info.name.starts_with("gpt.");
+      add(*model, info, weight ? "trainer.gpt_fsdp" + info.name.substr(3) : info.name);
+      if (weight) add(*other, *other->find(info.name), "trainer.gpt_ema_fsdp" + info.name.substr(3));
+    }
+    checkpoint::SafetensorsWriter writer(folder_ / "averages.safetensors", tensors, model->metadata());
+    for (const Tensor& tensor : values) {
+      const auto* first = static_cast<const std::byte*>(tensor.raw());
+      writer.append({first, static_cast<std::size_t>(tensor.bytes())});
     }
     writer.finish();
   }

@@ -96,7 +96,7 @@ says told.png 'parameters'
 says told.png 'Negative prompt: blurry'
 says told.png 'Steps: 7, Sampler: Infinity, CFG scale: 3, Seed: 7, Size: 128x128, Model: shapes-7s, Version: scalekv'
 expect 0 'compared' -- compare "two green stars" --seed 11 -o compared
-for name in full scalekv difference; do says compared/$name.png 'Seed: 11, Size: 128x128'; done
+for name in full adaptive difference; do says compared/$name.png 'Seed: 11, Size: 128x128'; done
 says <(tr -d '\0' <ring.jpg) 'Seed: 7, Size: 128x128'
 says <(tr -d '\0' <ring.WebP) 'Seed: 7, Size: 128x128'
 says ring.jpg '"prompt":"a red circle"'

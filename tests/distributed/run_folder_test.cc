@@ -28,7 +28,7 @@ TEST(Shards, AreReadStrictly) {
   EXPECT_EQ(parse_shard("1/3").count, 3U);
   EXPECT_TRUE(parse_shard("1/3").holds(7));
   EXPECT_FALSE(parse_shard("1/3").holds(8));
-  for (const char* text : {"", "1", "3/3", "/3", "1/", "1/0", "-1/3", "a/3", "1/3x", " 1/3", "1/99999999", "0/0"}) {
+  for (const char* text : {"", "1", "3/3", "/3", "1/", "1/0", "-1/3", "a/3", "1/3x", "1 1/3", "1/99999999", "0/0"}) {
     EXPECT_THROW(static_cast<void>(parse_shard(text)), UsageError) << text;
   }
 }
