@@ -48,8 +48,9 @@ struct OpenOptions {
 };
 
 // Which tokens the KV cache keeps (docs/ALGORITHM.md). Policies: "full", "scalekv", its rivals
-// "sliding-window", "streaming-llm", "ams-kv", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", our own "adaptive" and
-// "scalekv-first", and "auto", the best known of them for the model and the picture (Pipeline::describe says which).
+// "sliding-window", "streaming-llm", "ams-kv", "snapkv", "pyramidkv", "h2o", "hack" and "heatkv", our own "adaptive"
+// and "scalekv-first", and "auto", the best known of them for the model and the picture (Pipeline::describe says
+// which).
 struct CacheSettings {
   std::string policy = "auto";
   // Share of the full cache that the layers keep on average, in (0, 1].

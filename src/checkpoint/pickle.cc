@@ -56,8 +56,13 @@ class Collector {
     }
   }
 
-  std::vector<PickledTensor> tensors() && { return std::move(tensors_); }
-  std::vector<PassedOver> passed_over() && { return std::move(passed_over_); }
+  // What was found, without its storages.
+  PickledContents take() && {
+    PickledContents contents;
+    contents.tensors = std::move(tensors_);
+    contents.passed_over = std::move(passed_over_);
+    return contents;
+  }
 
  private:
   // What is neither a weight nor worth a line: numbers, texts, bytes, None.
@@ -147,10 +152,8 @@ PickledContents read_pickled_tensors(ByteReader& reader) {
   const ValueId root = run_pickle(reader, all);
   Collector collector(all, reader.where());
   collector.visit(root, "", 0);
-  PickledContents contents;
+  PickledContents contents = std::move(collector).take();
   contents.storages = sizes_of(all.storages, reader.where());
-  contents.tensors = std::move(collector).tensors();
-  contents.passed_over = std::move(collector).passed_over();
   return contents;
 }
 

@@ -234,9 +234,10 @@ PickledValue wrapped_tensor(const Arguments& arguments) {
 // A subclass of Tensor: (function that makes the plain tensor, the class, its arguments, state).
 PickledValue make_subclass(PickledValues& all, const PickledValue& callee, const Arguments& arguments,
                            const std::string& where) {
-  const PickledValue inner = arguments.at(0, Kind::global, "a function");
+  const PickledValue& inner = arguments.at(0, Kind::global, "a function");
   // So that calls cannot nest without end.
   if (inner.text == callee.text) fail("{} calls {}; it is refused", arguments.where(), global_name(inner));
+  // A copy: the call may move the values. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const PickledValue type = arguments.at(1, Kind::global, "a class");
   arguments.at(2, Kind::tuple, "a tuple");
   PickledValue made = call_global(all, arguments.id(0), arguments.id(2), where);

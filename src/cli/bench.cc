@@ -136,7 +136,7 @@ void predict(std::span<BenchRun> runs) {
   }
 }
 
-std::string cache_name(const BenchRun& run) { return cli::cache_name(run.request.cache, run.policy.name); }
+std::string name_of_cache(const BenchRun& run) { return cache_name(run.request.cache, run.policy.name); }
 
 // Its share; null where a budget file does not say.
 nlohmann::ordered_json budget_of(const BenchRun& run) {
@@ -198,7 +198,7 @@ void print_component(const std::string& name, const pipeline::Component& compone
 void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   const pipeline::Measurement& measured = run.measured;
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
-             cache_name(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
+             name_of_cache(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
              kernels::machine_description());
   Settings cache = run.policy.facts;
   cache["policy"] = run.policy.name;
@@ -251,11 +251,12 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
 std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
-  const std::string one = cache_name(runs.front());
-  const bool alike = std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return cache_name(run) == one; });
+  const std::string one = name_of_cache(runs.front());
+  const bool alike =
+      std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return name_of_cache(run) == one; });
   std::vector<eval::Curve> curves;
   const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
-    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + cache_name(run),
+    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + name_of_cache(run),
                                          predicted ? ", predicted" : "");
     for (eval::Curve& curve : curves) {
       if (curve.name == name) return curve;
@@ -279,7 +280,7 @@ std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& 
 void print_series(std::span<const BenchRun> runs) {
   fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
   for (const BenchRun& run : runs) {
-    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, cache_name(run),
+    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, name_of_cache(run),
                run.measured.seconds, run.predicted_seconds, run.measured.seconds / run.predicted_seconds);
   }
 }

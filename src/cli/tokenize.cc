@@ -30,11 +30,9 @@ checkpoint::Bundle open_bundle(const TokenizeOptions& options) {
     fail_usage("--arch names a model and --random says that it has no files: give both, or a model's file");
   }
   checkpoint::Bundle bundle;
-  if (options.random) {
-    bundle = pipeline::open_bundle(options.model, options.open);
-  } else if (!options.open.text_encoder.empty()) {
+  if (!options.random && !options.open.text_encoder.empty()) {
     bundle.tokenizer = checkpoint::read_spiece_model(options.open.text_encoder);
-  } else if (!options.model.empty() && is_tokenizer_alone(options.model)) {
+  } else if (!options.random && !options.model.empty() && is_tokenizer_alone(options.model)) {
     bundle.tokenizer = checkpoint::read_spiece_model(options.model);
   } else {
     bundle = pipeline::open_bundle(options.model, options.open);

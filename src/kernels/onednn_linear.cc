@@ -16,7 +16,7 @@ namespace {
 using dnnl::memory;
 constexpr auto kFloat = memory::data_type::f32;
 constexpr std::int64_t kTypicalRows = 256;  // the layout that oneDNN prefers for a typical map serves any number
-using Product = Scratchless<dnnl::matmul>;
+using Matmul = Scratchless<dnnl::matmul>;
 
 // What a primitive is specialised to.
 struct Special {
@@ -119,11 +119,11 @@ class OnednnLinear final : public LinearImpl {
     primitive(special).execute(std::move(arguments));
   }
 
-  const Product& primitive(const Special& special) const {
+  const Matmul& primitive(const Special& special) const {
     const std::lock_guard lock(mutex_);
     auto found = primitives_.find(special);
     if (found == primitives_.end()) {
-      found = primitives_.emplace(special, Product(describe(special, inputs_, outputs_, layout_))).first;
+      found = primitives_.emplace(special, Matmul(describe(special, inputs_, outputs_, layout_))).first;
     }
     return found->second;
   }
@@ -132,7 +132,7 @@ class OnednnLinear final : public LinearImpl {
   memory::desc layout_;
   Tensor storage_;
   mutable std::mutex mutex_;
-  mutable std::map<Special, Product> primitives_;
+  mutable std::map<Special, Matmul> primitives_;
 };
 
 }  // namespace

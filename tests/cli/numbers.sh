@@ -117,7 +117,7 @@ seed=$(seed_of)
 expect 0 "2 prompts .* from seed $seed on" -- calibrate --prompts prompts.txt --seed -1 -o measured.json
 expect 0 "\"seed\": $seed" -- calibrate --prompts prompts.txt --seed -1 --json -o measured.json
 expect 1 "seed was $seed and is 5" -- calibrate --prompts prompts.txt --seed 5 -o measured.json
-evaluate=(evaluate --prompts prompts.txt -n 1 --policies full,snapkv --budgets 10, --strips 0 -o evaluated)
+evaluate=(evaluate --prompts prompts.txt -n 1 --policies "full,snapkv" --budgets "10," --strips 0 -o evaluated)
 expect 0 'from seed [0-9]+ on' -- "${evaluate[@]}" --seed -1
 seed=$(sed -n 's/.*pictures from seed \([0-9]*\) on.*/\1/p' stdout)
 expect 0 "\"seed\": $seed," -- "${evaluate[@]}" --seed -1 --json
