@@ -1,4 +1,4 @@
-// Policies that stand on a calibration of the model, or gain by one.
+// Policies that need a calibration of the model, or gain by one.
 #pragma once
 
 #include "cache/policy.h"

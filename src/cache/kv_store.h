@@ -18,7 +18,7 @@ namespace scalekv::cache {
 //
 // A map that its layer keeps whole is written where it stays, so nothing is copied when a scale is appended; otherwise
 // it goes to a scratch buffer that all layers share, and keep() moves what was selected. Kept rows only move forward
-// within their buffer; the peak is the one that predict_kv_bytes foretells. One thread calls; heads are shared among
+// within their buffer; the peak is the one that predict_kv_bytes gives. One thread calls; heads are shared among
 // all.
 class KvStore {
  public:
@@ -48,7 +48,7 @@ class KvStore {
 
   // The map stays where it is. Only where the plan keeps all.
   void keep_all(int layer, std::int64_t sequence);
-  // Keeps the cache indices kept[head] (ascending; history first, then the current map) and lets go of the rest.
+  // Keeps the cache indices kept[head] (ascending; history first, then the current map) and drops the rest.
   void keep(int layer, std::int64_t sequence, std::int64_t slot, std::span<const std::vector<std::int32_t>> kept);
 
  private:

@@ -88,7 +88,7 @@ Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) 
   const Entry& entry = find_policy(request.name);
   if (entry.calibrated == Calibrated::always && !request.calibration) {
     fail(
-        "the cache policy {} stands on a calibration of the model; make one with `scalekv calibrate` and name it with "
+        "the cache policy {} needs a calibration of the model; make one with `scalekv calibrate` and name it with "
         "--calibration",
         request.name);
   }

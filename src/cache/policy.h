@@ -26,7 +26,7 @@ struct Policy {
   std::string name;  // never "auto", but what that came to
   Budget budget;
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
-  // What it stands on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
+  // What it depends on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
   Settings facts = {};
   bool by_share = true;  // false: a file fixed the budget, whatever share was asked for
 };
@@ -40,7 +40,7 @@ struct PolicyFacts {
 std::vector<PolicyFacts> known_policies();
 
 // All of these throw UsageError where there is no policy of that name.
-// Does it stand on a calibration of the model?
+// Does it need a calibration of the model?
 bool needs_calibration(const std::string& name);
 // Can it make use of one?
 bool takes_calibration(const std::string& name);
@@ -57,7 +57,7 @@ double kept_share(const std::string& name, double budget);
 void check_policy_request(const PolicyRequest& request);
 
 // Throws as check_policy_request does, and Error where the calibration is of another model, or where a policy that
-// stands on one has none that covers the picture's scales.
+// needs one has none that covers the picture's scales.
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry);
 
 }  // namespace scalekv::cache

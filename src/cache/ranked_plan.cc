@@ -87,7 +87,7 @@ class RankedPlan {
     return blocks;
   }
 
-  // Goes over the layers as `scale` does: each stores its map and lets go its own of `next`. Where the sum is then
+  // Goes over the layers as `scale` does: each stores its map and drops its own of `next`. Where the sum is then
   // above the budget, blocks of later layers go before the scale begins. Those of its own map cannot: it is not there
   // yet.
   void bring_forward(int scale, const std::vector<RankedBlock>& next) {

@@ -37,12 +37,12 @@ void require_coverage(const CacheSettings& settings, const CachedPicture& pictur
   const std::string how = picture.calibration ? fmt::format("make one with `{}` and name it with --calibration",
                                                             picture.calibration->command(picture.size))
                                               : "make one with `scalekv calibrate` and name it with --calibration";
-  if (!known.content) fail("the cache policy {} stands on a calibration of the model; {}", settings.policy, how);
+  if (!known.content) fail("the cache policy {} needs a calibration of the model; {}", settings.policy, how);
   known.content->check_model(picture.geometry);
   const std::string missing = known.content->scales_missing(picture.geometry);
   if (missing.empty()) return;
-  fail("{}{}, and the cache policy {} stands on it; {}", named ? settings.calibration.string() + ": " : "", missing,
-       settings.policy, how);
+  fail("{}{}, and the cache policy {} needs one of this size; {}", named ? settings.calibration.string() + ": " : "",
+       missing, settings.policy, how);
 }
 
 cache::Policy read_budget_file(const CacheSettings& settings, const CachedPicture& picture) {

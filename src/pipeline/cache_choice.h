@@ -24,7 +24,7 @@ struct CachedPicture {
   std::string size;
 };
 
-// The policy, whose facts name the calibration or the file of budgets that it stands on. Throws as check_cache_settings
+// The policy, whose facts name the calibration or the file of budgets that it uses. Throws as check_cache_settings
 // does, and Error where a file is damaged, of another model or of another size than one that the policy needs.
 cache::Policy choose_cache(const CacheSettings& settings, const CachedPicture& picture);
 

@@ -55,7 +55,7 @@ Settings describe_request(const Model& model, const Request& request) {
 Settings describe_origin(const std::string& model_sha256) {
   return {{"Software", "scalekv"},
           {"scalekv", SCALEKV_VERSION},
-          {"kernels", kernels::machine_description()},  // the last bits of a sum hang on it
+          {"kernels", kernels::machine_description()},  // the last bits of a sum depend on it
           {"model_sha256", model_sha256}};
 }
 
