@@ -1,13 +1,15 @@
-# The front door. `make demo` draws a picture; `make test` builds and runs every test. Both install what is missing.
-.PHONY: help demo test build bench lint format packages sanitize clean
+# The front door. `make demo` draws a picture; `make test` builds and runs the tests. Both install what is missing.
+.PHONY: help demo test check build bench lint format packages clean
 
 BUILD := build/release
-PROMPT ?= a red circle
-OUT ?= out/demo.png
+# By the environment, so that the shell takes them as they are, with spaces and quotes.
+export PROMPT ?= a red circle
+export OUT ?= out/demo.png
 
 help:
 	@echo "make demo    install what is missing, build, draw a picture (PROMPT='...' OUT=file.png)"
-	@echo "make test    install what is missing, build, run all tests (unit tests also under ASan and UBSan)"
+	@echo "make test    install what is missing, build, run all tests"
+	@echo "make check   the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make build   build only            make bench   run the kernel benchmarks"
 	@echo "make lint    formatting, include order of the rooms, clang-tidy, shell scripts"
 	@echo "make format  format the sources    make clean   remove build/"
@@ -21,23 +23,21 @@ build: packages
 	@echo "built: $(BUILD)/scalekv"
 
 demo: build
-	@mkdir -p $(dir $(OUT))
-	@$(BUILD)/scalekv generate "$(PROMPT)" -o $(OUT)
-	@echo "prompt: $(PROMPT)"
-	@echo "the picture is at $(OUT)"
+	@mkdir -p "$$(dirname "$$OUT")"
+	@$(BUILD)/scalekv generate "$$PROMPT" -o "$$OUT"
+	@printf 'prompt: %s\nthe picture is at %s\n' "$$PROMPT" "$$OUT"
 
 test:
 	@tools/install_packages.sh test
 	@cmake --preset release -DSCALEKV_TESTS=ON -DSCALEKV_BENCH=ON >/dev/null
 	@cmake --build --preset release
-	@$(MAKE) --no-print-directory sanitize
 	@ctest --preset release -j2
 
 # The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer; left out are minutes of the same code that
 # others run, too: larger networks, and whole runs and products compared with each other.
 SANITIZED := -LE 'slow|golden' \
   -E 'Folders.AgreeWithCleanFid|OnThirteenScales|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
-sanitize:
+check:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
 	@cmake --build --preset asan --target unit_tests
