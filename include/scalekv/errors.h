@@ -1,6 +1,7 @@
 // What the library throws.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 
 namespace scalekv {
@@ -17,10 +18,10 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-// A progress callback said stop.
-class Cancelled : public Error {
+// A progress callback said stop. Nothing failed, so it is no Error: who catches those does not report it as one.
+class Cancelled : public std::exception {
  public:
-  Cancelled() : Error("cancelled") {}
+  const char* what() const noexcept override { return "cancelled"; }
 };
 
 }  // namespace scalekv

@@ -5,7 +5,8 @@
 //   image.write("ring.png");
 //
 // Every function throws scalekv::Error (a std::runtime_error) with one sentence that says what is wrong, where, and
-// what to do; scalekv::UsageError where the request itself makes no sense.
+// what to do; scalekv::UsageError where the request itself makes no sense. A callback that says stop makes it throw
+// scalekv::Cancelled, which is no Error.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <type_traits>
 
 #include "checkpoint/files.h"
 #include "checkpoint/sha256.h"
@@ -190,6 +191,7 @@ TEST(Failures, KeepTheirKind) {
     return Failure();
   };
   EXPECT_THROW(kind_of([] { throw Cancelled(); }).raise(), Cancelled);
+  static_assert(!std::is_base_of_v<Error, Cancelled>, "a handler of errors must not take a cancelled run for one");
   EXPECT_THROW(kind_of([] { throw UsageError("x"); }).raise(), UsageError);
   EXPECT_EQ(kind_of([] { throw std::logic_error("x"); }).message, "x");
   EXPECT_TRUE(says(kind_of([] { throw std::bad_alloc(); }).message, "out of memory"));
