@@ -1,30 +1,15 @@
 #!/usr/bin/env bash
 # Runs the command line on model files: sound, damaged and hostile ones. Usage: files.sh path/to/scalekv MODEL, the model
 # being the one that is built in.
+here=$(realpath "$(dirname "$0")")
 # shellcheck source=tests/cli/expect.sh
-source "$(dirname "$0")/expect.sh"
+source "$here/expect.sh"
+# shellcheck source=tests/cli/model_files.sh
+source "$here/model_files.sh"
 model=$(cd "$OLDPWD" && realpath "$2")
 
-# The eight bytes of a number.
-little_endian() { for shift in 0 8 16 24 32 40 48 56; do printf '%b' "\\x$(printf '%02x' $(($1 >> shift & 255)))"; done; }
 # safetensors HEADER BYTES: a file of this header and so many zeros, on standard output.
 safetensors() { little_endian "${#1}"; printf '%s' "$1"; head -c "$2" /dev/zero; }
-header_length() { od -An -t u8 -N 8 "$1" | tr -d ' '; }
-header() { tail -c +9 "$1" | head -c "$(header_length "$1")"; }
-# rewrite FILE NEW SCRIPT: NEW is FILE after the sed script went over its header.
-rewrite() {
-  header "$1" | sed "$3" >rewritten
-  { little_endian "$(stat -c %s rewritten)"; cat rewritten; tail -c +$((9 + $(header_length "$1"))) "$1"; } >"$2"
-  cmp -s "$1" "$2" && fault "nothing was rewritten: $3"
-}
-# place FILE TENSOR: where in the file its data begin.
-place() {
-  local begin
-  begin=$(header "$1" | grep -oE "\"$2\":[^}]*" | sed 's/.*data_offsets":\[\([0-9]*\).*/\1/')
-  echo $((8 + $(header_length "$1") + begin))
-}
-# pixels FILE: a PNG from its picture data on, without what it says about itself.
-pixels() { tail -c +"$(grep -aob IDAT "$1" | head -n 1 | cut -d : -f 1)" "$1"; }
 
 # A sound file: inspect --check says so, with the hash that sha256sum finds, as text and as JSON.
 digest=$(sha256sum "$model" | cut -c 1-64)
