@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <filesystem>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -14,9 +14,13 @@ namespace scalekv::checkpoint {
 // members. (A parsed object has them in the order of their bytes.)
 using KeyOrder = std::array<std::vector<std::string>, 2>;
 
-// Parses `text`. Throws Error naming `where` on anything that is not JSON, on an object that names a key twice, on
-// nesting deeper than 16 and on more than a few million values. Fills `order` where it is given.
-nlohmann::json parse_strict_json(std::string_view text, const std::string& where, KeyOrder* order = nullptr);
+constexpr std::int64_t kMaxJsonValues = 4'000'000;
+
+// Parses `text`, in time that grows with its length. Throws Error naming `where` on anything that is not JSON, on an
+// object that names a key twice, on nesting deeper than 16 and on more than `max_values` values. Fills `order` where it
+// is given and the document is an object.
+nlohmann::json parse_strict_json(std::string_view text, const std::string& where,
+                                 std::int64_t max_values = kMaxJsonValues, KeyOrder* order = nullptr);
 
 // A name from a file as it may be shown in a message: quoted, control characters escaped, cut to a sane length.
 std::string in_quotes(std::string_view name);

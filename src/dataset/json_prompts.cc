@@ -14,6 +14,9 @@ namespace {
 using checkpoint::in_quotes;
 using nlohmann::json;
 
+// All captions of COCO's training set have 3.4 million.
+constexpr std::int64_t kMaxListValues = 20'000'000;
+
 bool is_list(const json& object, const char* key) { return object.contains(key) && object[key].is_array(); }
 
 std::vector<std::string> keys_of(const json& object) {
@@ -141,7 +144,7 @@ std::vector<std::filesystem::path> files_with(const std::filesystem::path& folde
 
 PromptList read_json_prompts(std::string_view content, const std::filesystem::path& path) {
   checkpoint::KeyOrder order;
-  const json document = checkpoint::parse_strict_json(content, path.string(), &order);
+  const json document = checkpoint::parse_strict_json(content, path.string(), kMaxListValues, &order);
   if (document.is_object()) return read_object(document, order, path);
   if (!document.is_array()) fail("{}: neither COCO captions nor a list or an object of prompts", path.string());
   if (document.empty()) fail("{} holds no prompts", path.string());
@@ -163,7 +166,7 @@ PromptList read_prompt_folder(const std::filesystem::path& path) {
     prompts.add({.text = read_prompt_file(file), .id = file.stem().string()}, file.string());
   }
   for (const auto& file : documents) {
-    const json document = checkpoint::parse_strict_json(read_prompt_file(file), file.string());
+    const json document = checkpoint::parse_strict_json(read_prompt_file(file), file.string(), kMaxListValues);
     if (!document.is_array()) fail("{}: this is no list of prompts", file.string());
     add_list(document, Layout::hpsv2, file, prompts);
   }
