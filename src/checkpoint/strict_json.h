@@ -1,22 +1,18 @@
 // JSON from files that nobody vouches for.
 #pragma once
 
-#include <array>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace scalekv::checkpoint {
 
-// Keys as they follow each other in a text: those of the object that is the document, and of the objects that are its
-// members. (A parsed object has them in the order of their bytes.)
-using KeyOrder = std::array<std::vector<std::string>, 2>;
+// Parses `text`, in time that grows with its length. Throws Error naming `where` on anything that is not JSON, on an
+// object that names a key twice, on nesting deeper than 16 and on more than 4 million values.
+nlohmann::json parse_strict_json(std::string_view text, const std::string& where);
 
-// Parses `text`. Throws Error naming `where` on anything that is not JSON, on an object that names a key twice, on
-// nesting deeper than 16 and on more than a few million values. Fills `order` where it is given.
-nlohmann::json parse_strict_json(std::string_view text, const std::string& where, KeyOrder* order = nullptr);
+// The same for lists that may be long: of up to 20 million values, and members stay in the order of the text.
+nlohmann::ordered_json parse_strict_list(std::string_view text, const std::string& where);
 
 // A name from a file as it may be shown in a message: quoted, control characters escaped, cut to a sane length.
 std::string in_quotes(std::string_view name);

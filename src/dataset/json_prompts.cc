@@ -12,7 +12,7 @@ namespace scalekv::dataset {
 namespace {
 
 using checkpoint::in_quotes;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 bool is_list(const json& object, const char* key) { return object.contains(key) && object[key].is_array(); }
 
@@ -97,31 +97,28 @@ PromptList read_list(const json& list, Layout layout, const std::filesystem::pat
   return prompts.finish(path);
 }
 
-// {"id": "a prompt", "other": {"prompt": "another"}}, in the order of `keys`, those of the text.
-PromptList read_by_id(const json& object, const std::vector<std::string>& keys, const std::filesystem::path& path) {
+// {"id": "a prompt", "other": {"prompt": "another"}}
+PromptList read_by_id(const json& object, const std::filesystem::path& path) {
   PromptCollector prompts(Layout::list);
-  std::set<std::string> seen;
-  for (const std::string& key : keys) {
-    const auto found = object.find(key);
-    if (found == object.end() || !seen.insert(key).second) continue;
+  for (const auto& [key, value] : object.items()) {
     const std::string where = fmt::format("{}, {}", path.string(), in_quotes(key));
-    if (!found->is_string() && !found->is_object()) {
+    if (!value.is_string() && !value.is_object()) {
       fail("{}: neither a prompt nor an object with one, nor COCO's \"annotations\", nor a list named {}; {}", where,
-           prompt_names(), found_names(keys));
+           prompt_names(), found_names(keys_of(object)));
     }
-    prompts.add({.text = prompt_of(*found, where), .id = is_file_name(key) ? key : ""}, where);
+    prompts.add({.text = prompt_of(value, where), .id = is_file_name(key) ? key : ""}, where);
   }
   return prompts.finish(path);
 }
 
-PromptList read_object(const json& document, const checkpoint::KeyOrder& order, const std::filesystem::path& path) {
+PromptList read_object(const json& document, const std::filesystem::path& path) {
   const json* named = find_prompt_member(document);
   if (is_list(document, "annotations") || (is_list(document, "images") && named == nullptr)) {
     return read_coco(document, path);
   }
-  if (named == nullptr) return read_by_id(document, order[0], path);
+  if (named == nullptr) return read_by_id(document, path);
   if (named->is_array()) return read_list(*named, Layout::list, path);
-  if (named->is_object()) return read_by_id(*named, order[1], path);
+  if (named->is_object()) return read_by_id(*named, path);
   return read_list(json::array({document}), Layout::list, path);
 }
 
@@ -140,9 +137,8 @@ std::vector<std::filesystem::path> files_with(const std::filesystem::path& folde
 }  // namespace
 
 PromptList read_json_prompts(std::string_view content, const std::filesystem::path& path) {
-  checkpoint::KeyOrder order;
-  const json document = checkpoint::parse_strict_json(content, path.string(), &order);
-  if (document.is_object()) return read_object(document, order, path);
+  const json document = checkpoint::parse_strict_list(content, path.string());
+  if (document.is_object()) return read_object(document, path);
   if (!document.is_array()) fail("{}: neither COCO captions nor a list or an object of prompts", path.string());
   if (document.empty()) fail("{} holds no prompts", path.string());
   // The file's name is the style of HPSv2's lists; where it cannot be one, they are lists like others.
@@ -163,7 +159,7 @@ PromptList read_prompt_folder(const std::filesystem::path& path) {
     prompts.add({.text = read_prompt_file(file), .id = file.stem().string()}, file.string());
   }
   for (const auto& file : documents) {
-    const json document = checkpoint::parse_strict_json(read_prompt_file(file), file.string());
+    const json document = checkpoint::parse_strict_list(read_prompt_file(file), file.string());
     if (!document.is_array()) fail("{}: this is no list of prompts", file.string());
     add_list(document, Layout::hpsv2, file, prompts);
   }

@@ -27,14 +27,14 @@ std::vector<Line> split_lines(std::string_view content, const std::filesystem::p
   return lines;
 }
 
-nlohmann::json parse_entry(const Line& line) {
-  nlohmann::json json = checkpoint::parse_strict_json(line.text, line.where);
+nlohmann::ordered_json parse_entry(const Line& line) {
+  nlohmann::ordered_json json = checkpoint::parse_strict_list(line.text, line.where);
   if (!json.is_object() && !json.is_string()) fail("{}: this is no JSON object", line.where);
   return json;
 }
 
 // What GenEval's scorer asks of every object.
-bool is_geneval(const nlohmann::json& json) {
+bool is_geneval(const nlohmann::ordered_json& json) {
   return json.is_object() && json.contains("tag") && json["tag"].is_string() && json.contains("include") &&
          json["include"].is_array();
 }
@@ -51,7 +51,7 @@ PromptList read_prompt_lines(std::string_view content, const std::filesystem::pa
   const bool geneval = !lines.empty() && is_geneval(parse_entry(lines.front()));
   PromptCollector prompts(geneval ? Layout::geneval : Layout::list);
   for (const Line& line : lines) {
-    const nlohmann::json json = parse_entry(line);
+    const nlohmann::ordered_json json = parse_entry(line);
     if (geneval && !is_geneval(json)) fail("{}: GenEval's \"tag\" or \"include\" is missing here", line.where);
     prompts.add({.text = prompt_of(json, line.where), .metadata = geneval ? std::string(line.text) : std::string()},
                 line.where);

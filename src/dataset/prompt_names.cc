@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 3> kNoWidth = {"\xE2\x80\x8B", "\xE2\x81\
 constexpr std::size_t kMostShown = 12;
 
 // A text, or the first of a list of texts; else null.
-const nlohmann::json* find_text(const nlohmann::json& value) {
-  const nlohmann::json& one = value.is_array() && !value.empty() ? value.front() : value;
+const nlohmann::ordered_json* find_text(const nlohmann::ordered_json& value) {
+  const nlohmann::ordered_json& one = value.is_array() && !value.empty() ? value.front() : value;
   return one.is_string() ? &one : nullptr;
 }
 
@@ -60,8 +60,8 @@ std::string found_names(const std::vector<std::string>& names) {
   return names.size() > kMostShown ? list + ", ..." : list;
 }
 
-const nlohmann::json* find_prompt_member(const nlohmann::json& object) {
-  const nlohmann::json* found = nullptr;
+const nlohmann::ordered_json* find_prompt_member(const nlohmann::ordered_json& object) {
+  const nlohmann::ordered_json* found = nullptr;
   std::optional<int> best;
   for (const auto& [key, value] : object.items()) {
     const std::optional<int> rank = prompt_rank(key);
@@ -72,11 +72,11 @@ const nlohmann::json* find_prompt_member(const nlohmann::json& object) {
   return found;
 }
 
-std::string prompt_of(const nlohmann::json& value, const std::string& where) {
-  if (const nlohmann::json* text = find_text(value)) return *text;
+std::string prompt_of(const nlohmann::ordered_json& value, const std::string& where) {
+  if (const nlohmann::ordered_json* text = find_text(value)) return *text;
   if (!value.is_object()) fail("{}: this is no text and no JSON object with one", where);
-  const nlohmann::json* member = find_prompt_member(value);
-  const nlohmann::json* text = member == nullptr ? nullptr : find_text(*member);
+  const nlohmann::ordered_json* member = find_prompt_member(value);
+  const nlohmann::ordered_json* text = member == nullptr ? nullptr : find_text(*member);
   if (text != nullptr) return *text;
   std::vector<std::string> keys;
   for (const auto& [key, ignored] : value.items()) keys.push_back(key);

@@ -22,10 +22,10 @@ std::string prompt_names();
 std::string found_names(const std::vector<std::string>& names);
 
 // The member of an object that holds its prompt, by prompt_rank; null where there is none.
-const nlohmann::json* find_prompt_member(const nlohmann::json& object);
+const nlohmann::ordered_json* find_prompt_member(const nlohmann::ordered_json& object);
 
 // The prompt of a JSON value: a text, the first text of a list, or that of an object's prompt member. Throws Error
 // naming `where`, and the keys that were found instead.
-std::string prompt_of(const nlohmann::json& value, const std::string& where);
+std::string prompt_of(const nlohmann::ordered_json& value, const std::string& where);
 
 }  // namespace scalekv::dataset

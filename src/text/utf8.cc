@@ -1,28 +1,12 @@
 #include "text/utf8.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
 
 namespace scalekv::text {
 namespace {
-
-// What may stand after a lead byte: how many bytes in all, and the range of the second one. The others are 80..BF.
-struct LeadByte {
-  unsigned char first, last;
-  std::size_t length;
-  unsigned char second_first, second_last;
-};
-
-// Table 3-7 of the Unicode standard.
-constexpr std::array<LeadByte, 9> kLeadBytes = {{{0x00, 0x7F, 1, 0x80, 0xBF},
-                                                 {0xC2, 0xDF, 2, 0x80, 0xBF},
-                                                 {0xE0, 0xE0, 3, 0xA0, 0xBF},
-                                                 {0xE1, 0xEC, 3, 0x80, 0xBF},
-                                                 {0xED, 0xED, 3, 0x80, 0x9F},
-                                                 {0xEE, 0xEF, 3, 0x80, 0xBF},
-                                                 {0xF0, 0xF0, 4, 0x90, 0xBF},
-                                                 {0xF1, 0xF3, 4, 0x80, 0xBF},
-                                                 {0xF4, 0xF4, 4, 0x80, 0x8F}}};
 
 // Unicode's property White_Space, in UTF-8.
 constexpr std::array<std::string_view, 25> kSpaces = {
@@ -35,18 +19,12 @@ constexpr std::array<std::string_view, 25> kSpaces = {
 }  // namespace
 
 std::size_t find_invalid_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
   for (std::size_t i = 0; i < text.size();) {
-    const auto lead = std::find_if(kLeadBytes.begin(), kLeadBytes.end(), [&](const LeadByte& candidate) {
-      return candidate.first <= byte(i) && byte(i) <= candidate.last;
-    });
-    if (lead == kLeadBytes.end() || lead->length > text.size() - i) return i;
-    for (std::size_t k = 1; k < lead->length; ++k) {
-      const unsigned char first = k == 1 ? lead->second_first : 0x80;
-      const unsigned char last = k == 1 ? lead->second_last : 0xBF;
-      if (byte(i + k) < first || byte(i + k) > last) return i;
-    }
-    i += lead->length;
+    utf8proc_int32_t character = 0;
+    const auto length = utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &character);
+    if (length <= 0) return i;
+    i += static_cast<std::size_t>(length);
   }
   return std::string_view::npos;
 }

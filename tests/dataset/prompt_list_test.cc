@@ -120,7 +120,7 @@ TEST_F(PromptFiles, CocoGivesTheFirstCaptionOfEachImage) {
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}, {"id": 1}], "annotations": []})"), "image 1: its id"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"image_id": 1, "bbox": []}]})"),
                    "annotation 0: the JSON object has no text named prompt, prompts, caption, captions or text; "
-                   "found: \"bbox\", \"image_id\""));
+                   "found: \"image_id\", \"bbox\""));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [1]})"), "annotation 0"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [], "annotations": []})"), "holds no prompts"));
   EXPECT_TRUE(says(why_not("c.json", R"({"images": [{"id": 1)"), "is not valid JSON"));
@@ -281,7 +281,7 @@ TEST_F(PromptFiles, JsonObjectsGivePromptsById) {
   EXPECT_EQ(read("a.json", R"([{"id": 7, "caption": "one"}])").layout, Layout::list);
   EXPECT_TRUE(says(why_not("a.json", R"({"a": "x", "b": {"title": "y", "size": 3}})"),
                    "\"b\": the JSON object has no text named prompt, prompts, caption, captions or text; found: "
-                   "\"size\", \"title\""));
+                   "\"title\", \"size\""));
   EXPECT_TRUE(says(why_not("a.json", R"({"model": 3, "data": []})"), "\"model\": neither a prompt"));
   EXPECT_TRUE(says(why_not("a.json", R"({"model": 3, "data": []})"), "found: \"model\", \"data\""));
   EXPECT_TRUE(says(why_not("a.json", R"({"a": "x", "b": " "})"), "\"b\": the prompt is blank"));
@@ -301,7 +301,7 @@ TEST_F(PromptFiles, JsonIsToldByItsContent) {
   EXPECT_EQ(texts(read("a.jsonl", "\"one\"\n{\"TEXT\": \"two\", \"n\": 1}\n{\"captions\": [\"three\", \"no\"]}\n")),
             (Texts{"one", "two", "three"}));
   EXPECT_TRUE(says(why_not("a.jsonl", "{\"title\": \"x\", \"n\": 1}\n"), "line 1: the JSON object has no text named"));
-  EXPECT_TRUE(says(why_not("a.jsonl", "{\"title\": \"x\", \"n\": 1}\n"), "found: \"n\", \"title\""));
+  EXPECT_TRUE(says(why_not("a.jsonl", "{\"title\": \"x\", \"n\": 1}\n"), "found: \"title\", \"n\""));
 }
 
 // What is cut out of COCO, and what other people write in its shape.
@@ -321,7 +321,7 @@ TEST_F(PromptFiles, CocoMayHaveTextIdsAndCaptionsOfImagesThatAreNotThere) {
                    "image 0: \"id\" is missing or neither"));
   EXPECT_TRUE(
       says(why_not("c.json", R"({"images": [{"id": 1}], "annotations": [{"id": 3, "caption": "x"}]})"),
-           "annotation 0: \"image_id\" is missing or neither a whole number nor a text; found: \"caption\", \"id\""));
+           "annotation 0: \"image_id\" is missing or neither a whole number nor a text; found: \"id\", \"caption\""));
   EXPECT_TRUE(
       says(why_not("c.json", R"({"images": [{"id": 1}], "sentences": []})"), "found: \"images\", \"sentences\""));
 }
@@ -330,6 +330,32 @@ TEST_F(PromptFiles, CocoMayHaveTextIdsAndCaptionsOfImagesThatAreNotThere) {
 TEST_F(PromptFiles, AListNeedsNoNameThatCanBeAStyle) {
   EXPECT_EQ(read("my prompts.json", R"(["one"])").layout, Layout::list);
   EXPECT_EQ(read("anime.json", R"(["one"])").layout, Layout::hpsv2);
+}
+
+// The order of the list that is read is that of the list itself, whatever stands before it.
+TEST_F(PromptFiles, NamesElsewhereInAFileDoNotChangeTheOrder) {
+  const PromptList list =
+      read("a.json",
+           R"({"sizes": {"a": 1, "c": 2, "b": 3}, "prompts": {"c": "1", "b": {"b": 0, "prompt": "2"}, "a": "3"}})");
+  EXPECT_EQ(texts(list), (Texts{"1", "2", "3"}));
+}
+
+// Were one of these lists of 100,000 prompts read in quadratic time, this test would take minutes.
+TEST_F(PromptFiles, LongListsTakeTimeByTheirLength) {
+  constexpr int kCount = 100'000;
+  std::string by_id = "{", entries = "[", images = "{\"images\": [", annotations = "], \"annotations\": [";
+  for (int i = 0; i < kCount; ++i) {
+    const std::string_view comma = i == 0 ? "" : ", ";
+    by_id += fmt::format("{}\"id{}\": {{\"prompt\": \"a {}\"}}", comma, i, i);
+    entries += fmt::format("{}{{\"id\": \"{}\", \"prompt\": \"a {}\"}}", comma, i, i);
+    images += fmt::format("{}{{\"id\": {}}}", comma, i);
+    annotations += fmt::format("{}{{\"image_id\": {}, \"caption\": \"a {}\"}}", comma, kCount - 1 - i, kCount - 1 - i);
+  }
+  for (const std::string& content : {by_id + "}", entries + "]", images + annotations + "]}"}) {
+    const PromptList list = read("a.json", content);
+    ASSERT_EQ(list.prompts.size(), std::size_t{kCount});
+    for (int i = 0; i < kCount; ++i) ASSERT_EQ(list.prompts[static_cast<std::size_t>(i)].text, fmt::format("a {}", i));
+  }
 }
 
 TEST_F(PromptFiles, DeepJsonIsRefused) {
