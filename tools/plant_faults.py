@@ -30,6 +30,11 @@ def fail(message: str) -> None:
     sys.exit(2)
 
 
+def run(command: list, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          check=False, **options)
+
+
 def choose(names: list[str]) -> list[Fault]:
     known = {fault.name: fault for fault in FAULTS}
     if len(known) != len(FAULTS):
@@ -44,13 +49,14 @@ def check_texts(faults: list[Fault]) -> None:
     for fault in faults:
         count = (ROOT / "src" / fault.file).read_text().count(fault.old)
         if count != 1:
-            fail(f"{fault.name}: its text is {count} times in src/{fault.file}, expected once; bring tools/faults.py up to date")
+            fail(f"{fault.name}: its text is {count} times in src/{fault.file}, expected once; "
+                 "bring tools/faults.py up to date")
 
 
 def copy_tree(tree: Path) -> None:
     """The files that git knows or would add, as they are now; those that did not change keep their time."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
-                            capture_output=True, text=True).stdout
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         source, target = ROOT / name, tree / name
         if not source.is_file() or (target.is_file() and target.read_bytes() == source.read_bytes()):
@@ -67,11 +73,11 @@ class Copy:
         copy_tree(self.tree)
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
         # -O1 without a build type: with Release, the kernels would be compiled with -O3 for every instruction set.
-        self.run(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=",
-                  "-DCMAKE_CXX_FLAGS=-O1 -DNDEBUG", "-DSCALEKV_BENCH=OFF", *launcher], "configure")
+        self.must("configure", ["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=",
+                                "-DCMAKE_CXX_FLAGS=-O1 -DNDEBUG", "-DSCALEKV_BENCH=OFF", *launcher])
 
-    def run(self, command: list, what: str) -> None:
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    def must(self, what: str, command: list) -> None:
+        result = run(command)
         if result.returncode != 0:
             fail(f"the tree as it is does not {what}:\n{result.stdout[-4000:]}")
 
@@ -85,8 +91,7 @@ class Copy:
             command = [self.build / "tests" / f"test_{room}", "--gtest_brief=1", "--gtest_fail_fast",
                        "--gtest_filter=-PinnedPictures.*"]
             try:
-                result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                                        timeout=TEST_SECONDS, env=environment, check=False)
+                result = run(command, timeout=TEST_SECONDS, env=environment)
             except subprocess.TimeoutExpired:
                 return f"{room}: hangs"
             if result.returncode != 0:
@@ -100,8 +105,7 @@ class Copy:
         path.write_text(sound.replace(fault.old, fault.new))
         try:
             rooms = fault.rooms.split()
-            built = subprocess.run(self.build_command(rooms), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   check=False)
+            built = run(self.build_command(rooms))
             if built.returncode != 0:
                 error = re.search(r"error: .*", built.stdout)
                 return f"does not compile  {error.group(0) if error else built.stdout[-500:]}"
@@ -115,7 +119,7 @@ def run_all(faults: list[Fault], folder: Path, jobs: int) -> int:
     copy = Copy(folder, jobs)
     rooms = sorted({room for fault in faults for room in fault.rooms.split()})
     print(f"building the tests of {', '.join(rooms)} in {folder}", flush=True)
-    copy.run(copy.build_command(rooms), "compile")
+    copy.must("compile", copy.build_command(rooms))
     if test := copy.failing_test(rooms):
         fail(f"the tree as it is does not pass its tests: {test}")
     caught = 0
