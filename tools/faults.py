@@ -130,7 +130,7 @@ TRANSFORMER = [
 TEXT = [
     Fault("buckets-one-sided", "text/t5_encoder.cc", "distance > 0 ? half : 0", "distance >= 0 ? half : 0", "text"),
     Fault("buckets-mirrored", "text/t5_encoder.cc", "distance > 0 ? half : 0", "distance < 0 ? half : 0", "text"),
-    Fault("buckets-exact-too-far", "text/t5_encoder.cc", "if (away < exact)", "if (away <= exact)", "text"),
+    Fault("buckets-exact-too-near", "text/t5_encoder.cc", "exact = half / 2", "exact = half / 4", "text"),
     Fault("buckets-rounded", "text/t5_encoder.cc",
           "static_cast<std::int64_t>(ratio * static_cast<float>(half - exact))",
           "std::lround(ratio * static_cast<float>(half - exact))", "text"),
