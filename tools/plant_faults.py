@@ -95,7 +95,7 @@ class Copy:
             except subprocess.TimeoutExpired:
                 return f"{room}: hangs"
             if result.returncode != 0:
-                failed = re.search(r"\[  FAILED  \] (\S+)", result.stdout)
+                failed = re.search(r"\[  FAILED  \] ([^\s,]+)", result.stdout)
                 return f"{room}.{failed.group(1)}" if failed else f"{room}: stops with {result.returncode}"
         return None
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "cache/keep_plan.h"
 #include "core/error.h"
 
@@ -158,6 +160,17 @@ TEST(KeepPlan, TheBaseCountsUntilItIsExceeded) {
   const KeepPlan plan(geometry, Budget(1, 1, 5, {{3, {3}}, {4, {1}}, {5, {2}}}));
   const std::int64_t expected[] = {1, 5, 1, 2, 0};
   for (int scale = 0; scale < 5; ++scale) EXPECT_EQ(plan.after(scale, 0, 0), expected[scale]) << scale;
+}
+
+// Where the drafter would take more than there is, refiners keep 200 tokens, or 200/650 of a mean below 650 (31 of
+// 100), and it has the rest: 4 x 1000 - 3 x 200, 4 x 100 - 3 x 31.
+TEST(Allocator, RefinersKeepTheirFloor) {
+  const CacheGeometry geometry{.layers = 4, .heads = 1, .head_size = 1, .scales = {{100, 100}, {1, 1}}};
+  for (const auto& [mean, min, max] : {std::tuple{1000, 200, 3400}, {100, 31, 307}}) {
+    const ScaleBudget row = allocate_scale_budget(geometry, mean, {{1, {0}}}).at(2);
+    EXPECT_EQ(row.min, min) << mean;
+    EXPECT_EQ(row.max, max) << mean;
+  }
 }
 
 // A history of exactly the mean is not compressed: with 5 tokens before the third of these maps and 14 before the
