@@ -279,7 +279,6 @@ PRECISION = [
     Fault("int8-scale-of-128", "kernels/int8_weight.cc", "most / 127.0F", "most / 128.0F", "kernels"),
     Fault("int8-last-inputs-unseen", "kernels/int8_matmul.cc",
           "if (std::isfinite(most) && !(std::abs(x[i]) <= most)) most = std::abs(x[i]);", "", "kernels"),
-    Fault("kv-codes-without-saturation", "kernels/stored_rows.cc", "std::fmin(255.0F, code)", "code", "kernels"),
     Fault("kv-codes-of-the-first-head", "cache/kv_store.cc", "plan_.geometry().heads + head) * grid_bytes()",
           "plan_.geometry().heads) * grid_bytes()", "cache infinity"),
     Fault("kv-grid-origin", "kernels/kv_grid.cc", "static_cast<float>(channels[c].origin) * out.steps[c]",
@@ -287,14 +286,14 @@ PRECISION = [
     Fault("kv-grid-too-short", "kernels/kv_grid.cc", "if (high <= std::ldexp(static_cast<double>(origin + kLastCode)",
           "if (high <= std::ldexp(static_cast<double>(origin + kLastCode + 8)", "kernels"),
     Fault("kv-grid-of-values", "kernels/kv_grid.cc", "kMostValue = 127", "kMostValue = 129", "kernels"),
-    Fault("bf16-truncates", "core/dtype.h", "(bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16", "bits >> 16", "core"),
-    Fault("bf16-halves-up", "core/dtype.h", "bits + 0x7fffU + ((bits >> 16) & 1U)", "bits + 0x8000U", "core"),
     Fault("bf16-vectors-halves-up", "kernels/stored_rows.cc",
           "hn::Add(odd, hn::Set(hn::RebindToUnsigned<Floats>(), 0x7fffU))",
           "hn::Set(hn::RebindToUnsigned<Floats>(), 0x8000U)", "kernels"),
     Fault("rotation-length", "kernels/int8_weight.cc", "inputs % (8 * length) == 0", "inputs % (4 * length) == 0",
           "kernels"),
     Fault("exp-too-short", "kernels/fast_exp-inl.h", "hn::Set(d, 1.0F / 720.0F)", "hn::Zero(d)", "kernels"),
+    Fault("bf16-truncates", "core/dtype.h", "(bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16", "bits >> 16", "core"),
+    Fault("bf16-halves-up", "core/dtype.h", "bits + 0x7fffU + ((bits >> 16) & 1U)", "bits + 0x8000U", "core"),
 ]
 
 SCHEDULES = [
