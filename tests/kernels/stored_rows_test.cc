@@ -208,6 +208,17 @@ TEST(StoredRowsTest, ExtremesOfAChannel) {
   });
 }
 
+// Codes of values reach 127 steps up: beyond it a step is twice as long, so that nothing is cut off.
+TEST(StoredRowsTest, ValuesBeyondTheLastCodeGetALongerStep) {
+  const std::vector<float> x = {126.9F, 127.2F, 128.4F, 128.9F};
+  for_instruction_sets([&] {
+    Head head(1, 4, KvPrecision::int8);
+    head.append({x.data(), Shape{1, 4}}, {x.data(), Shape{1, 4}});
+    const std::vector<float> read = head.read_values();
+    EXPECT_EQ(read, (std::vector<float>{127.0F, 128.0F, 128.0F, 128.0F}));
+  });
+}
+
 TEST(StoredRowsTest, ProductsMatchTheTwin) {
   for (const std::int64_t size : kSizes) {
     const Tensor keys = skewed(70, size, 9), query = random_tensor({size}, 10, 3.0F);
