@@ -49,6 +49,13 @@ TEST(AttentionStatistics, SharesAndConcentration) {
   EXPECT_NEAR(means.dispersion, 0.0183333 / 0.185, 1e-5);
 }
 
+// A tenth of the history, halves upwards, and at least one token.
+TEST(AttentionStatistics, ConcentrationIsOfATenth) {
+  for (const auto& [history, tokens] : {std::pair{0, 1}, {1, 1}, {14, 1}, {15, 2}, {100, 10}, {104, 10}, {105, 11}}) {
+    EXPECT_EQ(concentration_tokens(history), tokens) << history;
+  }
+}
+
 TEST(AttentionStatistics, SelectivityIsShareTimesConcentration) {
   const AttentionStatistics statistics = HandMade().add_twice();
   EXPECT_NEAR(attention_selectivity(statistics)[2][0], 0.45 * (0.4 + 1.0 / 6.0) / 2.0, 1e-6);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "cache/keep_plan.h"
 #include "core/error.h"
 
@@ -148,6 +150,36 @@ TEST(KeepPlan, FollowsThePublishedRule) {
   const KeepPlan lean(geometry, make_scale_budget(32, 16, 650, rows));
   EXPECT_EQ(lean.after(12, 7, 0), 0);
   EXPECT_EQ(lean.before(12, 7, 0), 465);
+}
+
+// By hand: all stays while it is no more than the base of 5, and exactly 5 is no more. From the first time on that it
+// was more, the rows count, also where a layer holds less than the base again. Row s + 2 holds after scale s.
+TEST(KeepPlan, TheBaseCountsUntilItIsExceeded) {
+  const CacheGeometry geometry{
+      .layers = 1, .heads = 1, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 3}, {2, 2}, {5, 5}}};
+  const KeepPlan plan(geometry, Budget(1, 1, 5, {{3, {3}}, {4, {1}}, {5, {2}}}));
+  const std::int64_t expected[] = {1, 5, 1, 2, 0};
+  for (int scale = 0; scale < 5; ++scale) EXPECT_EQ(plan.after(scale, 0, 0), expected[scale]) << scale;
+}
+
+// Where the drafter would take more than there is, refiners keep 200 tokens, or 200/650 of a mean below 650 (31 of
+// 100), and it has the rest: 4 x 1000 - 3 x 200, 4 x 100 - 3 x 31.
+TEST(Allocator, RefinersKeepTheirFloor) {
+  const CacheGeometry geometry{.layers = 4, .heads = 1, .head_size = 1, .scales = {{100, 100}, {1, 1}}};
+  for (const auto& [mean, min, max] : {std::tuple{1000, 200, 3400}, {100, 31, 307}}) {
+    const ScaleBudget row = allocate_scale_budget(geometry, mean, {{1, {0}}}).at(2);
+    EXPECT_EQ(row.min, min) << mean;
+    EXPECT_EQ(row.max, max) << mean;
+  }
+}
+
+// A history of exactly the mean is not compressed: with 5 tokens before the third of these maps and 14 before the
+// fourth, a mean of 5 begins with row 4.
+TEST(Allocator, BeginsWhereTheHistoryExceedsTheMean) {
+  const CacheGeometry geometry{.layers = 4, .heads = 1, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 3}, {4, 4}}};
+  for (const auto& [mean, first] : {std::pair{4, 3}, {5, 4}, {13, 4}}) {
+    EXPECT_EQ(allocate_scale_budget(geometry, mean, {{1, {0}}}).begin()->first, first) << mean;
+  }
 }
 
 // The published tables change drafters and budgets between rows, layer by layer: while the first layers already hold

@@ -67,6 +67,13 @@ void run_and_compare(const KeepPlan& plan, std::int64_t sequences, std::int64_t 
             const auto current = store.current(layer, sequence, slot, head);
             ASSERT_EQ(history.count, plan.before(scale, layer, head));
             ASSERT_EQ(history.count + current.count, static_cast<std::int64_t>(mine.size()));
+            const std::span<const std::int32_t> origins = store.origins(layer, sequence, head);
+            for (std::int64_t j = 0; j < history.count; ++j) {
+              const auto place = static_cast<std::size_t>(j);
+              const std::int64_t origin =
+                  geometry.tokens_before(static_cast<int>(mine[place][0])) + static_cast<std::int64_t>(mine[place][1]);
+              ASSERT_EQ(origins.empty() ? j : origins[place], origin);
+            }
             for (std::int64_t j = 0; j < static_cast<std::int64_t>(mine.size()); ++j) {
               const kernels::KeyValueReader reader(j < history.count ? history : current, geometry.head_size);
               Label key{}, value{};

@@ -134,6 +134,14 @@ TEST(SnapKv, KeepsTheNeighbourhoodOfWhatTheLastQueriesSee) {
   EXPECT_EQ(made.select(make_snapkv({}, kRivalsGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
 }
 
+// What the window itself weighs is not shared with the tokens before it, which would be kept for it.
+TEST(SnapKv, TheWindowDoesNotPoolIntoItsNeighbours) {
+  Case made;
+  made.keys[4] = 5.0F;
+  made.keys[21] = 9.0F;  // the window's only token
+  EXPECT_EQ(made.select(make_snapkv({}, kRivalsGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
+}
+
 TEST(HeavyHitters, AddUpOverSelections) {
   const Policy policy = make_h2o({}, kRivalsGeometry);
   Case made;

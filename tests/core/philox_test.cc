@@ -16,6 +16,11 @@ TEST(Philox, KnownAnswers) {
             (PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
+// The first of the known answers above, 0x6627e8d5: its upper 24 bits are the fraction.
+TEST(Philox, UniformIsTheUpperBitsOfTheFirstWord) {
+  EXPECT_EQ(uniform(0, {0, 0, 0, 0}), static_cast<float>(0x6627e8) / 16777216.0F);
+}
+
 TEST(Philox, UniformIsInRangeAndEven) {
   double sum = 0.0;
   constexpr int kCount = 20000;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
@@ -141,6 +142,28 @@ TEST(Generator, ForcedBitsComeBackAndKeptIndicesAreSound) {
   };
   EXPECT_TRUE(same(drawn.latents[0], generate(small_transformer(), forced, hooks).latents[0]));
   EXPECT_GT(selections, 0);
+}
+
+// A folded token weighs as many tokens as it stands for: with all that was dropped, as many as there ever were.
+TEST(Generator, FoldedTokensStandForAllThatWasDropped) {
+  const GenerationRequest made = request(0, 2, "adaptive", 0.2);
+  const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+  int folded = 0;
+  GenerationHooks hooks;
+  hooks.attention_observer = [&](int scale, int, std::span<const kernels::AttentionHead> work) {
+    for (const kernels::AttentionHead& head : work) {
+      const std::int64_t tokens = head.segments[0].count + head.segments[1].count;
+      double stands_for = head.bias == nullptr ? static_cast<double>(tokens) : 0.0;
+      for (std::int64_t j = 0; head.bias != nullptr && j < tokens; ++j) {
+        stands_for += std::exp(static_cast<double>(head.bias[j]));
+      }
+      if (head.segments[0].count == 0) continue;  // nothing was kept, nor folded
+      folded += head.bias == nullptr ? 0 : 1;
+      EXPECT_NEAR(stands_for, static_cast<double>(geometry.tokens_before(scale + 1)), 1e-2);
+    }
+  };
+  generate(small_transformer(), made, hooks);
+  EXPECT_GT(folded, 0);
 }
 
 TEST(Generator, GuidanceInsideALayerAndNegativePrompts) {

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <set>
 
 #include "core/threads.h"
+#include "kernels/stored_rows.h"
 #include "support/small_generation.h"
 
 namespace scalekv::infinity {
@@ -128,6 +130,53 @@ TEST_P(EveryPolicy, IsDeterministicAndForgetsTheImageBefore) {
     EXPECT_TRUE(same(alone.latents[0], draw(0, 2, GetParam(), 0.1, precision).latents[1]));
     set_threads(before);
   }
+}
+
+// What a head's queries pay to each token of the cache, summed.
+std::vector<double> attention_received(const kernels::AttentionHead& head, std::int64_t size) {
+  const std::int64_t history = head.segments[0].count;
+  std::vector<float> scores(static_cast<std::size_t>(history + head.segments[1].count));
+  std::vector<double> sums(scores.size(), 0.0);
+  for (std::int64_t i = 0; i < head.query_count; ++i) {
+    const std::span query(head.queries + i * head.query_stride, static_cast<std::size_t>(size));
+    kernels::KeyValueReader(head.segments[0], size).dot_keys(query, scores.data());
+    kernels::KeyValueReader(head.segments[1], size).dot_keys(query, scores.data() + history);
+    double total = 0.0;
+    for (const float score : scores) total += std::exp(static_cast<double>(score));
+    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += std::exp(static_cast<double>(scores[j])) / total;
+  }
+  return sums;
+}
+
+// H2O as it runs: from the first selection on, what a token has received goes with it from scale to scale. The sums are
+// made here from the queries and keys of every scale; no token that went has more than one that its sum has kept.
+TEST(HeavyHitters, SumsTravelWithTheirTokens) {
+  GenerationRequest made = request(0, 1, "h2o", 0.2);
+  made.cfg.assign(made.cfg.size(), 1.0F);  // one sequence
+  const auto heads = static_cast<std::size_t>(small_config().heads);
+  std::vector<std::vector<double>> now(heads), received(heads * static_cast<std::size_t>(small_config().depth));
+  GenerationHooks hooks;
+  hooks.attention_observer = [&](int, int, std::span<const kernels::AttentionHead> work) {
+    for (std::size_t h = 0; h < heads; ++h) now[h] = attention_received(work[h], small_config().head_size());
+  };
+  int selections = 0;
+  hooks.observer = [&](int, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
+    if (kept.empty()) return;
+    std::vector<double>& before = received[static_cast<std::size_t>(layer) * heads + static_cast<std::size_t>(head)];
+    std::vector<double> sums = now[static_cast<std::size_t>(head)];
+    for (std::size_t j = 0; j < before.size(); ++j) sums[j] += before[j];
+    before.clear();
+    for (const std::int32_t index : kept) before.push_back(sums[static_cast<std::size_t>(index)]);
+    const std::size_t recent = kept.size() / 2;  // these stay whatever their sums
+    const double least = *std::min_element(before.begin(), before.end() - static_cast<std::ptrdiff_t>(recent));
+    for (std::size_t j = 0; j + recent < sums.size(); ++j) {
+      if (std::binary_search(kept.begin(), kept.end(), static_cast<std::int32_t>(j))) continue;
+      EXPECT_LE(sums[j], least + 1e-4) << "layer " << layer << " head " << head << " token " << j;
+    }
+    ++selections;
+  };
+  generate(small_transformer(), made, hooks);
+  EXPECT_GE(selections, 2 * static_cast<int>(received.size()));  // the sums have travelled
 }
 
 std::vector<std::string> compressing_policies() {

@@ -111,5 +111,23 @@ TEST(QueryKeyTest, MatchesTheTwin) {
   }
 }
 
+// Short rows become as long as others: 3, 4 and 12 millionths are 3/13, 4/13 and 12/13 of their length.
+TEST(QueryKeyTest, ShortRowsHaveALength) {
+  Tensor qkv = Tensor::zeros<float>({1, 3, 1, 4}, MemoryKind::other);
+  const Tensor none = Tensor::zeros<float>({4}, MemoryKind::other),
+               sine = Tensor::zeros<float>({1, 2}, MemoryKind::other);
+  for (const std::int64_t part : {0, 1}) {
+    for (const auto& [d, value] : {std::pair{0, 3e-6F}, {1, 4e-6F}, {3, 12e-6F}})
+      qkv.view<float>()(0, part, 0, d) = value;
+  }
+  const float scale = 13.0F, one[] = {1.0F, 1.0F};
+  normalise_rotate(qkv.view<float>(), none.view<float>(), none.view<float>(), View<const float>(&scale, {1}),
+                   View<const float>(one, {1, 2}), sine.view<float>());
+  for (const auto& [d, value] : {std::pair{0, 3.0F}, {1, 4.0F}, {2, 0.0F}, {3, 12.0F}}) {
+    EXPECT_NEAR(qkv.view<float>()(0, 0, 0, d), value, 1e-5F);
+    EXPECT_NEAR(qkv.view<float>()(0, 1, 0, d), value / 13.0F, 1e-6F);
+  }
+}
+
 }  // namespace
 }  // namespace scalekv::kernels

@@ -148,6 +148,14 @@ TEST(Int8WeightTest, RotationSpreadsTheMeanEvenly) {
   });
 }
 
+// A step is exactly 1 here: halves go to the even code.
+TEST(Int8WeightTest, HalvesGoToEven) {
+  std::vector<float> row = {-127.0F, 0.5F, 1.5F, 2.5F, -0.5F, -1.5F, 0.75F, -2.75F};
+  std::vector<std::int8_t> codes(row.size());
+  EXPECT_EQ(quantise_weight_row(View<float>(row.data(), {8}), 1, codes.data()), 1.0F);
+  EXPECT_EQ(codes, (std::vector<std::int8_t>{-127, 0, 2, 2, 0, -2, 1, -3}));
+}
+
 TEST(Int8WeightTest, RoundsEachRowUnderItsOwnScale) {
   Tensor w(DType::f32, {3, 4}, MemoryKind::other);
   const std::vector<float> values = {1.0F, -2.0F, 0.5F, 0.0F, 0.0F, 0.0F, 0.0F, 0.0F, 127.0F, 1.49F, -1.51F, -127.0F};

@@ -208,6 +208,31 @@ TEST(StoredRowsTest, ExtremesOfAChannel) {
   });
 }
 
+// Codes of values reach 127 steps up: beyond it a step is twice as long, so that nothing is cut off.
+TEST(StoredRowsTest, ValuesBeyondTheLastCodeGetALongerStep) {
+  const std::vector<float> x = {126.9F, 127.2F, 128.4F, 128.9F};
+  for_instruction_sets([&] {
+    Head head(1, 4, KvPrecision::int8);
+    head.append({x.data(), Shape{1, 4}}, {x.data(), Shape{1, 4}});
+    const std::vector<float> read = head.read_values();
+    EXPECT_EQ(read, (std::vector<float>{127.0F, 128.0F, 128.0F, 128.0F}));
+  });
+}
+
+// 1 + 1/256 lies between 1 and 1 + 2/256, and 1 + 3/256 between that and 1 + 4/256: halves go to the even one.
+TEST(StoredRowsTest, HalvesOfBfloat16GoToEven) {
+  std::vector<float> x, expected;
+  for (int i = 0; i < 32; ++i) {
+    x.push_back(i % 2 == 0 ? 1.0F + 1.0F / 256.0F : 1.0F + 3.0F / 256.0F);
+    expected.push_back(i % 2 == 0 ? 1.0F : 1.0F + 4.0F / 256.0F);
+  }
+  for_instruction_sets([&] {
+    Head head(1, 32, KvPrecision::bf16);
+    head.append({x.data(), Shape{1, 32}}, {x.data(), Shape{1, 32}});
+    EXPECT_EQ(head.read_keys(), expected);
+  });
+}
+
 TEST(StoredRowsTest, ProductsMatchTheTwin) {
   for (const std::int64_t size : kSizes) {
     const Tensor keys = skewed(70, size, 9), query = random_tensor({size}, 10, 3.0F);

@@ -1,6 +1,7 @@
 // Tensors in memory in the place of a file of weights.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -15,13 +16,20 @@ class MemorySource : public checkpoint::TensorSource {
   explicit MemorySource(std::filesystem::path path) : path_(std::move(path)) {}
 
   void put(const std::string& name, Tensor tensor) {
-    infos_.push_back({name, tensor.dtype(), tensor.shape(), tensor.bytes(), path_});
+    const auto place =
+        std::ranges::lower_bound(infos_, name, {}, &checkpoint::TensorInfo::name);  // sorted, as promised
+    infos_.insert(place, {name, tensor.dtype(), tensor.shape(), tensor.bytes(), path_});
     tensors_.emplace(name, std::move(tensor));
   }
 
   // Puts `value` in place of an element of a tensor.
   void spoil(const std::string& name, float value, std::int64_t element = 0) {
     tensors_.at(name).view<float>().data()[element] = value;
+  }
+
+  void multiply(const std::string& name, float factor) {
+    Tensor& tensor = tensors_.at(name);
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) tensor.view<float>().data()[i] *= factor;
   }
 
   const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }

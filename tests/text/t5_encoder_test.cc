@@ -46,6 +46,8 @@ TEST(T5Config, IsReadOffTheShapes) {
   EXPECT_EQ(config.head_size, 12);
   EXPECT_EQ(config.feed_forward, 40);
   EXPECT_EQ(config.buckets, 32);
+  EXPECT_EQ(config.max_distance, 128);  // as published: no file's shapes say it
+  EXPECT_EQ(config.epsilon, 1e-6);
 }
 
 // Checkpoints call the embedding by either of its names.
