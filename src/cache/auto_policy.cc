@@ -3,6 +3,7 @@
 namespace scalekv::cache {
 
 PolicyChoice choose_policy(const PolicyRequest& request, const CacheGeometry& geometry) {
+  if (!request.selector.empty()) return {"scalekv", "it has the selector that was asked for"};
   const Calibration* calibration = request.calibration.get();
   // Where there are published budgets, a calibration is here only because somebody named it (reads_calibration).
   if (calibration == nullptr && has_published_budgets(geometry)) {

@@ -26,7 +26,8 @@ struct Entry {
 };
 
 constexpr std::array kPolicies = {
-    Entry{"auto", "the best known of these for the model and the picture", make_auto, Calibrated::where_there_is_one},
+    Entry{"auto", "the best known of these for the model and the picture", make_auto, Calibrated::where_there_is_one,
+          true},
     Entry{"full", "keeps everything; the yardstick", make_full},
     Entry{"scalekv", "few drafter layers keep their history, refiner layers almost none, scale by scale", make_scalekv,
           Calibrated::where_there_is_one, true},
@@ -75,7 +76,7 @@ double kept_share(const std::string& name, double budget) { return name == "full
 
 void check_policy_request(const PolicyRequest& request) {
   find_policy(request.name);
-  if (request.selector != "reference" && request.selector != "attention") {
+  if (!request.selector.empty() && request.selector != "reference" && request.selector != "attention") {
     fail_usage("there is no selector '{}'; choose reference or attention", request.selector);
   }
   if (!(request.share > 0.0) || request.share > 1.0) {

@@ -15,8 +15,8 @@ namespace scalekv::cache {
 // What a user asks for.
 struct PolicyRequest {
   std::string name = "auto";
-  double share = 0.10;                 // of the full history, per layer on average
-  std::string selector = "reference";  // scalekv: "reference" or "attention"
+  double share = 0.10;        // of the full history, per layer on average
+  std::string selector = {};  // scalekv: "reference" (also where this is empty) or "attention"
   // Measured of the model: what some policies need, what scalekv then takes its drafters from, and what decides `auto`.
   std::shared_ptr<const Calibration> calibration = nullptr;
 };

@@ -11,10 +11,6 @@ namespace {
 // Enough of a SHA-256 to tell files apart, and short enough to read.
 std::string short_sha256(const std::string& sha256) { return sha256.substr(0, 16); }
 
-std::string selector_of(const CacheSettings& settings) {
-  return settings.selector.empty() ? "reference" : settings.selector;
-}
-
 void refuse_selector(const CacheSettings& settings, const std::string& policy) {
   if (settings.selector.empty() || cache::takes_selector(policy)) return;
   fail_usage("the cache policy {} has no choice of selectors; leave out --selector {}, or ask for --policy scalekv",
@@ -51,10 +47,12 @@ cache::Policy read_budget_file(const CacheSettings& settings, const CachedPictur
   const cache::BudgetFile file = cache::parse_budgets(text, settings.budgets.string(), geometry.layers, geometry.heads);
   check_model_name(file.model, picture.model, settings.budgets.string());
   refuse_selector(settings, file.policy);
-  const cache::PolicyRequest request{file.policy, settings.budget, selector_of(settings), nullptr};
+  const cache::PolicyRequest request{file.policy, settings.budget, settings.selector, nullptr};
   if (!file.rankings.empty()) cache::check_policy_request(request);  // it is the request's share that acts
   cache::Policy policy = cache::make_policy(file, geometry, request);
-  if (cache::takes_selector(file.policy)) policy.facts["selector"] = selector_of(settings);
+  if (cache::takes_selector(file.policy)) {
+    policy.facts["selector"] = settings.selector.empty() ? "reference" : settings.selector;
+  }
   policy.facts["budgets"] = settings.budgets.filename().string();
   policy.facts["budgets_sha256"] = short_sha256(checkpoint::sha256_of(std::as_bytes(std::span(text))));
   return policy;
@@ -65,7 +63,7 @@ cache::Policy read_budget_file(const CacheSettings& settings, const CachedPictur
 void check_cache_settings(const CacheSettings& settings) {
   const bool named = !settings.calibration.empty(), from_file = !settings.budgets.empty();
   const double share = from_file ? 1.0 : settings.budget;  // most files of budgets say their own
-  cache::check_policy_request({settings.policy, share, selector_of(settings), nullptr});
+  cache::check_policy_request({settings.policy, share, settings.selector, nullptr});
   if (from_file) {
     if (named) fail_usage("a file of budgets needs no calibration; give --budget-file or --calibration, not both");
     return;  // the file says which policy it is of
@@ -92,7 +90,7 @@ cache::Policy choose_cache(const CacheSettings& settings, const CachedPicture& p
   const KnownCalibration known = find_known(settings, picture);
   require_coverage(settings, picture, known);
   cache::Policy policy =
-      cache::make_policy({settings.policy, settings.budget, selector_of(settings), known.content}, picture.geometry);
+      cache::make_policy({settings.policy, settings.budget, settings.selector, known.content}, picture.geometry);
   // What a policy that can do without one says of its drafters, or is called, tells whether it was used.
   const auto drafters = policy.facts.find("drafters");
   const bool used = known.content && (drafters == policy.facts.end() || drafters->second == "calibration");

@@ -77,10 +77,12 @@ expect 1 'other.json is of the model other' -- plan --size 0.25M --calibration o
 for policy in full snapkv h2o sliding-window streaming-llm pyramidkv; do
   expect 2 "$policy reads no calibration.*--calibration" -- generate "x" --policy $policy --calibration calibration-0.25M.json
 done
-for policy in auto full snapkv adaptive hack; do
+for policy in full snapkv adaptive hack; do
   expect 2 "$policy has no choice of selectors.*--policy scalekv" -- generate "x" --policy $policy --selector attention
 done
-expect 2 'no choice of selectors' -- sample --prompts prompts.txt --selector reference -o no
+expect 0 'scalekv 10% .auto: it has the selector that was asked for' -- generate "x" --selector attention -o selected.png
+says selected.png policy=scalekv
+says selected.png selector=attention
 expect 2 'selector' -- bench --policy full --selector attention
 expect 2 'for scalekv' -- evaluate --prompts prompts.txt --policies full,snapkv --selector attention -o no
 expect 2 'calibration' -- evaluate --prompts prompts.txt --policies full,snapkv --calibration calibration-0.25M.json -o no

@@ -61,11 +61,15 @@ TEST(CacheChoice, SaysWhatItStandsOn) {
   EXPECT_FALSE(larger.facts.contains("calibration")) << "it was not used";
   EXPECT_EQ(choose_cache({.policy = "scalekv"}, picture_of("0.06M")).facts.at("calibration"), "embedded");
   EXPECT_FALSE(choose_cache({.policy = "snapkv"}, picture_of("0.06M")).facts.contains("calibration"));
+  const cache::Policy selected = choose_cache({.selector = "attention"}, picture_of("0.06M"));
+  EXPECT_EQ(selected.name, "scalekv") << "which has selectors";
+  EXPECT_EQ(selected.facts.at("selector"), "attention");
+  EXPECT_EQ(selected.facts.at("policy_reason"), "auto: it has the selector that was asked for");
 }
 
 TEST(CacheChoice, OptionsThatAreAcceptedAct) {
   const auto usage = [](const CacheSettings& settings) { EXPECT_THROW(check_cache_settings(settings), UsageError); };
-  for (const char* policy : {"auto", "full", "snapkv", "adaptive", "heatkv"}) {
+  for (const char* policy : {"full", "snapkv", "adaptive", "heatkv"}) {
     usage({.policy = policy, .selector = "attention"});
     usage({.policy = policy, .selector = "reference"});
   }

@@ -72,7 +72,7 @@ inline infinity::GenerationRequest request(int first, int images, const std::str
                                            const char* size = "0.06M", double aspect = 1.0) {
   infinity::GenerationRequest made = full_request(first, images, size, aspect);
   const bool calibrated = cache::needs_calibration(policy);
-  made.policy = cache::make_policy({policy, share, "reference", calibrated ? small_calibration() : nullptr},
+  made.policy = cache::make_policy({policy, share, {}, calibrated ? small_calibration() : nullptr},
                                    infinity::cache_geometry(small_config(), made.schedule));
   return made;
 }
