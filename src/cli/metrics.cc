@@ -37,19 +37,22 @@ eval::StoredFeatures features_of(const std::filesystem::path& path, const eval::
 
 // FID, and KID where it is asked for, of two sides of which one at least is a statistics file.
 FolderComparison compare_features(const MetricsOptions& options, const eval::MetricNetworks& networks) {
-  const eval::StoredFeatures a = features_of(options.a, networks, options);
-  const eval::StoredFeatures b = features_of(options.b, networks, options);
-  FolderComparison comparison;
-  comparison.fid = eval::frechet_distance(a.statistics, b.statistics);
   const bool kid = options.common.metrics.kid;
-  for (const auto& [side, path] : {std::pair(&a, options.a), std::pair(&b, options.b)}) {
-    if (kid && side->list.size == 0) {
+  eval::StoredFeatures a, b;
+  // Files first: what they lack is said before a folder is measured.
+  for (const bool file : {true, false}) {
+    for (const auto& [side, path] : {std::pair(&a, options.a), std::pair(&b, options.b)}) {
+      if (is_statistics_file(path) != file) continue;
+      *side = features_of(path, networks, options);
+      if (!kid || side->list.size > 0) continue;
       fail_usage(
           "KID compares the features of single pictures, and {} holds their mean and covariance only; write it again "
           "with --write-statistics --kid, or leave out --kid",
           path.string());
     }
   }
+  FolderComparison comparison;
+  comparison.fid = eval::frechet_distance(a.statistics, b.statistics);
   if (kid) comparison.kid = eval::kernel_distance(a.list, b.list);
   const auto [fewer, more] = std::minmax(a.statistics.pictures, b.statistics.pictures);
   comparison.remarks = eval::remarks_on_few(fewer > 0 ? fewer : more, kid);
