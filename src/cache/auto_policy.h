@@ -12,7 +12,7 @@ struct PolicyChoice {
   std::string why;  // a clause, for reports and metadata
 };
 
-// request: its calibration counts, its name does not.
+// request: its selector and its calibration count, its name and share do not.
 PolicyChoice choose_policy(const PolicyRequest& request, const CacheGeometry& geometry);
 
 Policy make_auto(const PolicyRequest& request, const CacheGeometry& geometry);

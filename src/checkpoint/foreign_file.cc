@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "checkpoint/strict_json.h"
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace scalekv::checkpoint {
@@ -48,15 +49,9 @@ constexpr std::array kFormats = {
 // How web pages and the error pages of stores begin.
 constexpr std::array kPage = {"<!doctype"sv, "<html"sv, "<head"sv, "<body"sv, "<?xml"sv, "<!--"sv, "<error"sv};
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
-
 bool looks_like_web_page(std::string_view text) {
   constexpr std::size_t kBegin = 512;
-  std::string begin = lower(text.substr(0, kBegin));
+  std::string begin = ascii_lower(std::string(text.substr(0, kBegin)));
   if (begin.starts_with("\xef\xbb\xbf")) begin.erase(0, 3);
   begin.erase(0, std::min(begin.find_first_not_of(" \t\r\n"), begin.size()));
   return std::any_of(kPage.begin(), kPage.end(), [&](std::string_view mark) { return begin.starts_with(mark); });

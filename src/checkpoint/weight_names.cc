@@ -5,6 +5,8 @@
 #include <cctype>
 #include <tuple>
 
+#include "core/ascii.h"
+
 namespace scalekv::checkpoint {
 namespace {
 
@@ -27,9 +29,9 @@ bool is_wrapper(std::string_view part, const std::vector<std::string_view>& befo
 template <std::size_t N>
 bool has_word(std::string_view prefix, const std::array<std::string_view, N>& words) {
   std::string word;
-  for (const char c : prefix) {
-    if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
-      word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  for (const char c : ascii_lower(std::string(prefix))) {
+    if (c >= 'a' && c <= 'z') {
+      word.push_back(c);
       continue;
     }
     if (std::find(words.begin(), words.end(), word) != words.end()) return true;

@@ -70,8 +70,7 @@ void generate(const GenerateOptions& options) {
     for (const std::string& file : files) fmt::print(options.out.reports(), "{}\n", file);
     fmt::print(options.out.reports(),
                "{}x{} pixels from seed {} in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} "
-               "before); KV cache {} "
-               "of {} KiB at its peak\n",
+               "before); KV cache {} of {} KiB at its peak\n",
                first.width, first.height, request.seed, statistics.seconds, statistics.seconds_text, statistics.scales,
                statistics.seconds_transformer, statistics.seconds_decode, seconds_open, statistics.kv_bytes_peak / 1024,
                statistics.kv_bytes_peak_full / 1024);

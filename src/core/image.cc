@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/exif.h"
 #include "core/file.h"
@@ -63,9 +64,7 @@ ImageNotes notes_of(std::map<std::string, std::string> text) {
 }  // namespace
 
 std::optional<ImageFormat> find_image_format(const std::filesystem::path& name) {
-  std::string ending = name.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string ending = ascii_lower(name.extension().string());
   if (ending == ".png") return ImageFormat::png;
   if (ending == ".jpg" || ending == ".jpeg") return ImageFormat::jpeg;
   if (ending == ".webp") return ImageFormat::webp;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace scalekv {
@@ -44,8 +45,6 @@ std::string describe(const Range<Number>& range) {
   }
   return fmt::format("{} from {} to {}", kind, range.least, range.most);
 }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Bytes of a unit in lower case; 0 where there is no such unit.
 double bytes_of(std::string_view unit) {
@@ -88,9 +87,7 @@ SCALEKV_NUMBER(double)
 std::int64_t read_bytes(std::string_view text, std::string_view what) {
   std::string_view rest = trim(text);
   const std::optional<double> number = take_number<double>(rest);
-  std::string unit(trim(rest));
-  std::transform(unit.begin(), unit.end(), unit.begin(), lower);
-  const double bytes = number.value_or(0.0) * bytes_of(unit);
+  const double bytes = number.value_or(0.0) * bytes_of(ascii_lower(std::string(trim(rest))));
   if (!(bytes >= 1.0) || bytes > 1e18) {
     fail_usage("{}: '{}' is no amount of memory; write 8GB, 8GiB, 512M or a number of bytes", what, text);
   }

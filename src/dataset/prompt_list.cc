@@ -6,6 +6,7 @@
 #include <array>
 
 #include "checkpoint/strict_json.h"
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "dataset/prompt_names.h"
@@ -22,12 +23,7 @@ constexpr std::size_t kMaxPromptBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxNameBytes = 128;
 
 // The end of a file's name in lower case.
-std::string kind_of(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return extension;
-}
+std::string kind_of(const std::filesystem::path& path) { return ascii_lower(path.extension().string()); }
 
 // The first line that is not blank, and whether another one that begins as an object does follows it.
 struct Opening {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "checkpoint/strict_json.h"
+#include "core/ascii.h"
 #include "core/error.h"
 #include "text/utf8.h"
 
@@ -39,10 +40,7 @@ std::string_view trim(std::string_view text) {
 }
 
 std::optional<int> prompt_rank(std::string_view name) {
-  std::string lower(trim(name));
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const auto found = std::find(kPromptNames.begin(), kPromptNames.end(), lower);
+  const auto found = std::find(kPromptNames.begin(), kPromptNames.end(), ascii_lower(std::string(trim(name))));
   if (found == kPromptNames.end()) return {};
   return static_cast<int>(found - kPromptNames.begin());
 }

@@ -20,10 +20,7 @@ void check(const InfinityConfig& config, const GenerationRequest& request) {
   if (static_cast<std::int64_t>(scales) > config.max_scales) {
     fail("a schedule of {} scales, but the model knows {}", scales, config.max_scales);
   }
-  if (request.guidance_layer < 0 || request.guidance_layer >= config.depth) {
-    fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
-               config.depth, config.depth - 1);
-  }
+  check_guidance_layer(request.guidance_layer, config.depth);
   SCALEKV_ASSERT(images > 0 && request.seeds.size() == images);
   SCALEKV_ASSERT(request.forced == nullptr || request.forced->size() == scales);
 }
@@ -199,6 +196,11 @@ class Run {
 };
 
 }  // namespace
+
+void check_guidance_layer(int layer, std::int64_t depth) {
+  if (layer >= 0 && layer < depth) return;
+  fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", layer, depth, depth - 1);
+}
 
 cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule) {
   return {.layers = static_cast<int>(config.depth),

@@ -52,6 +52,9 @@ struct Generation {
   BitMaps bits;
 };
 
+// Throws UsageError unless guidance can act so many layers before the end of `depth` (GenerationRequest).
+void check_guidance_layer(int layer, std::int64_t depth);
+
 // Throws Error where request and model do not fit, and Cancelled when a hook says so.
 Generation generate(const Transformer& transformer, const GenerationRequest& request,
                     const GenerationHooks& hooks = {});

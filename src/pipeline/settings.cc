@@ -59,10 +59,7 @@ infinity::GenerationRequest resolve(const KnownModel& model, const Request& requ
   if (!guided && request.guidance_layer != 0) {
     fail_usage("a guidance (cfg) of 1 is none, so no layer can be guided; ask for another guidance, or for layer 0");
   }
-  if (request.guidance_layer < 0 || request.guidance_layer >= model.transformer.depth) {
-    fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", request.guidance_layer,
-               model.transformer.depth, model.transformer.depth - 1);
-  }
+  infinity::check_guidance_layer(request.guidance_layer, model.transformer.depth);
   resolved.guidance_layer = request.guidance_layer;
   resolved.sampling = {.top_k = request.top_k, .top_p = request.top_p};
   resolved.kv = kernels::parse_kv_precision(request.cache.precision);
