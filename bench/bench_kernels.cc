@@ -6,13 +6,13 @@
 #include <chrono>
 #include <cmath>
 
-#include "core/philox.h"
-#include "core/threads.h"
 #include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/linear.h"
 #include "kernels/machine.h"
 #include "kernels/onednn.h"
+#include "runtime/philox.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

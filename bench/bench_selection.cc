@@ -14,10 +14,10 @@
 
 #include "cache/kv_store.h"
 #include "cache/policy.h"
-#include "core/philox.h"
-#include "core/threads.h"
 #include "kernels/attention.h"
 #include "kernels/linear.h"
+#include "runtime/philox.h"
+#include "runtime/threads.h"
 
 namespace scalekv {
 namespace {

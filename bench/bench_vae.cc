@@ -15,11 +15,11 @@
 #include <string>
 #include <vector>
 
-#include "core/map_size.h"
-#include "core/philox.h"
-#include "core/threads.h"
+#include "base/map_size.h"
 #include "kernels/linear.h"
 #include "kernels/machine.h"
+#include "runtime/philox.h"
+#include "runtime/threads.h"
 #include "vae/decoder.h"
 
 namespace scalekv::vae {
@@ -40,7 +40,7 @@ Tensor random_tensor(const Shape& shape, float deviation, std::uint32_t seed) {
 
 // Random weights of the decoder's names and shapes; operations of its
 // convolutions, two a multiply-add, counted as plain sums over nine neighbours.
-class RandomDecoder final : public checkpoint::TensorSource {
+class RandomDecoder final : public formats::TensorSource {
  public:
   explicit RandomDecoder(const VaeConfig& config) {
     std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
@@ -64,10 +64,10 @@ class RandomDecoder final : public checkpoint::TensorSource {
 
   double operations_a_cell() const { return operations_; }
 
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
+  const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
+  Tensor load(const formats::TensorInfo& info) const override {
     const auto inputs = static_cast<float>(info.shape.elements() / info.shape[0]);
     return random_tensor(info.shape, 1.0F / std::sqrt(inputs), static_cast<std::uint32_t>(info.bytes));
   }
@@ -94,7 +94,7 @@ class RandomDecoder final : public checkpoint::TensorSource {
   }
 
   double operations_ = 0.0;
-  std::vector<checkpoint::TensorInfo> infos_;
+  std::vector<formats::TensorInfo> infos_;
   std::map<std::string, std::string> metadata_;
   std::filesystem::path path_ = "random weights";
 };
@@ -120,7 +120,7 @@ double gemm_peak() {
 void run(const std::vector<MapSize>& sizes) {
   const VaeConfig config{.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}};
   const auto source = std::make_shared<RandomDecoder>(config);
-  checkpoint::WeightMap weights(source, "", "VAE");
+  formats::WeightMap weights(source, "", "VAE");
   const Decoder decoder(config, weights);
   fmt::print("{}, {} threads; weights {:.1f} MiB, predicted {:.1f}\n", kernels::machine_description(), threads(),
              static_cast<double>(ledger().current(MemoryKind::weights)) / (1 << 20),

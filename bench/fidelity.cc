@@ -8,13 +8,13 @@
 #include <memory>
 #include <vector>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "dataset/prompt_list.h"
-#include "eval/evaluation.h"
-#include "eval/teacher_forcing.h"
-#include "pipeline/model.h"
-#include "pipeline/pixels.h"
-#include "pipeline/settings.h"
+#include "engine/model.h"
+#include "engine/pixels.h"
+#include "engine/settings.h"
+#include "study/evaluation.h"
+#include "study/teacher_forcing.h"
 
 namespace scalekv {
 namespace {
@@ -30,20 +30,20 @@ std::vector<Variant> variants() {
 }
 
 // text: the prompt's features, [length, text width].
-infinity::GenerationRequest request_for(const pipeline::Model& model, const std::string& prompt, const Tensor& text,
+infinity::GenerationRequest request_for(const engine::Model& model, const std::string& prompt, const Tensor& text,
                                         std::uint64_t seed, const std::string& policy, const std::string& kv) {
   Request request;
   request.prompt = prompt;
   request.cache.policy = policy;
   request.cache.precision = kv;
-  infinity::GenerationRequest generation = pipeline::resolve_request(model, request);
+  infinity::GenerationRequest generation = engine::resolve_request(model, request);
   generation.texts.push_back(text.clone(MemoryKind::text));
   generation.seeds = {{seed, 0}};
   return generation;
 }
 
-Image picture(const pipeline::Model& model, const infinity::Generation& drawn) {
-  return pipeline::to_image(model.decoder.decode(drawn.latents.front().view<float>()).view<float>());
+Image picture(const engine::Model& model, const infinity::Generation& drawn) {
+  return engine::to_image(model.decoder.decode(drawn.latents.front().view<float>()).view<float>());
 }
 
 void print(const std::vector<Variant>& list, double count) {
@@ -65,22 +65,22 @@ void run(int argc, char** argv) {
   const auto count = std::min(prompts.size(), static_cast<std::size_t>(std::strtoul(argv[2], nullptr, 10)));
   if (count == 0) fail_usage("there is no prompt to draw");
   const auto open = [&](const char* weights) {
-    return pipeline::open_model(argc > 3 ? argv[3] : "", {.weights = weights, .keep_text_encoder = true});
+    return engine::open_model(argc > 3 ? argv[3] : "", {.weights = weights, .keep_text_encoder = true});
   };
-  const std::unique_ptr<pipeline::Model> f32 = open("f32"), bf16 = open("bf16"), int8 = open("int8");
+  const std::unique_ptr<engine::Model> f32 = open("f32"), bf16 = open("bf16"), int8 = open("int8");
   std::vector<Variant> list = variants();
   for (std::size_t i = 0; i < count; ++i) {
     // The reference's for all: what the text encoder's rounding costs is not asked here.
     const Tensor text = f32->text_encoder.encode(f32->tokenizer.encode(prompts[i]));
-    const eval::Trace reference =
-        eval::run_traced(f32->transformer, request_for(*f32, prompts[i], text, i, "full", "f32"));
+    const study::Trace reference =
+        study::run_traced(f32->transformer, request_for(*f32, prompts[i], text, i, "full", "f32"));
     const Image reference_picture = picture(*f32, reference.generation);
     for (Variant& variant : list) {
-      const pipeline::Model& model = variant.weights == "bf16" ? *bf16 : variant.weights == "int8" ? *int8 : *f32;
+      const engine::Model& model = variant.weights == "bf16" ? *bf16 : variant.weights == "int8" ? *int8 : *f32;
       infinity::GenerationRequest request = request_for(*f32, prompts[i], text, i, variant.policy, variant.kv);
-      variant.kl += eval::teacher_forced_divergence(reference, model.transformer, request).front().kl;
+      variant.kl += study::teacher_forced_divergence(reference, model.transformer, request).front().kl;
       variant.psnr +=
-          eval::finite_psnr(reference_picture, picture(model, infinity::generate(model.transformer, request)));
+          study::finite_psnr(reference_picture, picture(model, infinity::generate(model.transformer, request)));
     }
   }
   fmt::print("{}, {} prompts\n", f32->name, count);

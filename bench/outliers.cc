@@ -13,13 +13,13 @@
 #include <span>
 #include <vector>
 
-#include "checkpoint/weight_map.h"
-#include "core/error.h"
-#include "core/philox.h"
-#include "eval/teacher_forcing.h"
+#include "base/error.h"
+#include "engine/random_model.h"
+#include "engine/settings.h"
+#include "formats/weight_map.h"
 #include "kernels/linear.h"
-#include "pipeline/random_model.h"
-#include "pipeline/settings.h"
+#include "runtime/philox.h"
+#include "study/teacher_forcing.h"
 
 namespace scalekv {
 namespace {
@@ -189,15 +189,15 @@ void compare_methods() {
 }
 
 // A model's tensors with the rows of ffn.fc1 that make the first inputs of ffn.fc2 times kOutlierGain.
-class Planted final : public checkpoint::TensorSource {
+class Planted final : public formats::TensorSource {
  public:
-  explicit Planted(checkpoint::WeightMap model) : model_(std::move(model)), path_(model_.description()) {
+  explicit Planted(formats::WeightMap model) : model_(std::move(model)), path_(model_.description()) {
     for (const auto& [name, info] : model_.infos()) infos_.push_back(*info);
   }
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
+  const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
+  Tensor load(const formats::TensorInfo& info) const override {
     Tensor tensor = model_.load(info);
     if (info.name.find("ffn.fc1.") == std::string::npos) return tensor;
     const std::int64_t row = tensor.elements() / tensor.shape()[0];
@@ -209,18 +209,18 @@ class Planted final : public checkpoint::TensorSource {
   }
 
  private:
-  checkpoint::WeightMap model_;
+  formats::WeightMap model_;
   std::filesystem::path path_;
-  std::vector<checkpoint::TensorInfo> infos_;
+  std::vector<formats::TensorInfo> infos_;
   std::map<std::string, std::string> metadata_;
 };
 
 // guidance 0: the model's own.
-infinity::GenerationRequest make_request(const pipeline::ModelSizes& sizes, std::size_t scales, float guidance) {
+infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::size_t scales, float guidance) {
   Request asked;
   asked.prompt = "any";
   asked.cache.policy = "full";
-  infinity::GenerationRequest request = pipeline::resolve_request(sizes, nullptr, asked);
+  infinity::GenerationRequest request = engine::resolve_request(sizes, nullptr, asked);
   request.schedule.scales.resize(std::min(scales, request.schedule.scales.size()));
   request.cfg.resize(request.schedule.scales.size());
   if (guidance > 0.0F) std::fill(request.cfg.begin(), request.cfg.end(), guidance);
@@ -231,20 +231,20 @@ infinity::GenerationRequest make_request(const pipeline::ModelSizes& sizes, std:
 }
 
 void compare_logits(const std::string& name, std::size_t scales, float guidance) {
-  const pipeline::Architecture architecture = pipeline::find_architecture(name);
+  const engine::Architecture architecture = engine::find_architecture(name);
   fmt::print("{}, random weights: relative error of the logits, by scale\n", name);
   for (const bool planted : {false, true}) {
     const auto make = [&](WeightType type) {
-      checkpoint::WeightMap weights = *pipeline::random_bundle(architecture, 0).transformer;
+      formats::WeightMap weights = *engine::random_bundle(architecture, 0).transformer;
       if (planted) weights = {std::make_shared<Planted>(std::move(weights)), "", "transformer"};
       return infinity::Transformer(architecture.transformer, weights, type);
     };
-    checkpoint::Bundle bundle = pipeline::random_bundle(architecture, 0);
-    infinity::GenerationRequest request = make_request(pipeline::read_sizes(bundle, "f32"), scales, guidance);
-    const eval::Trace reference = eval::run_traced(make(WeightType::f32), request);
+    formats::Bundle bundle = engine::random_bundle(architecture, 0);
+    infinity::GenerationRequest request = make_request(engine::read_sizes(bundle, "f32"), scales, guidance);
+    const study::Trace reference = study::run_traced(make(WeightType::f32), request);
     request.forced = &reference.generation.bits;
     for (const WeightType type : {WeightType::bf16, WeightType::int8}) {
-      const eval::Trace other = eval::run_traced(make(type), request);
+      const study::Trace other = study::run_traced(make(type), request);
       fmt::print("{:<5} {:<12}", weight_type_name(type), planted ? "outliers" : "no outliers");
       for (std::size_t s = 0; s < reference.logits.size(); ++s) {
         fmt::print(" {:.2f}%",

@@ -5,7 +5,7 @@
     tools/plant_faults.py --only rope-base  some of them, by name
     tools/plant_faults.py --list            their names; checks that each still has its text in the sources
 
-The tests run without the fixture folder ../shared, and without the pinned pictures (tests/pipeline/pinned_test.cc),
+The tests run without the fixture folder ../shared, and without the pinned pictures (tests/engine/pinned_test.cc),
 which hold on some machines only and do not say what is wrong. Exits with 1 where a fault lives or does not compile.
 """
 

@@ -6,8 +6,8 @@
 // that likeness, so here all layers have the same.
 #include <numeric>
 
+#include "base/error.h"
 #include "cache/rivals.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

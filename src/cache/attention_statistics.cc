@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.h"
 #include "cache/regions.h"
-#include "core/error.h"
-#include "core/threads.h"
+#include "runtime/threads.h"
 
 namespace scalekv::cache {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/numbers.h"
+#include "base/error.h"
+#include "base/numbers.h"
 
 namespace scalekv::cache {
 namespace {

@@ -5,12 +5,12 @@
 #include <numeric>
 #include <set>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_fields.h"
+#include "base/numbers.h"
+#include "base/strict_json.h"
 #include "cache/adaptive.h"
-#include "cache/json_fields.h"
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "core/numbers.h"
 
 namespace scalekv::cache {
 namespace {
@@ -90,7 +90,7 @@ BudgetFile read_published(const nlohmann::json& json, const std::string& where, 
   std::map<int, ScaleBudget> rows;
   for (const auto& [key, row] : json.items()) {
     const int number = published_number(key);
-    const std::string at = fmt::format("{}, {}", where, checkpoint::in_quotes(key));
+    const std::string at = fmt::format("{}, {}", where, in_quotes(key));
     if (number == 0) fail("{}: not \"Scale N\"; this is no file of budgets", at);
     ScaleBudget budget{.drafters = {},
                        .max = json_integer(row, "Max", at, kPublishedWindow, kMostTokens),
@@ -162,7 +162,7 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
   const bool planned = file.policy == "heatkv" || file.policy == "adaptive";
   if (file.policy != "scalekv" && !planned) {
     fail("{}: there are no budgets of a policy {}; scalekv, heatkv and adaptive have some", where,
-         checkpoint::in_quotes(file.policy));
+         in_quotes(file.policy));
   }
   if (planned ? !file.capacities.empty() : !file.plan.empty()) {
     fail("{}: {} has {}", where, file.policy, planned ? "kept tokens, not capacities" : "capacities, not kept tokens");
@@ -280,7 +280,7 @@ std::string to_published_json(const BudgetFile& file) {
 }
 
 BudgetFile parse_budgets(const std::string& text, const std::string& where, int layers, int heads) {
-  const nlohmann::json json = checkpoint::parse_strict_json(text, where);
+  const nlohmann::json json = parse_strict_json(text, where);
   if (holds_rankings(json)) {
     BudgetFile file;
     file.where = where;

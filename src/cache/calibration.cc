@@ -3,11 +3,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cache/json_fields.h"
-#include "checkpoint/sha256.h"
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
-#include "core/file.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_fields.h"
+#include "base/sha256.h"
+#include "base/strict_json.h"
 
 namespace scalekv::cache {
 namespace {
@@ -115,7 +115,7 @@ void Calibration::check_fits(const CacheGeometry& geometry) const {
 }
 
 std::string prompts_sha256(std::span<const std::string> prompts) {
-  checkpoint::Sha256 hash;
+  Sha256 hash;
   for (const std::string& prompt : prompts) {
     const std::uint64_t size = prompt.size();  // so that no two lists run together to the same bytes
     hash.update(std::as_bytes(std::span(&size, 1)));
@@ -160,7 +160,7 @@ std::string to_json(const Calibration& calibration) {
 }
 
 Calibration parse_calibration(const std::string& json, const std::string& where) {
-  const nlohmann::json read = checkpoint::parse_strict_json(json, where);
+  const nlohmann::json read = parse_strict_json(json, where);
   if (json_member(read, "format", where) != kCalibrationFormat) {
     fail("{} is no calibration of this version: its format is not \"{}\"; calibrate again", where, kCalibrationFormat);
   }

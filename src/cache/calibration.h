@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
+#include "base/settings.h"
 #include "cache/attention_statistics.h"
-#include "core/settings.h"
 
 namespace scalekv::cache {
 

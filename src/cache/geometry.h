@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/map_size.h"
+#include "base/map_size.h"
 
 namespace scalekv::cache {
 

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <numeric>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 
 namespace scalekv::cache {
 namespace {

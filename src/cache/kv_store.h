@@ -8,8 +8,8 @@
 
 #include "cache/keep_plan.h"
 #include "cache/selector.h"
-#include "core/grow_buffer.h"
 #include "kernels/stored_rows.h"
+#include "runtime/grow_buffer.h"
 
 namespace scalekv::cache {
 

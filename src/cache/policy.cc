@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
 #include "cache/auto_policy.h"
 #include "cache/calibrated.h"
 #include "cache/rivals.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

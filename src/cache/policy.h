@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/settings.h"
 #include "cache/budget.h"
 #include "cache/calibration.h"
 #include "cache/selector.h"
-#include "core/settings.h"
 
 namespace scalekv::cache {
 

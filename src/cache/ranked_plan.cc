@@ -10,9 +10,9 @@
 #include <cmath>
 #include <tuple>
 
+#include "base/ceil_divide.h"
+#include "base/error.h"
 #include "cache/rankings.h"
-#include "core/ceil_divide.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

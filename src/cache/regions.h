@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/map_size.h"
+#include "base/map_size.h"
 
 namespace scalekv::cache {
 

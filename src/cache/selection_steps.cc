@@ -4,8 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/error.h"
 #include "cache/selector.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

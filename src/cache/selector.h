@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/map_size.h"
 #include "cache/geometry.h"
-#include "core/map_size.h"
-#include "core/tensor.h"
 #include "kernels/attention.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::cache {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.h"
 #include "cache/selector.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

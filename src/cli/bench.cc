@@ -8,21 +8,21 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "cache/budget.h"
 #include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "core/threads.h"
-#include "eval/curves.h"
+#include "engine/cache_choice.h"
+#include "engine/measure.h"
+#include "engine/plan.h"
+#include "engine/settings.h"
 #include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
-#include "pipeline/cache_choice.h"
-#include "pipeline/measure.h"
-#include "pipeline/plan.h"
-#include "pipeline/settings.h"
+#include "runtime/threads.h"
+#include "study/curves.h"
 
 namespace scalekv::cli {
 namespace {
@@ -30,7 +30,7 @@ namespace {
 struct BenchOptions {
   ModelOptions model;
   RequestOptions request;
-  pipeline::MeasureOptions measure;
+  engine::MeasureOptions measure;
   std::vector<std::string> sizes, budgets;
   std::vector<int> batches;
   bool no_text_encoder = false;
@@ -42,16 +42,16 @@ struct BenchRun {
   Request request;
   cache::Policy policy;  // that it comes to
   std::string size;
-  pipeline::Measurement measured;
+  engine::Measurement measured;
   std::int64_t planned_bytes = 0;
   double predicted_seconds = 0.0;
 };
 
-double rate(const pipeline::Component& component) {
+double rate(const engine::Component& component) {
   return component.seconds > 0.0 ? component.work.operations / component.seconds / 1e9 : 0.0;
 }
 
-double share_of_peak(const pipeline::Component& component) {
+double share_of_peak(const engine::Component& component) {
   return component.peak > 0.0 ? rate(component) / component.peak : 0.0;
 }
 
@@ -76,7 +76,7 @@ void check_combinations(const BenchOptions& options) {
 
 // One of --budgets: "full", or a share for the policy; a budget file has its own.
 CacheSettings cache_of(const CacheSettings& base, const std::string& budget) {
-  if (budget == "full") return pipeline::with_policy(base, "full");
+  if (budget == "full") return engine::with_policy(base, "full");
   if (base.policy == "full") fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
   CacheSettings cache = base;
   cache.budget = cache::parse_share(budget);
@@ -116,7 +116,7 @@ constexpr std::array kMultiplying = {"text encoder", "linear"};
 
 double operations(const BenchRun& run) {
   double sum = 0.0;
-  for (const pipeline::Component& component : run.measured.components) sum += component.work.operations;
+  for (const engine::Component& component : run.measured.components) sum += component.work.operations;
   return sum;
 }
 
@@ -143,9 +143,9 @@ nlohmann::ordered_json budget_of(const BenchRun& run) {
   return run.policy.name == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request.cache);
 }
 
-nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& sizes) {
-  const pipeline::Measurement& measured = run.measured;
-  const pipeline::Component linear = measured.sum("linear"), attention = measured.sum("attention");
+nlohmann::ordered_json to_json(const BenchRun& run, const engine::ModelSizes& sizes) {
+  const engine::Measurement& measured = run.measured;
+  const engine::Component linear = measured.sum("linear"), attention = measured.sum("attention");
   nlohmann::ordered_json report = {{"model", sizes.name},
                                    {"size", run.size},
                                    {"batch", run.request.batch},
@@ -173,7 +173,7 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
                                    {"products", nlohmann::ordered_json::object()},
                                    {"components", nlohmann::ordered_json::array()}};
   for (const char* name : kMultiplying) report["products"][name] = measured.sum(name).work.products;
-  for (const pipeline::Component& component : measured.components) {
+  for (const engine::Component& component : measured.components) {
     report["components"].push_back({{"name", component.name},
                                     {"scale", component.scale + 1},
                                     {"operations", component.work.operations},
@@ -185,7 +185,7 @@ nlohmann::ordered_json to_json(const BenchRun& run, const pipeline::ModelSizes& 
   return report;
 }
 
-void print_component(const std::string& name, const pipeline::Component& component, double total) {
+void print_component(const std::string& name, const engine::Component& component, double total) {
   fmt::print("{:<26} {:>10.2f} {:>10.1f} {:>9.3f} {:>6.1f}%", name, component.work.operations / 1e9,
              component.work.bytes / 1e6, component.seconds, 100.0 * component.seconds / total);
   if (component.work.operations > 0.0 && component.seconds > 0.0) {
@@ -195,8 +195,8 @@ void print_component(const std::string& name, const pipeline::Component& compone
   fmt::print("\n");
 }
 
-void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
-  const pipeline::Measurement& measured = run.measured;
+void print_table(const BenchRun& run, const engine::ModelSizes& sizes) {
+  const engine::Measurement& measured = run.measured;
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
              name_of_cache(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
              kernels::machine_description());
@@ -213,7 +213,7 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   }
   fmt::print("{:<26} {:>10} {:>10} {:>9} {:>7} {:>9} {:>8} {:>8}\n", "", "GOP", "MB", "seconds", "", "GOP/s", "of peak",
              "GB/s");
-  for (const pipeline::Component& component : measured.components) {
+  for (const engine::Component& component : measured.components) {
     const std::string name =
         component.scale < 0 ? component.name : fmt::format("  scale {:>2}, {}", component.scale + 1, component.name);
     const bool worth_a_line = component.seconds > 0.005 * measured.seconds;
@@ -221,7 +221,7 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
   }
   fmt::print("all scales\n");
   for (const char* name : kNames) {
-    const pipeline::Component sum = measured.sum(name);
+    const engine::Component sum = measured.sum(name);
     if (sum.seconds > 0.0) print_component(name, sum, measured.seconds);
   }
   fmt::print("{:.3f} s (text {:.3f}, transformer {:.3f}, decoding {:.3f})\n", measured.seconds, measured.seconds_text,
@@ -231,13 +231,13 @@ void print_table(const BenchRun& run, const pipeline::ModelSizes& sizes) {
              static_cast<double>(run.planned_bytes) / 1e6, static_cast<double>(measured.rss_peak_bytes) / 1e6);
 }
 
-std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
+std::string to_csv(std::span<const BenchRun> runs, const engine::ModelSizes& sizes) {
   std::string text =
       "model,size,batch,policy,budget,weights,kv,seconds,seconds_predicted,seconds_text,seconds_transformer,"
       "seconds_decode,operations,linear_gops,attention_gops,vae_gops,kv_bytes_peak,ledger_bytes_peak,"
       "total_bytes_planned,rss_peak_bytes\n";
   for (const BenchRun& run : runs) {
-    const pipeline::Measurement& m = run.measured;
+    const engine::Measurement& m = run.measured;
     text += fmt::format(
         "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
         run.size, run.request.batch, run.policy.name,
@@ -250,15 +250,15 @@ std::string to_csv(std::span<const BenchRun> runs, const pipeline::ModelSizes& s
 }
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
-std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& sizes) {
+std::string to_plot(std::span<const BenchRun> runs, const engine::ModelSizes& sizes) {
   const std::string one = name_of_cache(runs.front());
   const bool alike =
       std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return name_of_cache(run) == one; });
-  std::vector<eval::Curve> curves;
-  const auto curve_of = [&](const BenchRun& run, bool predicted) -> eval::Curve& {
+  std::vector<study::Curve> curves;
+  const auto curve_of = [&](const BenchRun& run, bool predicted) -> study::Curve& {
     const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + name_of_cache(run),
                                          predicted ? ", predicted" : "");
-    for (eval::Curve& curve : curves) {
+    for (study::Curve& curve : curves) {
       if (curve.name == name) return curve;
     }
     curves.push_back({.name = name, .points = {}, .dashed = predicted});
@@ -271,10 +271,10 @@ std::string to_plot(std::span<const BenchRun> runs, const pipeline::ModelSizes& 
     add(false, run.measured.seconds);
     add(true, run.predicted_seconds);
   }
-  return eval::curves_svg(fmt::format("{}, weights {}{}: time over operations", sizes.name,
-                                      weight_type_name(sizes.weights), alike ? ", " + one : ""),
-                          {.name = "billion operations", .logarithmic = true}, {.name = "seconds", .logarithmic = true},
-                          curves);
+  return study::curves_svg(fmt::format("{}, weights {}{}: time over operations", sizes.name,
+                                       weight_type_name(sizes.weights), alike ? ", " + one : ""),
+                           {.name = "billion operations", .logarithmic = true},
+                           {.name = "seconds", .logarithmic = true}, curves);
 }
 
 void print_series(std::span<const BenchRun> runs) {
@@ -291,26 +291,26 @@ void bench(const BenchOptions& options) {
   }
   const OpenOptions open = options.model.checked();
   const std::vector<Request> requests = requests_of(options);
-  pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, requests.front());
+  engine::PlanQuestion question = engine::make_question(options.model.model, open, requests.front());
   question.texts.prompt = options.measure.prompt_tokens;
   question.text_encoder = options.measure.text_encoder;
   question.decode = options.measure.decode;
   question.scales = options.measure.scales;
-  const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, open.weights);
+  const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, open.weights);
   std::vector<BenchRun> runs;
   for (const Request& request : requests) {
     question.request = request;
     options.model.require_memory(question);
     runs.push_back({.request = request,
-                    .policy = pipeline::resolve_request(sizes, question.calibration, request).policy,
+                    .policy = engine::resolve_request(sizes, question.calibration, request).policy,
                     .size = request.size.empty() ? sizes.defaults.size : request.size,
                     .measured = {},
-                    .planned_bytes = pipeline::answer(question).peak()});
+                    .planned_bytes = engine::answer(question).peak()});
   }
-  const auto model = pipeline::open_model(options.model.model, open);
+  const auto model = engine::open_model(options.model.model, open);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     BenchRun& run = runs[i];
-    run.measured = pipeline::measure(*model, sizes, run.request, options.measure);
+    run.measured = engine::measure(*model, sizes, run.request, options.measure);
     // What is finished is told and written, should a later one be cut off.
     const auto done = std::span(runs).first(i + 1);
     predict(done);

@@ -6,18 +6,18 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/seed.h"
 #include "cache/budget_file.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "core/seed.h"
 #include "dataset/prompt_list.h"
-#include "eval/heat_map.h"
-#include "pipeline/calibrate.h"
+#include "engine/calibrate.h"
+#include "study/heat_map.h"
 
 namespace scalekv::cli {
 namespace {
@@ -43,9 +43,9 @@ struct CalibrateOptions {
 
 // Goes on with a calibration that was cut short, of the same prompts with the same settings; starts anew where there is
 // none.
-cache::Calibration open_calibration(const CalibrateOptions& options, const pipeline::Model& model,
-                                    const Request& request, std::span<const std::string> prompts) {
-  cache::Calibration fresh = pipeline::empty_calibration(model, request);
+cache::Calibration open_calibration(const CalibrateOptions& options, const engine::Model& model, const Request& request,
+                                    std::span<const std::string> prompts) {
+  cache::Calibration fresh = engine::empty_calibration(model, request);
   fresh.settings = run_settings(std::move(fresh.settings), options.model);
   if (options.fresh || !std::filesystem::exists(options.calibration_file())) return fresh;
   cache::Calibration found = cache::read_calibration(options.calibration_file());
@@ -64,12 +64,12 @@ cache::Calibration open_calibration(const CalibrateOptions& options, const pipel
   return found;
 }
 
-cache::Calibration measure(const CalibrateOptions& options, const pipeline::Model& model, const Request& request,
+cache::Calibration measure(const CalibrateOptions& options, const engine::Model& model, const Request& request,
                            const std::vector<std::string>& prompts) {
   cache::Calibration calibration = open_calibration(options, model, request, prompts);
   ProgressBar bar("calibrate", options.model.quiet);
   const ProgressCallback interrupted = bar.callback();
-  pipeline::calibrate(model, request, prompts, calibration, [&] {
+  engine::calibrate(model, request, prompts, calibration, [&] {
     const auto done = static_cast<std::size_t>(calibration.prompts);
     bar.show(static_cast<double>(done) / static_cast<double>(prompts.size()), prompts[done - 1]);
     const std::string json = cache::to_json(calibration);
@@ -100,12 +100,12 @@ std::vector<std::vector<double>> head_selectivity(const cache::AttentionStatisti
 
 void write_plots(const CalibrateOptions& options, const cache::AttentionStatistics& statistics) {
   if (!options.plot.empty()) {
-    write_file(options.plot, eval::heat_map_svg("Attention Selectivity Index (low: drafter)",
-                                                cache::attention_selectivity(statistics), "scale", 1, "layer"));
+    write_file(options.plot, study::heat_map_svg("Attention Selectivity Index (low: drafter)",
+                                                 cache::attention_selectivity(statistics), "scale", 1, "layer"));
   }
   if (!options.head_plot.empty()) {
-    write_file(options.head_plot, eval::heat_map_svg("Attention selectivity of heads, mean over scales (low: drafter)",
-                                                     head_selectivity(statistics), "layer", 0, "head"));
+    write_file(options.head_plot, study::heat_map_svg("Attention selectivity of heads, mean over scales (low: drafter)",
+                                                      head_selectivity(statistics), "layer", 0, "head"));
   }
 }
 
@@ -142,11 +142,11 @@ void calibrate(CalibrateOptions options) {
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  pipeline::PlanQuestion question = options.model.question(request, prompts);
+  engine::PlanQuestion question = options.model.question(request, prompts);
   question.decode = false;
   question.not_advised = {"--budget"};  // of what is allocated in the end
   options.model.require_memory(question);
-  const auto model = pipeline::open_model(options.model.model, options.model.checked());
+  const auto model = engine::open_model(options.model.model, options.model.checked());
   const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
   if (!options.policy.empty()) {
     const cache::BudgetFile budgets =

@@ -5,16 +5,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/image.h"
+#include "base/settings.h"
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "core/error.h"
-#include "core/image.h"
-#include "core/ledger.h"
-#include "core/settings.h"
-#include "eval/metrics.h"
-#include "pipeline/cache_choice.h"
+#include "engine/cache_choice.h"
+#include "runtime/ledger.h"
+#include "study/metrics.h"
 
 namespace scalekv::cli {
 namespace {
@@ -70,9 +70,9 @@ void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
   check_folder(options.out);
   Request full_request = request;
-  full_request.cache = pipeline::with_policy(request.cache, "full");
+  full_request.cache = engine::with_policy(request.cache, "full");
   // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
-  pipeline::PlanQuestion question = options.model.question(full_request);
+  engine::PlanQuestion question = options.model.question(full_request);
   question.not_advised = {"--budget"};
   options.model.require_memory(question);
   Pipeline pipeline = options.model.open_pipeline(request);
@@ -81,7 +81,7 @@ void compare(const CompareOptions& options) {
   make_folder(options.out);
   const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
   const Run policy = draw(pipeline, request, name, options.model.quiet);
-  const double psnr = eval::psnr(full.image, policy.image);
+  const double psnr = study::psnr(full.image, policy.image);
   const auto write = [&](const Image& image, const std::string& file, const Settings& text) {
     image.write(options.out / (file + ".png"), with_parameters(text, image));
   };
@@ -89,7 +89,7 @@ void compare(const CompareOptions& options) {
   write(policy.image, name, settings);
   Settings of_difference = settings;
   of_difference["picture"] = "difference from the full cache's";
-  write(eval::difference_image(full.image, policy.image), "difference", of_difference);
+  write(study::difference_image(full.image, policy.image), "difference", of_difference);
   if (options.model.json) {
     const nlohmann::json report = {{"policy", name},
                                    {"budget", budget_json(request.cache)},

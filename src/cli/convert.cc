@@ -3,25 +3,25 @@
 
 #include <memory>
 
-#include "checkpoint/convert.h"
+#include "base/error.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "core/error.h"
-#include "core/file.h"
+#include "engine/check_shapes.h"
+#include "engine/model.h"
+#include "engine/model_config.h"
+#include "formats/convert.h"
 #include "infinity/schedule.h"
-#include "pipeline/check_shapes.h"
-#include "pipeline/model.h"
-#include "pipeline/model_config.h"
 
 namespace scalekv::cli {
 namespace {
 
 struct ConvertOptions {
-  checkpoint::BundlePaths sources;
+  formats::BundlePaths sources;
   std::filesystem::path out;
-  pipeline::ConfigChoices choices;
+  engine::ConfigChoices choices;
   std::string weights = "bf16";
   bool no_encoder = false;
   bool quiet = false;
@@ -29,12 +29,12 @@ struct ConvertOptions {
 
 // The metadata entry `calibration`: the file beside the model (or the transformer), or what the model itself holds,
 // under the model's new name.
-std::string calibration_of(const checkpoint::BundlePaths& sources, const checkpoint::Bundle& bundle,
+std::string calibration_of(const formats::BundlePaths& sources, const formats::Bundle& bundle,
                            const std::string& name) {
-  const pipeline::ModelCalibration beside(
+  const engine::ModelCalibration beside(
       sources.model, {.transformer = sources.transformer, .vae = sources.vae, .text_encoder = sources.text_encoder},
-      bundle, pipeline::read_config(bundle).value("name", pipeline::ModelSizes().name));
-  const pipeline::KnownCalibration* found = beside.read();
+      bundle, engine::read_config(bundle).value("name", engine::ModelSizes().name));
+  const engine::KnownCalibration* found = beside.read();
   if (found == nullptr) return "";
   cache::Calibration calibration = *found->content;
   calibration.model = name;
@@ -48,21 +48,20 @@ void convert(const ConvertOptions& options) {
     fail_usage("convert needs --transformer, --vae and --text-encoder, or a --model whose parts they replace");
   }
   check_writable(options.out);
-  const checkpoint::Bundle bundle = checkpoint::open_bundle(options.sources);
-  checkpoint::ConversionOptions conversion{.weights = parse_weight_type(options.weights),
-                                           .encoder = !options.no_encoder};
-  const auto plan = checkpoint::plan_conversion(bundle, conversion);
-  pipeline::check_readable(bundle);
-  const nlohmann::json config = pipeline::make_config(bundle, options.choices, options.out.stem().string());
+  const formats::Bundle bundle = formats::open_bundle(options.sources);
+  formats::ConversionOptions conversion{.weights = parse_weight_type(options.weights), .encoder = !options.no_encoder};
+  const auto plan = formats::plan_conversion(bundle, conversion);
+  engine::check_readable(bundle);
+  const nlohmann::json config = engine::make_config(bundle, options.choices, options.out.stem().string());
   conversion.config_json = config.dump();
   conversion.calibration_json = calibration_of(options.sources, bundle, config["name"]);
   {
     ProgressBar bar("converting", options.quiet);
-    checkpoint::convert_model(bundle, options.out, conversion, bar.work());
+    formats::convert_model(bundle, options.out, conversion, bar.work());
   }
   if (options.quiet) return;
   fmt::print("{}\n{}: {} tensors, {} MiB\n", options.out.string(), config["name"].get<std::string>(), plan.size(),
-             checkpoint::converted_bytes(plan) >> 20);
+             formats::converted_bytes(plan) >> 20);
 }
 
 }  // namespace

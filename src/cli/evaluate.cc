@@ -7,23 +7,23 @@
 #include <functional>
 #include <memory>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/numbers.h"
+#include "base/seed.h"
 #include "cache/policy.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "core/numbers.h"
-#include "core/seed.h"
-#include "eval/evaluation.h"
-#include "eval/evaluation_log.h"
-#include "eval/evaluation_page.h"
-#include "eval/evaluation_table.h"
-#include "pipeline/cache_choice.h"
-#include "pipeline/description.h"
-#include "pipeline/fingerprint.h"
+#include "engine/cache_choice.h"
+#include "engine/description.h"
+#include "engine/fingerprint.h"
+#include "study/evaluation.h"
+#include "study/evaluation_log.h"
+#include "study/evaluation_page.h"
+#include "study/evaluation_table.h"
 
 namespace scalekv::cli {
 namespace {
@@ -39,7 +39,7 @@ struct EvaluateOptions {
   int strips = 4;
   bool fresh = false;
 
-  std::filesystem::path picture(std::size_t prompt, const eval::PolicySetting& setting, const char* what) const {
+  std::filesystem::path picture(std::size_t prompt, const study::PolicySetting& setting, const char* what) const {
     return out / "pictures" / fmt::format("{:05}-{}-{:g}-{}.png", prompt, setting.policy, setting.budget * 100.0, what);
   }
 };
@@ -49,7 +49,7 @@ void check_options(const EvaluateOptions& options, const std::vector<std::string
   const CacheSettings& cache = options.request.request.cache;
   bool selector = cache.selector.empty(), calibration = cache.calibration.empty();
   for (const std::string& policy : policies) {
-    pipeline::check_cache_settings(pipeline::with_policy(cache, policy));
+    engine::check_cache_settings(engine::with_policy(cache, policy));
     selector = selector || cache::takes_selector(policy);
     calibration = calibration || cache::takes_calibration(policy);
   }
@@ -58,12 +58,12 @@ void check_options(const EvaluateOptions& options, const std::vector<std::string
     fail_usage("none of these policies reads --calibration {}; leave it out", cache.calibration.string());
 }
 
-void add(std::vector<eval::PolicySetting>& settings, const eval::PolicySetting& setting) {
+void add(std::vector<study::PolicySetting>& settings, const study::PolicySetting& setting) {
   if (std::find(settings.begin(), settings.end(), setting) == settings.end()) settings.push_back(setting);
 }
 
 // Every policy with every budget; the full cache once, with all of it.
-std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) {
+std::vector<study::PolicySetting> parse_settings(const EvaluateOptions& options) {
   std::vector<std::string> policies;
   if (options.policies == "all") {
     for (const cache::PolicyFacts& facts : cache::known_policies()) {
@@ -81,7 +81,7 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
   if (options.request.given("--budgets") && policies == std::vector<std::string>{"full"}) {
     fail_usage("the policy full keeps everything; leave out --budgets, or name more --policies");
   }
-  std::vector<eval::PolicySetting> settings;
+  std::vector<study::PolicySetting> settings;
   for (const std::string& policy : policies) {
     for (const double budget : budgets) add(settings, {policy, cache::kept_share(policy, budget)});
   }
@@ -89,63 +89,63 @@ std::vector<eval::PolicySetting> parse_settings(const EvaluateOptions& options) 
 }
 
 // What `auto` comes to takes its place.
-std::vector<eval::PolicySetting> chosen(const std::vector<eval::PolicySetting>& settings,
-                                        const eval::Evaluation& evaluation) {
-  std::vector<eval::PolicySetting> named;
-  for (const eval::PolicySetting& setting : settings) add(named, {evaluation.policy_name(setting), setting.budget});
+std::vector<study::PolicySetting> chosen(const std::vector<study::PolicySetting>& settings,
+                                         const study::Evaluation& evaluation) {
+  std::vector<study::PolicySetting> named;
+  for (const study::PolicySetting& setting : settings) add(named, {evaluation.policy_name(setting), setting.budget});
   return named;
 }
 
 // What all samples have in common. The pictures of every policy hang on the calibration, too.
-Settings common_settings(const EvaluateOptions& options, const pipeline::Model& model, Request request) {
+Settings common_settings(const EvaluateOptions& options, const engine::Model& model, Request request) {
   request.prompt = "any";
   const CacheSettings cache = request.cache;
-  request.cache = pipeline::with_policy(cache, "full");
-  Settings settings = run_settings(pipeline::describe_request(model, request), options.model);
+  request.cache = engine::with_policy(cache, "full");
+  Settings settings = run_settings(engine::describe_request(model, request), options.model);
   settings.erase("policy");
   settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
   settings["calibration_sha256"] =
-      pipeline::calibration_fingerprint(options.model.model, options.model.open, cache.calibration);
+      engine::calibration_fingerprint(options.model.model, options.model.open, cache.calibration);
   return settings;
 }
 
 // The settings that have every prompt so far, as rows.
-std::vector<eval::EvaluationRow> make_rows(const eval::Evaluation& evaluation, const eval::EvaluationLog& log,
-                                           const std::vector<eval::PolicySetting>& settings, std::size_t prompts) {
-  std::vector<eval::EvaluationRow> rows;
-  for (const eval::PolicySetting& setting : settings) {
-    std::vector<eval::Sample> samples;
-    for (const eval::Sample& sample : log.samples()) {
+std::vector<study::EvaluationRow> make_rows(const study::Evaluation& evaluation, const study::EvaluationLog& log,
+                                            const std::vector<study::PolicySetting>& settings, std::size_t prompts) {
+  std::vector<study::EvaluationRow> rows;
+  for (const study::PolicySetting& setting : settings) {
+    std::vector<study::Sample> samples;
+    for (const study::Sample& sample : log.samples()) {
       if (sample.setting == setting && sample.prompt < prompts) samples.push_back(sample);
     }
-    if (!samples.empty()) rows.push_back(eval::make_row(setting, evaluation.bytes(setting), samples));
+    if (!samples.empty()) rows.push_back(study::make_row(setting, evaluation.bytes(setting), samples));
   }
   return rows;
 }
 
 // What a picture of a prompt under a setting says of itself.
-using Describe = std::function<Settings(std::size_t prompt, const eval::PolicySetting& setting)>;
+using Describe = std::function<Settings(std::size_t prompt, const study::PolicySetting& setting)>;
 
 // Pictures of the first prompts, and the tokens that every policy keeps of the first one at 10% (or the last budget).
-void write_page(const EvaluateOptions& options, const std::string& model, const eval::Evaluation& evaluation,
-                const std::vector<eval::PolicySetting>& settings, const std::vector<eval::EvaluationRow>& rows,
+void write_page(const EvaluateOptions& options, const std::string& model, const study::Evaluation& evaluation,
+                const std::vector<study::PolicySetting>& settings, const std::vector<study::EvaluationRow>& rows,
                 const Describe& describe) {
-  const auto caption = [](const eval::PolicySetting& setting) {
+  const auto caption = [](const study::PolicySetting& setting) {
     return fmt::format("{}, {:g}%", setting.policy, setting.budget * 100.0);
   };
-  std::vector<eval::PageStrip> strips;
+  std::vector<study::PageStrip> strips;
   const std::size_t prompts = evaluation.prompts().prompts.size();
   for (std::size_t prompt = 0; prompt < std::min(prompts, static_cast<std::size_t>(options.strips)); ++prompt) {
-    eval::PageStrip strip{evaluation.prompts().prompts[prompt], {}};
-    for (const eval::PolicySetting& setting : settings) {
+    study::PageStrip strip{evaluation.prompts().prompts[prompt], {}};
+    for (const study::PolicySetting& setting : settings) {
       const std::filesystem::path file = options.picture(prompt, setting, "drawn");
       if (std::filesystem::exists(file)) strip.pictures.push_back({caption(setting), file});
     }
     strips.push_back(std::move(strip));
   }
-  eval::PageStrip sheets{evaluation.prompts().prompts.front(), {}};
+  study::PageStrip sheets{evaluation.prompts().prompts.front(), {}};
   std::vector<std::string> seen;
-  for (const eval::PolicySetting& setting : settings) {
+  for (const study::PolicySetting& setting : settings) {
     const bool middle = std::abs(setting.budget - 0.10) < 1e-9 || setting.budget == settings.back().budget;
     if (!middle || std::find(seen.begin(), seen.end(), setting.policy) != seen.end()) continue;
     seen.push_back(setting.policy);
@@ -155,32 +155,32 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
     evaluation.draw_tokens(0, setting).write_png(file, text);
     sheets.pictures.push_back({caption(setting), file});
   }
-  write_file(options.out / "evaluation.html", eval::evaluation_page(model, rows, strips, sheets));
-  write_file(options.out / "kl.svg", eval::divergence_curves(rows));
+  write_file(options.out / "evaluation.html", study::evaluation_page(model, rows, strips, sheets));
+  write_file(options.out / "kl.svg", study::divergence_curves(rows));
 }
 
 // Every policy is drawn twice, with the full cache's run at hand to compare with.
 void require_memory(const EvaluateOptions& options, const Request& request,
-                    const std::vector<eval::PolicySetting>& settings, std::span<const std::string> prompts) {
-  pipeline::PlanQuestion question = options.model.question(request, prompts);
-  const pipeline::ModelSizes sizes = pipeline::read_sizes(*question.bundle, question.open.weights);
-  question.request.cache = pipeline::with_policy(request.cache, "full");
-  const infinity::Schedule schedule = pipeline::resolve_question(question, sizes).schedule;
-  question.held = eval::Evaluation::held_bytes(sizes.transformer, schedule);
+                    const std::vector<study::PolicySetting>& settings, std::span<const std::string> prompts) {
+  engine::PlanQuestion question = options.model.question(request, prompts);
+  const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, question.open.weights);
+  question.request.cache = engine::with_policy(request.cache, "full");
+  const infinity::Schedule schedule = engine::resolve_question(question, sizes).schedule;
+  question.held = study::Evaluation::held_bytes(sizes.transformer, schedule);
   options.model.require_memory(question);
-  for (const eval::PolicySetting& setting : settings) {
-    question.request.cache = pipeline::with_policy(request.cache, setting.policy);
+  for (const study::PolicySetting& setting : settings) {
+    question.request.cache = engine::with_policy(request.cache, setting.policy);
     question.request.cache.budget = setting.budget;
     options.model.require_memory(question);
   }
 }
 
 void evaluate(EvaluateOptions options) {
-  const std::vector<eval::PolicySetting> asked = parse_settings(options);
-  eval::EvaluationPrompts prompts = eval::read_evaluation_prompts(options.prompts);
+  const std::vector<study::PolicySetting> asked = parse_settings(options);
+  study::EvaluationPrompts prompts = study::read_evaluation_prompts(options.prompts);
   take_first(prompts.prompts, options.count, options.prompts.string(), options.model.quiet);
   if (!prompts.captions.empty()) prompts.captions.resize(prompts.prompts.size());
-  if (!options.fresh) keep_random_seed(options.request, eval::recorded_settings(options.out / "samples.jsonl"));
+  if (!options.fresh) keep_random_seed(options.request, study::recorded_settings(options.out / "samples.jsonl"));
   const Request request = options.request.parsed();
   check_seeds(request.seed, prompts.prompts.size());
   require_memory(options, request, asked, prompts.prompts);
@@ -190,27 +190,27 @@ void evaluate(EvaluateOptions options) {
   check_writable(options.out / "samples.jsonl");
   if (options.fresh) std::filesystem::remove(options.out / "samples.jsonl");
 
-  const auto model = pipeline::open_model(options.model.model, options.model.checked());
-  const eval::Evaluation evaluation(*model, request, std::move(prompts));
+  const auto model = engine::open_model(options.model.model, options.model.checked());
+  const study::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
-  const std::vector<eval::PolicySetting> settings = chosen(asked, evaluation);
-  for (const eval::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
+  const std::vector<study::PolicySetting> settings = chosen(asked, evaluation);
+  for (const study::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
   const Settings common = common_settings(options, *model, request);
-  const Describe describe = [&](std::size_t prompt, const eval::PolicySetting& setting) {
-    return pipeline::describe_picture(*model, evaluation.request_of(setting, prompt), 0, common.at("model_sha256"));
+  const Describe describe = [&](std::size_t prompt, const study::PolicySetting& setting) {
+    return engine::describe_picture(*model, evaluation.request_of(setting, prompt), 0, common.at("model_sha256"));
   };
-  eval::EvaluationLog log(options.out / "samples.jsonl", common, evaluation.prompts().sha256());
+  study::EvaluationLog log(options.out / "samples.jsonl", common, evaluation.prompts().sha256());
   {
     ProgressBar bar("evaluate", options.model.quiet);
     const ProgressCallback interrupted = bar.callback();
     for (std::size_t prompt = 0; prompt < count; ++prompt) {
-      std::vector<eval::PolicySetting> missing;
-      for (const eval::PolicySetting& setting : settings) {
+      std::vector<study::PolicySetting> missing;
+      for (const study::PolicySetting& setting : settings) {
         if (!log.has(setting, prompt)) missing.push_back(setting);
       }
       if (missing.empty()) continue;
       bar.show(static_cast<double>(prompt) / static_cast<double>(count), evaluation.prompts().prompts[prompt]);
-      evaluation.run(prompt, missing, [&](eval::Sample sample, const Image& image) {
+      evaluation.run(prompt, missing, [&](study::Sample sample, const Image& image) {
         if (prompt < static_cast<std::size_t>(options.strips)) {
           image.write_png(options.picture(prompt, sample.setting, "drawn"), describe(prompt, sample.setting));
         }
@@ -219,16 +219,16 @@ void evaluate(EvaluateOptions options) {
       });
     }
   }
-  const std::vector<eval::EvaluationRow> rows = make_rows(evaluation, log, settings, count);
-  write_file(options.out / "evaluation.json", eval::to_json(rows, request.seed));
-  write_file(options.out / "evaluation.csv", eval::to_csv(rows));
-  write_file(options.out / "evaluation.md", eval::to_markdown(rows));
+  const std::vector<study::EvaluationRow> rows = make_rows(evaluation, log, settings, count);
+  write_file(options.out / "evaluation.json", study::to_json(rows, request.seed));
+  write_file(options.out / "evaluation.csv", study::to_csv(rows));
+  write_file(options.out / "evaluation.md", study::to_markdown(rows));
   write_page(options, model->name, evaluation, settings, rows, describe);
   if (options.model.json) {
-    fmt::print("{}", eval::to_json(rows, request.seed));
+    fmt::print("{}", study::to_json(rows, request.seed));
   } else if (!options.model.quiet) {
     fmt::print("{}{}/evaluation.json, .csv, .md and .html hold the same; pictures from seed {} on\n",
-               eval::to_markdown(rows), options.out.string(), request.seed);
+               study::to_markdown(rows), options.out.string(), request.seed);
   }
 }
 

@@ -8,13 +8,13 @@
 #include <optional>
 #include <string_view>
 
+#include "base/error.h"
+#include "base/seed.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "core/error.h"
-#include "core/seed.h"
-#include "eval/shapes_judge.h"
+#include "shapes/shapes_judge.h"
 
 namespace scalekv::cli {
 namespace {
@@ -30,14 +30,14 @@ struct EvaluateShapesOptions {
 };
 
 // The picture of caption number `index` in a folder: the one that the captions file names, or NNNNN.png.
-std::filesystem::path picture_path(const std::filesystem::path& folder, const eval::ShapesCaption& caption,
+std::filesystem::path picture_path(const std::filesystem::path& folder, const shapes::ShapesCaption& caption,
                                    std::size_t index) {
   return folder / (caption.image.empty() ? fmt::format("{:05}.png", index) : caption.image);
 }
 
 class Evaluation {
  public:
-  Evaluation(const EvaluateShapesOptions& options, std::vector<eval::ShapesCaption> captions)
+  Evaluation(const EvaluateShapesOptions& options, std::vector<shapes::ShapesCaption> captions)
       : options_(options), captions_(std::move(captions)) {}
 
   void judge_folder() {
@@ -50,7 +50,7 @@ class Evaluation {
     Request request = options_.request.parsed();
     check_seeds(request.seed, captions_.size());
     std::vector<std::string> prompts;
-    for (const eval::ShapesCaption& caption : captions_) prompts.push_back(caption.prompt);
+    for (const shapes::ShapesCaption& caption : captions_) prompts.push_back(caption.prompt);
     options_.model.require_memory(options_.model.question(request, prompts));
     Pipeline pipeline = Pipeline::open(options_.model.model, options_.model.checked());
     if (!options_.out.empty()) {
@@ -91,9 +91,9 @@ class Evaluation {
 
  private:
   void judge(std::size_t index, const Image& image) {
-    const eval::ShapesCaption& caption = captions_[index];
-    const eval::FoundScene scene = eval::find_objects(image);
-    const std::string fault = eval::find_fault(caption, scene);
+    const shapes::ShapesCaption& caption = captions_[index];
+    const shapes::FoundScene scene = shapes::find_objects(image);
+    const std::string fault = shapes::find_fault(caption, scene);
     score_.add(caption, fault.empty());
     if (options_.faults && !fault.empty()) {
       faults_.push_back(fmt::format("{:05} \"{}\": {} ({})", index, caption.prompt, fault, scene.describe()));
@@ -101,8 +101,8 @@ class Evaluation {
   }
 
   const EvaluateShapesOptions& options_;
-  std::vector<eval::ShapesCaption> captions_;
-  eval::ShapesScore score_;
+  std::vector<shapes::ShapesCaption> captions_;
+  shapes::ShapesScore score_;
   std::vector<std::string> faults_;
   std::optional<std::uint64_t> drawn_from_;  // the seed of the first picture
 };
@@ -120,7 +120,7 @@ void check_judges_only(const CLI::App& command) {
 
 void evaluate_shapes(const EvaluateShapesOptions& options, const CLI::App& command) {
   if (!options.images.empty()) check_judges_only(command);
-  std::vector<eval::ShapesCaption> captions = eval::read_shapes_captions(options.captions);
+  std::vector<shapes::ShapesCaption> captions = shapes::read_shapes_captions(options.captions);
   take_first(captions, options.count, options.captions.string(), options.model.quiet);
   Evaluation evaluation(options, std::move(captions));
   options.images.empty() ? evaluation.judge_model() : evaluation.judge_folder();

@@ -9,7 +9,7 @@
 #include "cli/options.h"
 #include "cli/picture_out.h"
 #include "cli/progress.h"
-#include "core/stopwatch.h"
+#include "runtime/stopwatch.h"
 
 namespace scalekv::cli {
 namespace {

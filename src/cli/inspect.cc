@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "checkpoint/file_hash.h"
-#include "checkpoint/finite.h"
-#include "checkpoint/strict_json.h"
+#include "base/file_hash.h"
+#include "base/strict_json.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
-#include "pipeline/check_shapes.h"
-#include "pipeline/model_config.h"
+#include "engine/check_shapes.h"
+#include "engine/model_config.h"
+#include "formats/finite.h"
 
 namespace scalekv::cli {
 namespace {
@@ -34,43 +34,42 @@ nlohmann::json readable(const std::string& value) {
   return parsed.is_structured() ? parsed : nlohmann::json(value);
 }
 
-nlohmann::json report_of(const InspectOptions& options, const checkpoint::TensorSource& source,
-                         const checkpoint::Bundle& bundle) {
+nlohmann::json report_of(const InspectOptions& options, const formats::TensorSource& source,
+                         const formats::Bundle& bundle) {
   nlohmann::json report = {{"file", options.file.string()}, {"checked", options.check}};
-  report["architecture"] = pipeline::describe_architecture(bundle);
+  report["architecture"] = engine::describe_architecture(bundle);
   report["metadata"] = nlohmann::json::object();
   for (const auto& [key, value] : source.metadata()) report["metadata"][key] = readable(value);
   std::map<std::string, std::int64_t> totals;
   report["tensors"] = nlohmann::json::array();
-  for (const checkpoint::TensorInfo& info : source.tensors()) {
+  for (const formats::TensorInfo& info : source.tensors()) {
     totals[component_of(info.name)] += info.bytes;
     report["tensors"].push_back(
         {{"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.shape.sizes()}, {"bytes", info.bytes}});
   }
   report["bytes"] = totals;
   report["passed_over"] = nlohmann::json::array();
-  for (const checkpoint::PassedOver& thing : source.passed_over()) {
+  for (const formats::PassedOver& thing : source.passed_over()) {
     report["passed_over"].push_back({{"name", thing.name}, {"what", thing.what}});
   }
   return report;
 }
 
 // Throws Error on the first fault; what was found sound, and the files' hashes.
-nlohmann::json check(const checkpoint::TensorSource& source, checkpoint::Bundle& bundle, bool quiet) {
+nlohmann::json check(const formats::TensorSource& source, formats::Bundle& bundle, bool quiet) {
   ProgressBar bar("checking", quiet);
-  nlohmann::json found = {{"whole", pipeline::check_shapes(bundle)}};
-  checkpoint::check_finite(source, bar.work());
+  nlohmann::json found = {{"whole", engine::check_shapes(bundle)}};
+  formats::check_finite(source, bar.work());
   std::set<std::filesystem::path> files;
-  for (const checkpoint::TensorInfo& info : source.tensors()) files.insert(info.file);
-  for (const std::filesystem::path& file : files)
-    found["sha256"][file.string()] = checkpoint::hash_file(file, bar.work());
+  for (const formats::TensorInfo& info : source.tensors()) files.insert(info.file);
+  for (const std::filesystem::path& file : files) found["sha256"][file.string()] = hash_file(file, bar.work());
   return found;
 }
 
-void print_passed_over(const std::vector<checkpoint::PassedOver>& things) {
+void print_passed_over(const std::vector<formats::PassedOver>& things) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, things.size()); ++i) {
-    fmt::print("passed over: {} is {}\n", checkpoint::in_quotes(things[i].name), things[i].what);
+    fmt::print("passed over: {} is {}\n", in_quotes(things[i].name), things[i].what);
   }
   if (things.size() > kShown) fmt::print("passed over: {} more, which --json lists\n", things.size() - kShown);
 }
@@ -84,15 +83,15 @@ void print_check(const nlohmann::json& found) {
 }
 
 void inspect(const InspectOptions& options) {
-  const auto source = checkpoint::open_tensor_source(options.file);
-  checkpoint::Bundle bundle = checkpoint::open_bundle({.model = options.file, .ema = options.ema});
+  const auto source = formats::open_tensor_source(options.file);
+  formats::Bundle bundle = formats::open_bundle({.model = options.file, .ema = options.ema});
   nlohmann::json report = report_of(options, *source, bundle);
   if (options.check) report.update(check(*source, bundle, options.json));
   if (options.json) {
     fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  for (const checkpoint::TensorInfo& info : source->tensors()) {
+  for (const formats::TensorInfo& info : source->tensors()) {
     fmt::print("{:<60} {:<5} {:>22} {:>12}\n", info.name, dtype_name(info.dtype), info.shape.to_string(), info.bytes);
   }
   print_passed_over(source->passed_over());

@@ -5,12 +5,12 @@
 #include <cmath>
 #include <memory>
 
+#include "base/error.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "core/error.h"
-#include "core/threads.h"
-#include "eval/few_pictures.h"
+#include "runtime/threads.h"
+#include "study/few_pictures.h"
 
 namespace scalekv::cli {
 
@@ -34,12 +34,12 @@ void MetricsCommandOptions::add_to(CLI::App& command) {
   command.add_flag("-q,--quiet", quiet, "no progress, no remarks");
 }
 
-eval::MetricNetworks MetricsCommandOptions::open_networks(bool features_are_stored) const {
+study::MetricNetworks MetricsCommandOptions::open_networks(bool features_are_stored) const {
   if (metrics.kid && !features_are_stored && inception_weights.empty()) {
     fail_usage("--kid needs --inception-weights; docs/METRICS.md says where to get them");
   }
   set_threads(threads == 0 ? available_processors() : threads);
-  eval::MetricNetworks networks = eval::MetricNetworks::open(lpips_weights, inception_weights);
+  study::MetricNetworks networks = study::MetricNetworks::open(lpips_weights, inception_weights);
   if (!quiet && !features_are_stored && !(networks.lpips && networks.inception)) {
     const char* rest = networks.inception ? "LPIPS (--lpips-weights)"
                        : networks.lpips   ? "FID and KID (--inception-weights)"
@@ -49,7 +49,7 @@ eval::MetricNetworks MetricsCommandOptions::open_networks(bool features_are_stor
   return networks;
 }
 
-eval::MetricProgress show_progress(const std::string& title, bool quiet) {
+study::MetricProgress show_progress(const std::string& title, bool quiet) {
   return [bar = std::make_shared<ProgressBar>(title, quiet)](std::size_t done, std::size_t all) {
     bar->show(static_cast<double>(done) / static_cast<double>(all), fmt::format("{}/{}", done, all));
     return !ProgressBar::interrupted();
@@ -57,27 +57,27 @@ eval::MetricProgress show_progress(const std::string& title, bool quiet) {
 }
 
 FolderComparison compare_folders(const std::filesystem::path& a, const std::filesystem::path& b,
-                                 const eval::MetricNetworks& networks, const MetricsCommandOptions& options,
-                                 std::optional<eval::FolderFeatures>& first) {
-  const std::vector<eval::PicturePair> pairs = eval::pair_pictures(a, b);
+                                 const study::MetricNetworks& networks, const MetricsCommandOptions& options,
+                                 std::optional<study::FolderFeatures>& first) {
+  const std::vector<study::PicturePair> pairs = study::pair_pictures(a, b);
   const bool with_features = networks.inception.has_value();
   const bool first_is_new = with_features && !first;
   if (first_is_new) first.emplace();
-  eval::FolderFeatures second;
+  study::FolderFeatures second;
   FolderComparison comparison;
-  comparison.pairs = eval::compare_pairs(pairs, networks, options.metrics, first_is_new ? &*first : nullptr,
-                                         with_features ? &second : nullptr, show_progress(b.string(), options.quiet));
-  comparison.means = eval::mean_metrics(comparison.pairs);
+  comparison.pairs = study::compare_pairs(pairs, networks, options.metrics, first_is_new ? &*first : nullptr,
+                                          with_features ? &second : nullptr, show_progress(b.string(), options.quiet));
+  comparison.means = study::mean_metrics(comparison.pairs);
   if (!with_features) return comparison;
   const auto pictures = static_cast<std::int64_t>(pairs.size());
-  comparison.why_not = eval::why_not_measured(pictures);
-  comparison.remarks = eval::remarks_on_few(pictures, options.metrics.kid);
+  comparison.why_not = study::why_not_measured(pictures);
+  comparison.remarks = study::remarks_on_few(pictures, options.metrics.kid);
   if (!comparison.why_not.empty()) {
     comparison.remarks.push_back(
         fmt::format("there is no FID{}: {}", options.metrics.kid ? " and no KID" : "", comparison.why_not));
   } else {
-    comparison.fid = eval::frechet_distance(first->accumulator.statistics(), second.accumulator.statistics());
-    if (options.metrics.kid) comparison.kid = eval::kernel_distance(first->list, second.list);
+    comparison.fid = study::frechet_distance(first->accumulator.statistics(), second.accumulator.statistics());
+    if (options.metrics.kid) comparison.kid = study::kernel_distance(first->list, second.list);
   }
   for (const std::string& remark : comparison.remarks) note(remark, options.quiet);
   return comparison;
@@ -103,7 +103,7 @@ nlohmann::ordered_json comparison_json(const FolderComparison& comparison, bool 
   if (comparison.means.lpips) json["lpips"] = *comparison.means.lpips;
   add_distances(comparison, kid, json);
   if (!per_picture) return json;
-  for (const eval::PairMetrics& pair : comparison.pairs) {
+  for (const study::PairMetrics& pair : comparison.pairs) {
     nlohmann::ordered_json one = {{"name", pair.name}, {"psnr", json_number(pair.psnr)}, {"ssim", pair.ssim}};
     if (pair.lpips) one["lpips"] = *pair.lpips;
     json["pictures"].push_back(std::move(one));

@@ -8,30 +8,30 @@
 #include <string>
 #include <vector>
 
-#include "eval/folder_metrics.h"
+#include "study/folder_metrics.h"
 
 namespace scalekv::cli {
 
 struct MetricsCommandOptions {
   std::vector<std::filesystem::path> lpips_weights;
   std::filesystem::path inception_weights;
-  eval::MetricOptions metrics;
+  study::MetricOptions metrics;
   int threads = 0;
   bool quiet = false;
 
   void add_to(CLI::App& command);
   // Sets the threads and opens the networks; says on standard error what is left out for want of weights, unless
   // nothing but stored features is compared.
-  eval::MetricNetworks open_networks(bool features_are_stored = false) const;
+  study::MetricNetworks open_networks(bool features_are_stored = false) const;
 };
 
 // Shows how far the work is, and stops it after Ctrl-C.
-eval::MetricProgress show_progress(const std::string& title, bool quiet);
+study::MetricProgress show_progress(const std::string& title, bool quiet);
 
 // What was measured of two folders. FID and KID where Inception was at hand.
 struct FolderComparison {
-  std::vector<eval::PairMetrics> pairs;
-  eval::MetricMeans means;
+  std::vector<study::PairMetrics> pairs;
+  study::MetricMeans means;
   std::optional<double> fid;
   std::optional<double> kid;
   std::string why_not;  // there are no FID and KID though Inception is at hand
@@ -40,8 +40,8 @@ struct FolderComparison {
 
 // `first` keeps what was gathered of folder a, and spares it the next time.
 FolderComparison compare_folders(const std::filesystem::path& a, const std::filesystem::path& b,
-                                 const eval::MetricNetworks& networks, const MetricsCommandOptions& options,
-                                 std::optional<eval::FolderFeatures>& first);
+                                 const study::MetricNetworks& networks, const MetricsCommandOptions& options,
+                                 std::optional<study::FolderFeatures>& first);
 
 // Infinity as "inf", which JSON has no number for.
 nlohmann::ordered_json json_number(double value);

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
-#include "core/error.h"
-#include "eval/few_pictures.h"
-#include "eval/statistics_file.h"
+#include "study/few_pictures.h"
+#include "study/statistics_file.h"
 
 namespace scalekv::cli {
 namespace {
@@ -23,22 +23,22 @@ struct MetricsOptions {
 
 bool is_statistics_file(const std::filesystem::path& path) { return path.extension() == ".npz"; }
 
-eval::StoredFeatures features_of(const std::filesystem::path& path, const eval::MetricNetworks& networks,
-                                 const MetricsOptions& options) {
-  if (is_statistics_file(path)) return eval::read_features(path);
+study::StoredFeatures features_of(const std::filesystem::path& path, const study::MetricNetworks& networks,
+                                  const MetricsOptions& options) {
+  if (is_statistics_file(path)) return study::read_features(path);
   if (!networks.inception) {
     fail_usage("the features of {} need --inception-weights; docs/METRICS.md says where to get them", path.string());
   }
-  eval::FolderFeatures features =
-      eval::measure_folder(eval::list_pictures(path), *networks.inception, options.common.metrics.kid,
-                           show_progress(path.string(), options.common.quiet));
+  study::FolderFeatures features =
+      study::measure_folder(study::list_pictures(path), *networks.inception, options.common.metrics.kid,
+                            show_progress(path.string(), options.common.quiet));
   return {features.accumulator.statistics(), std::move(features.list)};
 }
 
 // FID, and KID where it is asked for, of two sides of which one at least is a statistics file.
-FolderComparison compare_features(const MetricsOptions& options, const eval::MetricNetworks& networks) {
+FolderComparison compare_features(const MetricsOptions& options, const study::MetricNetworks& networks) {
   const bool kid = options.common.metrics.kid;
-  eval::StoredFeatures a, b;
+  study::StoredFeatures a, b;
   // Files first: what they lack is said before a folder is measured.
   for (const bool file : {true, false}) {
     for (const auto& [side, path] : {std::pair(&a, options.a), std::pair(&b, options.b)}) {
@@ -52,10 +52,10 @@ FolderComparison compare_features(const MetricsOptions& options, const eval::Met
     }
   }
   FolderComparison comparison;
-  comparison.fid = eval::frechet_distance(a.statistics, b.statistics);
-  if (kid) comparison.kid = eval::kernel_distance(a.list, b.list);
+  comparison.fid = study::frechet_distance(a.statistics, b.statistics);
+  if (kid) comparison.kid = study::kernel_distance(a.list, b.list);
   const auto [fewer, more] = std::minmax(a.statistics.pictures, b.statistics.pictures);
-  comparison.remarks = eval::remarks_on_few(fewer > 0 ? fewer : more, kid);
+  comparison.remarks = study::remarks_on_few(fewer > 0 ? fewer : more, kid);
   for (const std::string& remark : comparison.remarks) note(remark, options.common.quiet);
   return comparison;
 }
@@ -70,9 +70,9 @@ void check_features_only(const MetricsOptions& options, const std::string& why) 
   refuse(!options.common.lpips_weights.empty(), "--lpips-weights");
 }
 
-void write_statistics(const MetricsOptions& options, const eval::MetricNetworks& networks) {
-  const eval::StoredFeatures features = features_of(options.a, networks, options);
-  eval::write_features(options.write_statistics, features.statistics, features.list);
+void write_statistics(const MetricsOptions& options, const study::MetricNetworks& networks) {
+  const study::StoredFeatures features = features_of(options.a, networks, options);
+  study::write_features(options.write_statistics, features.statistics, features.list);
   if (!options.json) return;
   const nlohmann::ordered_json report = {{"file", options.write_statistics.string()},
                                          {"pictures", features.statistics.pictures}};
@@ -89,8 +89,8 @@ void print_distances(const FolderComparison& comparison) {
 }
 
 void print_comparison(const FolderComparison& comparison, bool per_picture) {
-  const eval::MetricMeans& means = comparison.means;
-  for (const eval::PairMetrics& pair : comparison.pairs) {
+  const study::MetricMeans& means = comparison.means;
+  for (const study::PairMetrics& pair : comparison.pairs) {
     if (!per_picture) break;
     fmt::print("{}: PSNR {:.6f} dB, SSIM {:.6f}{}\n", pair.name, pair.psnr, pair.ssim,
                pair.lpips ? fmt::format(", LPIPS {:.6f}", *pair.lpips) : "");
@@ -116,7 +116,7 @@ void metrics(const MetricsOptions& options) {
   if (one) check_features_only(options, "--write-statistics has one folder");
   if (!one && stored) check_features_only(options, "a statistics file holds none");
   const bool all_stored = is_statistics_file(options.a) && (one || is_statistics_file(options.b));
-  const eval::MetricNetworks networks = options.common.open_networks(all_stored);
+  const study::MetricNetworks networks = options.common.open_networks(all_stored);
   if (one) {
     write_statistics(options, networks);
     return;
@@ -129,7 +129,7 @@ void metrics(const MetricsOptions& options) {
     options.json ? fmt::print("{}\n", json.dump(2)) : print_distances(comparison);
     return;
   }
-  std::optional<eval::FolderFeatures> first;
+  std::optional<study::FolderFeatures> first;
   const FolderComparison comparison = compare_folders(options.a, options.b, networks, options.common, first);
   if (options.json) {
     fmt::print("{}\n", comparison_json(comparison, kid, options.per_picture).dump(2));

@@ -1,5 +1,5 @@
 // Options that are numbers. CLI11's own conversion takes "" for 0, 010 for 8 and cuts what is too large; ours takes
-// what core/numbers.h does, within a range, and says so where it does not.
+// what base/numbers.h does, within a range, and says so where it does not.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/numbers.h"
+#include "base/numbers.h"
 
 namespace scalekv::cli {
 

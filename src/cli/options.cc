@@ -3,14 +3,14 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "base/seed.h"
 #include "cache/budget_file.h"
 #include "cache/policy.h"
 #include "cli/number_options.h"
 #include "cli/progress.h"
-#include "core/error.h"
-#include "core/seed.h"
+#include "engine/cache_choice.h"
 #include "infinity/schedule.h"
-#include "pipeline/cache_choice.h"
 
 namespace scalekv::cli {
 
@@ -65,15 +65,15 @@ OpenOptions ModelOptions::checked() const {
   return open;
 }
 
-pipeline::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts) const {
-  return pipeline::make_question(model, checked(), request, prompts);
+engine::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts) const {
+  return engine::make_question(model, checked(), request, prompts);
 }
 
-void ModelOptions::require_memory(pipeline::PlanQuestion question) const {
+void ModelOptions::require_memory(engine::PlanQuestion question) const {
   for (const char* option : {"--weights", "--keep-text-encoder", "--kv", "--batch", "--budget", "--size"}) {
     if (command_->get_option_no_throw(option) == nullptr) question.not_advised.emplace_back(option);
   }
-  pipeline::require_memory(question, pipeline::memory_allowed(question.open.memory_limit));
+  engine::require_memory(question, engine::memory_allowed(question.open.memory_limit));
 }
 
 Pipeline ModelOptions::open_pipeline(const Request& request) const {
@@ -159,7 +159,7 @@ Request RequestOptions::parsed() const {
     parsed.cache.policy = claims.policy;
     if (!claims.open) parsed.cache.budget = claims.share;
   }
-  pipeline::check_cache_settings(parsed.cache);
+  engine::check_cache_settings(parsed.cache);
   if (given("--budget") && parsed.cache.policy == "full" && parsed.cache.budget < 1.0) {
     fail_usage("the policy full keeps everything, not {}; leave out --budget, or name another --policy", budget);
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cache/budget_file.h"
-#include "pipeline/plan.h"
+#include "engine/plan.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -29,10 +29,10 @@ struct ModelOptions {
   // `open`. Throws UsageError on options that make no sense together.
   OpenOptions checked() const;
   // What a request takes with this model; prompts: as in make_question.
-  pipeline::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
+  engine::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
   // Before anything is loaded: throws Error where it takes more memory than there is, with advice in options that the
   // command has.
-  void require_memory(pipeline::PlanQuestion question) const;
+  void require_memory(engine::PlanQuestion question) const;
   // Opens the model after require_memory() for the request.
   Pipeline open_pipeline(const Request& request) const;
 

@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/error.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
-#include "core/error.h"
 
 namespace scalekv::cli {
 namespace {

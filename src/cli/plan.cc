@@ -1,5 +1,5 @@
 // scalekv plan: what a request will take, before anything is allocated.
-#include "pipeline/plan.h"
+#include "engine/plan.h"
 
 #include <fmt/format.h>
 
@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
-#include "pipeline/model.h"
-#include "pipeline/settings.h"
+#include "engine/model.h"
+#include "engine/settings.h"
 
 namespace scalekv::cli {
 namespace {
@@ -26,50 +26,50 @@ struct PlanOptions {
 std::int64_t face_tokens(const PlanOptions& options, const OpenOptions& open, Request request) {
   if (!request.face_prompt) return 0;
   request.prompt = "a man";
-  const std::int64_t with = pipeline::make_question(options.model.model, open, request).texts.prompt;
+  const std::int64_t with = engine::make_question(options.model.model, open, request).texts.prompt;
   request.face_prompt = false;
-  return with - pipeline::make_question(options.model.model, open, request).texts.prompt;
+  return with - engine::make_question(options.model.model, open, request).texts.prompt;
 }
 
 // The plan of one request, and what is said about it.
 struct Answer {
   Request request;
-  pipeline::ModelSizes sizes;
+  engine::ModelSizes sizes;
   infinity::GenerationRequest resolved;
-  pipeline::MemoryPlan plan;
+  engine::MemoryPlan plan;
   std::int64_t prompt_tokens = 0;
   double paper_kv_mebibytes = 0.0;
   double paper_kv_mebibytes_full = 0.0;
   std::int64_t available = 0;
-  std::vector<pipeline::Alternative> fits;
+  std::vector<engine::Alternative> fits;
 };
 
 Answer answer(const PlanOptions& options) {
   const OpenOptions open = options.model.open;
   Request request = options.request.parsed();
   request.images = request.batch;
-  pipeline::PlanQuestion question = pipeline::make_question(options.model.model, open, request);
+  engine::PlanQuestion question = engine::make_question(options.model.model, open, request);
   question.request.prompt = "any";  // only its length matters
   question.texts.prompt =
       std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face_tokens(options, open, request));
   Answer result;
   result.request = request;
   result.prompt_tokens = question.texts.prompt;
-  result.sizes = pipeline::read_sizes(*question.bundle, open.weights);
-  result.resolved = pipeline::resolve_request(result.sizes, question.calibration, question.request);
+  result.sizes = engine::read_sizes(*question.bundle, open.weights);
+  result.resolved = engine::resolve_request(result.sizes, question.calibration, question.request);
   result.plan =
-      pipeline::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);
+      engine::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);
   const cache::CacheGeometry geometry = infinity::cache_geometry(result.sizes.transformer, result.resolved.schedule);
   result.paper_kv_mebibytes_full = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, cache::Budget()));
   result.paper_kv_mebibytes = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, result.resolved.policy.budget));
-  result.available = pipeline::memory_allowed(open.memory_limit);
-  if (result.plan.peak() > result.available) result.fits = pipeline::what_fits(question, result.available);
+  result.available = engine::memory_allowed(open.memory_limit);
+  if (result.plan.peak() > result.available) result.fits = engine::what_fits(question, result.available);
   return result;
 }
 
 nlohmann::ordered_json to_json(const Answer& answer) {
   const Request& request = answer.request;
-  const pipeline::MemoryPlan& plan = answer.plan;
+  const engine::MemoryPlan& plan = answer.plan;
   nlohmann::ordered_json report = {
       {"model", answer.sizes.name},
       {"size", answer.resolved.schedule.size},
@@ -95,7 +95,7 @@ nlohmann::ordered_json to_json(const Answer& answer) {
       {"available_bytes", answer.available},
       {"fits", plan.peak() <= answer.available},
       {"would_fit", nlohmann::ordered_json::array()}};
-  for (const pipeline::Alternative& alternative : answer.fits) {
+  for (const engine::Alternative& alternative : answer.fits) {
     report["would_fit"].push_back({{"options", alternative.options}, {"total_bytes_peak", alternative.peak}});
   }
   return report;
@@ -107,7 +107,7 @@ void print_row(const char* what, std::int64_t bytes, const char* note) {
 
 void print(const Answer& answer) {
   const Request& request = answer.request;
-  const pipeline::MemoryPlan& plan = answer.plan;
+  const engine::MemoryPlan& plan = answer.plan;
   fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", answer.sizes.name,
              answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch,
              cache_name(request.cache, answer.resolved.policy.name), weight_type_name(answer.sizes.weights),
@@ -137,7 +137,7 @@ void print(const Answer& answer) {
   }
   fmt::print("does not fit into the {:.1f} GB that are available{}\n", static_cast<double>(answer.available) / 1e9,
              answer.fits.empty() ? ", and nothing smaller would" : "; would fit:");
-  for (const pipeline::Alternative& alternative : answer.fits) {
+  for (const engine::Alternative& alternative : answer.fits) {
     fmt::print("  {:<44} {:>8.2f} GB\n", alternative.options, static_cast<double>(alternative.peak) / 1e9);
   }
 }

@@ -48,7 +48,7 @@ void ProgressBar::show(double share, std::string_view detail) {
 
 bool ProgressBar::interrupted() { return interrupts != 0; }
 
-checkpoint::WorkProgress ProgressBar::work() {
+WorkProgress ProgressBar::work() {
   return [this](double share, std::string_view what) {
     if (interrupted()) throw Cancelled();
     show(share, what);

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "checkpoint/progress.h"
+#include "base/progress.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -29,7 +29,7 @@ class ProgressBar {
   // For Pipeline::run; stops the run after Ctrl-C.
   ProgressCallback callback();
   // For work on files; throws Cancelled after Ctrl-C. The bar outlives it.
-  checkpoint::WorkProgress work();
+  WorkProgress work();
 
  private:
   void clear();

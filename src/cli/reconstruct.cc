@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "checkpoint/sha256.h"
+#include "base/file.h"
+#include "base/sha256.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/picture_out.h"
-#include "core/file.h"
-#include "pipeline/description.h"
-#include "pipeline/fingerprint.h"
+#include "engine/description.h"
+#include "engine/fingerprint.h"
 
 namespace scalekv::cli {
 namespace {
@@ -25,12 +25,12 @@ struct ReconstructOptions {
 
 // What the picture depends on.
 Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
-  Settings text = pipeline::describe_origin(pipeline::model_fingerprint(options.model.model, options.model.open));
+  Settings text = engine::describe_origin(engine::model_fingerprint(options.model.model, options.model.open));
   const std::string bytes = read_file(options.in);
   text["model"] = model.name;
   text["size"] = options.size.empty() ? model.default_size : options.size;
   text["reconstruction_of"] = options.in.filename().string();
-  text["reconstruction_of_sha256"] = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
+  text["reconstruction_of_sha256"] = sha256_of(std::as_bytes(std::span(bytes)));
   return text;
 }
 
@@ -38,7 +38,7 @@ void reconstruct(const ReconstructOptions& options) {
   options.out.check(1);
   const Image image = Image::read(options.in, Orientation::upright);
   const OpenOptions open = options.model.checked();
-  options.model.require_memory(pipeline::make_reconstruction_question(options.model.model, open, image, options.size));
+  options.model.require_memory(engine::make_reconstruction_question(options.model.model, open, image, options.size));
   Pipeline pipeline = Pipeline::open(options.model.model, open);
   const Image again = pipeline.reconstruct(image, options.size);
   const std::string file = options.out.write(again, 0, 1, describe(options, pipeline.facts()));

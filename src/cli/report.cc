@@ -3,12 +3,12 @@
 
 #include <memory>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "eval/metric_report.h"
+#include "study/metric_report.h"
 
 namespace scalekv::cli {
 namespace {
@@ -26,16 +26,17 @@ void report(const ReportOptions& options) {
     fail_usage("{}: a report ends with .html, .md or .json", options.out.string());
   }
   check_writable(options.out);
-  const eval::MetricNetworks networks = options.common.open_networks();
-  std::optional<eval::FolderFeatures> first;
-  std::vector<eval::ReportRow> rows;
+  const study::MetricNetworks networks = options.common.open_networks();
+  std::optional<study::FolderFeatures> first;
+  std::vector<study::ReportRow> rows;
   nlohmann::ordered_json json = {{"full", options.full.string()}, {"folders", nlohmann::ordered_json::array()}};
   for (const std::filesystem::path& folder : options.folders) {
     const FolderComparison comparison = compare_folders(options.full, folder, networks, options.common, first);
-    rows.push_back({folder.string(), eval::read_sample_record(folder), comparison.means, comparison.fid, comparison.kid,
-                    comparison.remarks, eval::pick_strip(comparison.pairs, eval::pair_pictures(options.full, folder))});
+    rows.push_back({folder.string(), study::read_sample_record(folder), comparison.means, comparison.fid,
+                    comparison.kid, comparison.remarks,
+                    study::pick_strip(comparison.pairs, study::pair_pictures(options.full, folder))});
     nlohmann::ordered_json one = {{"folder", folder.string()}};
-    const eval::SampleRecord& record = rows.back().record;
+    const study::SampleRecord& record = rows.back().record;
     if (!record.settings.empty()) one["settings"] = record.settings;
     if (record.seconds) {
       one["seconds"] = *record.seconds;
@@ -43,7 +44,7 @@ void report(const ReportOptions& options) {
       one["kv_bytes_peak_full"] = *record.kv_bytes_peak_full;
     }
     one.update(comparison_json(comparison, options.common.metrics.kid, false));
-    for (const eval::ReportPair& pair : rows.back().strip) {
+    for (const study::ReportPair& pair : rows.back().strip) {
       one[pair.rank] = {{"name", pair.files.name},
                         {"psnr", json_number(pair.psnr)},
                         {"full", pair.files.a.string()},
@@ -52,8 +53,8 @@ void report(const ReportOptions& options) {
     json["folders"].push_back(std::move(one));
   }
   const std::string full = options.full.string();
-  write_file(options.out, suffix == ".html" ? eval::html_report(full, rows)
-                          : suffix == ".md" ? eval::markdown_report(full, rows, options.out.parent_path())
+  write_file(options.out, suffix == ".html" ? study::html_report(full, rows)
+                          : suffix == ".md" ? study::markdown_report(full, rows, options.out.parent_path())
                                             : json.dump(2) + "\n");
   if (!options.common.quiet) fmt::print("{}\n", options.out.string());
 }

@@ -1,14 +1,14 @@
 #include "cli/run_settings.h"
 
-#include "core/numbers.h"
-#include "pipeline/fingerprint.h"
+#include "base/numbers.h"
+#include "engine/fingerprint.h"
 
 namespace scalekv::cli {
 
 Settings run_settings(Settings described, const ModelOptions& model) {
   for (const char* of_one_picture : {"prompt", "image", "kernels"}) described.erase(of_one_picture);
   described["scalekv"] = SCALEKV_VERSION;
-  described["model_sha256"] = pipeline::model_fingerprint(model.model, model.open);
+  described["model_sha256"] = engine::model_fingerprint(model.model, model.open);
   return described;
 }
 

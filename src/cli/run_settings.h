@@ -1,8 +1,8 @@
 // What a run that goes on where another stopped must share with it.
 #pragma once
 
+#include "base/settings.h"
 #include "cli/options.h"
-#include "core/settings.h"
 
 namespace scalekv::cli {
 

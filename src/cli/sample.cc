@@ -9,14 +9,14 @@
 #include <optional>
 #include <span>
 
-#include "checkpoint/sha256.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_settings.h"
-#include "core/error.h"
-#include "core/file.h"
 #include "dataset/grid.h"
 #include "dataset/plan.h"
 #include "distributed/crew.h"
@@ -174,7 +174,7 @@ class Sampler {
     text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
     const std::vector<std::uint8_t> bytes = image.encode(image_format(picture.file), text);
     folder_.write(picture.file, std::as_bytes(std::span(bytes)));
-    entry.sha256 = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
+    entry.sha256 = sha256_of(std::as_bytes(std::span(bytes)));
     manifest_->append(entry);
   }
 

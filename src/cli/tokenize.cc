@@ -4,9 +4,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/commands.h"
-#include "core/error.h"
-#include "pipeline/model.h"
+#include "engine/model.h"
 
 namespace scalekv::cli {
 namespace {
@@ -25,17 +25,17 @@ bool is_tokenizer_alone(const std::filesystem::path& path) {
          std::filesystem::exists(path / "tokenizer.json");
 }
 
-checkpoint::Bundle open_bundle(const TokenizeOptions& options) {
+formats::Bundle open_bundle(const TokenizeOptions& options) {
   if (options.random != !options.open.random_architecture.empty()) {
     fail_usage("--arch names a model and --random says that it has no files: give both, or a model's file");
   }
-  checkpoint::Bundle bundle;
+  formats::Bundle bundle;
   if (!options.random && !options.open.text_encoder.empty()) {
-    bundle.tokenizer = checkpoint::read_spiece_model(options.open.text_encoder);
+    bundle.tokenizer = formats::read_spiece_model(options.open.text_encoder);
   } else if (!options.random && !options.model.empty() && is_tokenizer_alone(options.model)) {
-    bundle.tokenizer = checkpoint::read_spiece_model(options.model);
+    bundle.tokenizer = formats::read_spiece_model(options.model);
   } else {
-    bundle = pipeline::open_bundle(options.model, options.open);
+    bundle = engine::open_bundle(options.model, options.open);
   }
   if (bundle.tokenizer.empty() && !bundle.random) {
     fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
@@ -43,14 +43,14 @@ checkpoint::Bundle open_bundle(const TokenizeOptions& options) {
   return bundle;
 }
 
-pipeline::PromptTokenizer open_tokenizer(const checkpoint::Bundle& bundle) {
+engine::PromptTokenizer open_tokenizer(const formats::Bundle& bundle) {
   // Without weights: as many sentinels as there can be.
   const std::int64_t vocabulary = bundle.text_encoder ? text::infer_t5_config(*bundle.text_encoder).vocabulary
                                                       : std::numeric_limits<std::int64_t>::max();
-  return pipeline::PromptTokenizer(bundle.tokenizer, vocabulary);
+  return engine::PromptTokenizer(bundle.tokenizer, vocabulary);
 }
 
-nlohmann::json report_of(const pipeline::PromptTokenizer& tokenizer, const pipeline::PromptTokens& tokens, bool bytes) {
+nlohmann::json report_of(const engine::PromptTokenizer& tokenizer, const engine::PromptTokens& tokens, bool bytes) {
   nlohmann::json report = {{"prompt_tokens", std::ssize(tokens.ids) + tokens.cut},
                            {"prompt_cut", tokens.cut},
                            {"reads", bytes ? "bytes" : "pieces"},
@@ -71,8 +71,8 @@ void print(const nlohmann::json& report) {
 }
 
 void tokenize(const TokenizeOptions& options) {
-  const checkpoint::Bundle bundle = open_bundle(options);
-  const pipeline::PromptTokenizer tokenizer = open_tokenizer(bundle);
+  const formats::Bundle bundle = open_bundle(options);
+  const engine::PromptTokenizer tokenizer = open_tokenizer(bundle);
   std::vector<nlohmann::json> reports;
   for (const std::string& prompt : options.prompts) {
     reports.push_back(report_of(tokenizer, tokenizer.read(prompt), bundle.random));

@@ -3,15 +3,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
+#include "base/error.h"
+#include "base/strict_json.h"
 #include "dataset/prompt_names.h"
 #include "dataset/readers.h"
 
 namespace scalekv::dataset {
 namespace {
 
-using checkpoint::in_quotes;
 using json = nlohmann::ordered_json;
 
 bool is_list(const json& object, const char* key) { return object.contains(key) && object[key].is_array(); }
@@ -137,7 +136,7 @@ std::vector<std::filesystem::path> files_with(const std::filesystem::path& folde
 }  // namespace
 
 PromptList read_json_prompts(std::string_view content, const std::filesystem::path& path) {
-  const json document = checkpoint::parse_strict_list(content, path.string());
+  const json document = parse_strict_list(content, path.string());
   if (document.is_object()) return read_object(document, path);
   if (!document.is_array()) fail("{}: neither COCO captions nor a list or an object of prompts", path.string());
   if (document.empty()) fail("{} holds no prompts", path.string());
@@ -159,7 +158,7 @@ PromptList read_prompt_folder(const std::filesystem::path& path) {
     prompts.add({.text = read_prompt_file(file), .id = file.stem().string()}, file.string());
   }
   for (const auto& file : documents) {
-    const json document = checkpoint::parse_strict_list(read_prompt_file(file), file.string());
+    const json document = parse_strict_list(read_prompt_file(file), file.string());
     if (!document.is_array()) fail("{}: this is no list of prompts", file.string());
     add_list(document, Layout::hpsv2, file, prompts);
   }

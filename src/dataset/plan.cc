@@ -5,8 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "core/error.h"
-#include "core/seed.h"
+#include "base/error.h"
+#include "base/seed.h"
 
 namespace scalekv::dataset {
 namespace {

@@ -1,8 +1,8 @@
 // Prompts one a line: plain text, JSON objects, GenEval's metadata.
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
+#include "base/error.h"
+#include "base/strict_json.h"
 #include "dataset/prompt_names.h"
 #include "dataset/readers.h"
 
@@ -28,7 +28,7 @@ std::vector<Line> split_lines(std::string_view content, const std::filesystem::p
 }
 
 nlohmann::ordered_json parse_entry(const Line& line) {
-  nlohmann::ordered_json json = checkpoint::parse_strict_list(line.text, line.where);
+  nlohmann::ordered_json json = parse_strict_list(line.text, line.where);
   if (!json.is_object() && !json.is_string()) fail("{}: this is no JSON object", line.where);
   return json;
 }

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 
-#include "checkpoint/strict_json.h"
-#include "core/ascii.h"
-#include "core/error.h"
-#include "core/file.h"
+#include "base/ascii.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/strict_json.h"
 #include "dataset/prompt_names.h"
 #include "dataset/readers.h"
 #include "text/utf8.h"
@@ -76,7 +76,7 @@ std::string_view layout_name(Layout layout) { return kLayoutNames.at(static_cast
 Layout parse_layout(std::string_view name) {
   const auto found = std::find(kLayoutNames.begin(), kLayoutNames.end(), name);
   if (found == kLayoutNames.end()) {
-    fail_usage("there is no layout {}; choose {}", checkpoint::in_quotes(name), fmt::join(kLayoutNames, ", "));
+    fail_usage("there is no layout {}; choose {}", in_quotes(name), fmt::join(kLayoutNames, ", "));
   }
   return static_cast<Layout>(found - kLayoutNames.begin());
 }
@@ -99,11 +99,11 @@ void PromptCollector::add(Prompt prompt, const std::string& where) {
     fail("{}: the prompt holds a NUL character; save the file as UTF-8 text", where);
   for (const std::string* name : {&prompt.id, &prompt.style}) {
     if (!name->empty() && !is_file_name(*name)) {
-      fail("{}: {} cannot name a file; use letters, digits, '-', '_' and '.'", where, checkpoint::in_quotes(*name));
+      fail("{}: {} cannot name a file; use letters, digits, '-', '_' and '.'", where, in_quotes(*name));
     }
   }
   if (!prompt.id.empty() && !ids_.insert(prompt.id).second) {
-    fail("{}: the id {} was there before", where, checkpoint::in_quotes(prompt.id));
+    fail("{}: the id {} was there before", where, in_quotes(prompt.id));
   }
   if (list_.prompts.size() == kMaxPrompts) fail("{}: more than {} prompts are too many", where, kMaxPrompts);
   list_.prompts.push_back(std::move(prompt));

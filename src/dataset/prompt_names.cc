@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "checkpoint/strict_json.h"
-#include "core/ascii.h"
-#include "core/error.h"
+#include "base/ascii.h"
+#include "base/error.h"
+#include "base/strict_json.h"
 #include "text/utf8.h"
 
 namespace scalekv::dataset {
@@ -53,7 +53,7 @@ std::string found_names(const std::vector<std::string>& names) {
   if (names.empty()) return "found none";
   std::string list = "found:";
   for (std::size_t i = 0; i < std::min(names.size(), kMostShown); ++i) {
-    list += (i == 0 ? " " : ", ") + checkpoint::in_quotes(names[i]);
+    list += (i == 0 ? " " : ", ") + in_quotes(names[i]);
   }
   return names.size() > kMostShown ? list + ", ..." : list;
 }

@@ -3,7 +3,7 @@
 #include <array>
 #include <tuple>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "dataset/csv.h"
 #include "dataset/prompt_names.h"
 #include "dataset/readers.h"

@@ -2,10 +2,10 @@
 
 #include <cstdlib>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
 #include "distributed/mpi_crew.h"
 #include "distributed/work_queue.h"
+#include "runtime/threads.h"
 
 namespace scalekv::distributed {
 namespace {

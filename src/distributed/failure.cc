@@ -3,7 +3,7 @@
 #include <exception>
 #include <new>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::distributed {
 

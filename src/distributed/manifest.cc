@@ -8,17 +8,17 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/sha256.h"
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
-#include "core/file.h"
-#include "core/whole_lines.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/strict_json.h"
+#include "base/whole_lines.h"
 
 namespace scalekv::distributed {
 namespace {
 
 ManifestEntry parse_entry(std::string_view line, const std::string& where) {
-  const nlohmann::json json = checkpoint::parse_strict_json(line, where);
+  const nlohmann::json json = parse_strict_json(line, where);
   try {
     return {.file = json.at("file"),
             .prompt = json.at("prompt"),
@@ -66,12 +66,12 @@ bool Manifest::is_whole(const RunFolder& folder, const dataset::Picture& picture
   for (auto entry = first; entry != last; ++entry) {
     if (entry->second.prompt == picture.prompt && entry->second.seeds == picture.seeds) continue;
     fail("{} was drawn from another prompt or seed ({}); the list of prompts was changed, so choose another folder",
-         folder.picture(picture.file).string(), checkpoint::in_quotes(entry->second.prompt));
+         folder.picture(picture.file).string(), in_quotes(entry->second.prompt));
   }
   std::error_code failed;
   if (!std::filesystem::is_regular_file(folder.picture(picture.file), failed)) return false;
   const std::string bytes = read_file(folder.picture(picture.file));
-  const std::string sha256 = checkpoint::sha256_of(std::as_bytes(std::span(bytes)));
+  const std::string sha256 = sha256_of(std::as_bytes(std::span(bytes)));
   return std::any_of(first, last, [&](const auto& entry) { return entry.second.sha256 == sha256; });
 }
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "distributed/work_queue.h"
 
 namespace scalekv::distributed {

@@ -11,10 +11,10 @@
 #include <thread>
 #include <utility>
 
-#include "checkpoint/sha256.h"
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
-#include "core/file.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/strict_json.h"
 
 namespace scalekv::distributed {
 namespace {
@@ -32,7 +32,7 @@ std::string to_json(const Settings& settings) {
 }
 
 Settings read_settings(const std::filesystem::path& path) {
-  const nlohmann::json json = checkpoint::parse_strict_json(read_file(path), path.string());
+  const nlohmann::json json = parse_strict_json(read_file(path), path.string());
   if (json.is_object() && json.value("format", "") == "scalekv.sample" && json.contains("settings")) {
     try {
       return json["settings"].get<Settings>();
@@ -142,7 +142,7 @@ std::string RunFolder::agree(const Settings& settings) const {
     fail("{} holds pictures drawn with other settings ({}); choose another folder or the same settings", out_.string(),
          different);
   }
-  return checkpoint::sha256_of(std::as_bytes(std::span(text)));
+  return sha256_of(std::as_bytes(std::span(text)));
 }
 
 Settings RunFolder::recorded() const {

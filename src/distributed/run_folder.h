@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/settings.h"
+#include "base/settings.h"
 #include "distributed/shard.h"
 
 namespace scalekv::distributed {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/error.h"
-#include "core/numbers.h"
+#include "base/error.h"
+#include "base/numbers.h"
 
 namespace scalekv::distributed {
 namespace {

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.h"
 #include "cache/merge.h"
-#include "core/error.h"
-#include "core/threads.h"
 #include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
 #include "kernels/query_key.h"
+#include "runtime/threads.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -51,7 +51,7 @@ struct Block::Group {
   }
 };
 
-Block::Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights, WeightType type)
+Block::Block(const InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights, WeightType type)
     : config_(config) {
   const std::int64_t c = config.width;
   const auto vector = [&](const std::string& name) {

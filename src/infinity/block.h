@@ -8,15 +8,15 @@
 
 #include "cache/kv_store.h"
 #include "cache/policy.h"
-#include "checkpoint/weight_map.h"
-#include "core/stage_clock.h"
-#include "core/tap.h"
+#include "formats/weight_map.h"
 #include "infinity/config.h"
 #include "infinity/observed_queries.h"
 #include "infinity/rope.h"
 #include "infinity/workspace.h"
 #include "kernels/attention.h"
 #include "kernels/linear.h"
+#include "runtime/stage_clock.h"
+#include "runtime/tap.h"
 
 namespace scalekv::infinity {
 
@@ -53,7 +53,7 @@ struct BlockContext {
 class Block {
  public:
   // Takes the tensors named `prefix`*; matrices are held as `type`. Throws Error naming a missing or misshapen one.
-  Block(const InfinityConfig& config, const std::string& prefix, checkpoint::WeightMap& weights,
+  Block(const InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights,
         WeightType type = WeightType::f32);
 
   // memory: [N, C] -> [N, 2 C], the keys and values of cross-attention; the same for every scale.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
@@ -11,7 +11,7 @@
 
 namespace scalekv::infinity {
 
-Conditioning::Conditioning(const InfinityConfig& config, checkpoint::WeightMap& weights) : config_(config) {
+Conditioning::Conditioning(const InfinityConfig& config, formats::WeightMap& weights) : config_(config) {
   const std::int64_t c = config.width;
   const std::int64_t t = config.text_width;
   const std::int64_t pool = config.pool_heads();

@@ -5,11 +5,11 @@
 #include <span>
 #include <vector>
 
-#include "checkpoint/weight_map.h"
-#include "core/tap.h"
-#include "core/tensor.h"
+#include "formats/weight_map.h"
 #include "infinity/config.h"
 #include "kernels/linear.h"
+#include "runtime/tap.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 
@@ -31,7 +31,7 @@ struct Condition {
 class Conditioning {
  public:
   // Takes text_norm, text_proj_for_sos, text_proj_for_ca, shared_ada_lin and cfg_uncond.
-  Conditioning(const InfinityConfig& config, checkpoint::WeightMap& weights);
+  Conditioning(const InfinityConfig& config, formats::WeightMap& weights);
 
   // Conditional texts, then as many unconditional ones: `negative[i]` where given (not empty), else the learned
   // unconditional rows, as many as text i has. guided = false leaves the second half out.

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
-#include "core/numbers.h"
+#include "base/error.h"
+#include "base/numbers.h"
+#include "base/strict_json.h"
 
 namespace scalekv::infinity {
 namespace {
 
 // One more than the largest number that follows `start` in a name; 0 where there is none. Throws Error on numbers that
 // leave some out for sure: one name cannot make us look for a million blocks.
-std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::string& start) {
+std::int64_t count_numbered(const formats::WeightMap& weights, const std::string& start) {
   const std::vector<std::string> names = weights.names(start);
   std::int64_t count = 0;
   for (const std::string& name : names) {
@@ -19,7 +19,7 @@ std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::str
     const std::int64_t number = find_number<std::int64_t>(rest.substr(0, rest.find('.'))).value_or(-1);
     if (number >= static_cast<std::int64_t>(names.size())) {
       fail("{} has a tensor {}, but not those of all blocks before it; it is cut short", weights.description(),
-           checkpoint::in_quotes(name));
+           in_quotes(name));
     }
     count = std::max(count, number + 1);
   }
@@ -28,7 +28,7 @@ std::int64_t count_numbered(const checkpoint::WeightMap& weights, const std::str
 
 }  // namespace
 
-InfinityConfig infer_infinity_config(const checkpoint::WeightMap& weights, std::int64_t codebook) {
+InfinityConfig infer_infinity_config(const formats::WeightMap& weights, std::int64_t codebook) {
   InfinityConfig config;
   const Shape& word_embed = weights.shape("word_embed.weight");
   if (word_embed.rank() != 2)

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "checkpoint/weight_map.h"
+#include "formats/weight_map.h"
 
 namespace scalekv::infinity {
 
@@ -27,7 +27,7 @@ struct InfinityConfig {
 
 // Reads the sizes off the tensors' shapes. `codebook` is the VAE's: bits == 4 x codebook means patchify.
 // Throws Error naming the tensor that does not fit.
-InfinityConfig infer_infinity_config(const checkpoint::WeightMap& weights, std::int64_t codebook);
+InfinityConfig infer_infinity_config(const formats::WeightMap& weights, std::int64_t codebook);
 
 // Prefix of a block's tensors: "block_chunks.3.module.1." or "blocks.5.".
 std::string block_prefix(const InfinityConfig& config, std::int64_t layer);

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "cache/policy.h"
-#include "core/tap.h"
 #include "infinity/sampler.h"
 #include "infinity/schedule.h"
 #include "infinity/transformer.h"
+#include "runtime/tap.h"
 
 namespace scalekv::infinity {
 

@@ -2,9 +2,9 @@
 // token is 2x2 latent cells.
 #pragma once
 
-#include "core/map_size.h"
-#include "core/tensor.h"
+#include "base/map_size.h"
 #include "infinity/config.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 

@@ -5,7 +5,7 @@
 
 #include "cache/keep_plan.h"
 #include "cache/selector.h"
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 

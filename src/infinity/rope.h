@@ -1,8 +1,8 @@
 // Two-dimensional rotary positions (RoFormer, arXiv 2104.09864; the normalised grid is Infinity's).
 #pragma once
 
-#include "core/map_size.h"
-#include "core/tensor.h"
+#include "base/map_size.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 

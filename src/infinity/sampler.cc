@@ -6,8 +6,8 @@
 #include <numeric>
 #include <vector>
 
-#include "core/philox.h"
-#include "core/threads.h"
+#include "runtime/philox.h"
+#include "runtime/threads.h"
 
 namespace scalekv::infinity {
 namespace {

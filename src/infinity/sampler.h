@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 

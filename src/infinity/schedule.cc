@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/numbers.h"
+#include "base/error.h"
+#include "base/numbers.h"
 
 namespace scalekv::infinity {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/map_size.h"
+#include "base/map_size.h"
 
 namespace scalekv::infinity {
 

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "infinity/weights.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
 
 namespace scalekv::infinity {
 
-Transformer::Transformer(const InfinityConfig& config, checkpoint::WeightMap& weights, WeightType type)
+Transformer::Transformer(const InfinityConfig& config, formats::WeightMap& weights, WeightType type)
     : config_(config), conditioning_(config, weights) {
   const std::int64_t c = config.width;
   start_ = weights.take_float("pos_start", {1, 1, c}, MemoryKind::weights);

@@ -13,7 +13,7 @@ class Transformer {
  public:
   // Takes every tensor of the checkpoint; the blocks' matrices are held as `type`, everything else in float32.
   // Throws Error naming one that is missing, misshapen or not the transformer's.
-  Transformer(const InfinityConfig& config, checkpoint::WeightMap& weights, WeightType type = WeightType::f32);
+  Transformer(const InfinityConfig& config, formats::WeightMap& weights, WeightType type = WeightType::f32);
 
   const InfinityConfig& config() const { return config_; }
   const Conditioning& conditioning() const { return conditioning_; }

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <bit>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::infinity {
-kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+kernels::Int8Weight take_int8(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                               std::int64_t outputs) {
   kernels::Int8Weight weight{
       .codes = weights.take_typed(name, {outputs, inputs}, DType::i8),
@@ -22,7 +22,7 @@ kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string&
   return weight;
 }
 
-kernels::Linear take_matrix(checkpoint::WeightMap& weights, const std::string& name, const Tensor& bias,
+kernels::Linear take_matrix(formats::WeightMap& weights, const std::string& name, const Tensor& bias,
                             std::int64_t inputs, std::int64_t outputs, const MatrixForm& form) {
   if (weights.has(name + "_scale")) {
     return kernels::Linear(take_int8(weights, name, inputs, outputs), bias, MemoryKind::weights);
@@ -30,12 +30,12 @@ kernels::Linear take_matrix(checkpoint::WeightMap& weights, const std::string& n
   return kernels::Linear(weights.take(name, {outputs, inputs}), bias, MemoryKind::weights, form.type, form.outliers);
 }
 
-kernels::Linear take_linear(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+kernels::Linear take_linear(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                             std::int64_t outputs, const MatrixForm& form) {
   return take_matrix(weights, name + ".weight", weights.take(name + ".bias", {outputs}), inputs, outputs, form);
 }
 
-kernels::Linear take_key_value_linear(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
+kernels::Linear take_key_value_linear(formats::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
                                       std::int64_t outputs, const MatrixForm& form) {
   const Tensor value_bias = weights.take_float(prefix + "v_bias", {outputs}, MemoryKind::other);
   Tensor bias = Tensor::zeros<float>({2 * outputs}, MemoryKind::other);
@@ -43,7 +43,7 @@ kernels::Linear take_key_value_linear(checkpoint::WeightMap& weights, const std:
   return take_matrix(weights, prefix + "mat_kv.weight", bias, inputs, 2 * outputs, form);
 }
 
-void ignore_leftovers(checkpoint::WeightMap& weights) {
+void ignore_leftovers(formats::WeightMap& weights) {
   for (const char* name : {"lvl_1L", "attn_bias_for_masking", "Infinity_visible_kvlen", "Infinity_invisible_qlen"}) {
     weights.ignore(name);
   }

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "checkpoint/weight_map.h"
+#include "formats/weight_map.h"
 #include "kernels/linear.h"
 
 namespace scalekv::infinity {
@@ -15,23 +15,23 @@ struct MatrixForm {
 };
 
 // I8 codes `name` [outputs, inputs], F32 `name`_scale [outputs] and perhaps `name`_rotation (docs/FORMATS.md).
-kernels::Int8Weight take_int8(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+kernels::Int8Weight take_int8(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                               std::int64_t outputs);
 
 // The matrix `name` [outputs, inputs]: of a float type, or int8 codes, which stay as they are. bias: [outputs] or
 // empty.
-kernels::Linear take_matrix(checkpoint::WeightMap& weights, const std::string& name, const Tensor& bias,
+kernels::Linear take_matrix(formats::WeightMap& weights, const std::string& name, const Tensor& bias,
                             std::int64_t inputs, std::int64_t outputs, const MatrixForm& form = {});
 
 // `name`.weight [outputs, inputs] and `name`.bias [outputs].
-kernels::Linear take_linear(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+kernels::Linear take_linear(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                             std::int64_t outputs, const MatrixForm& form = {});
 
 // `prefix`mat_kv.weight [2 outputs, inputs]: keys, whose bias is zero, then values with bias `prefix`v_bias.
-kernels::Linear take_key_value_linear(checkpoint::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
+kernels::Linear take_key_value_linear(formats::WeightMap& weights, const std::string& prefix, std::int64_t inputs,
                                       std::int64_t outputs, const MatrixForm& form = {});
 
 // Marks what checkpoints hold of their training and the reference drops, too.
-void ignore_leftovers(checkpoint::WeightMap& weights);
+void ignore_leftovers(formats::WeightMap& weights);
 
 }  // namespace scalekv::infinity

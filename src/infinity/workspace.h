@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cache/geometry.h"
-#include "core/tensor.h"
 #include "infinity/config.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::infinity {
 

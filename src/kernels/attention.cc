@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "core/tensor.h"
-#include "core/threads.h"
 #include "kernels/simd_targets.h"
+#include "runtime/tensor.h"
+#include "runtime/threads.h"
 
 // This file is compiled once per instruction set; the best one for the machine is chosen at run time.
 #undef HWY_TARGET_INCLUDE

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/ceil_divide.h"
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/ceil_divide.h"
+#include "base/error.h"
 #include "kernels/conv_blocks.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "core/grow_buffer.h"
-#include "core/tensor.h"
 #include "kernels/group_norm.h"
+#include "runtime/grow_buffer.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

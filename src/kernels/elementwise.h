@@ -1,7 +1,7 @@
 // Small maps over rows: activations, gates, sums.
 #pragma once
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/stopwatch.h"
 #include "kernels/linear.h"
 #include "kernels/onednn.h"
+#include "runtime/stopwatch.h"
 
 namespace scalekv::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // How fast this machine multiplies matrices: what kernels are measured against.
 #pragma once
 
-#include "core/weight_type.h"
+#include "runtime/weight_type.h"
 
 namespace scalekv::kernels {
 

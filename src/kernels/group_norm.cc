@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/ceil_divide.h"
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/ceil_divide.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/ceil_divide.h"
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/ceil_divide.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 #define HWY_WANT_AVX3_DL  // for VNNI
 #include "kernels/simd_targets.h"
 

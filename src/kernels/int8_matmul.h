@@ -1,9 +1,9 @@
 // Products of matrices rounded to 8 bits with inputs that are rounded as they come.
 #pragma once
 
-#include "core/tensor.h"
 #include "kernels/epilogue.h"
 #include "kernels/int8_weight.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
 #include "kernels/simd_targets.h"
+#include "runtime/threads.h"
 
 // This file is compiled once per instruction set; the best one for the machine is chosen at run time.
 #undef HWY_TARGET_INCLUDE

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -1,6 +1,6 @@
 #include "kernels/kv_precision.h"
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::kernels {
 

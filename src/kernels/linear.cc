@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "kernels/int8_matmul.h"
 #include "kernels/linear_impl.h"
 #include "kernels/products.h"

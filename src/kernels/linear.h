@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <memory>
 
-#include "core/tensor.h"
-#include "core/weight_type.h"
 #include "kernels/epilogue.h"
 #include "kernels/int8_weight.h"
+#include "runtime/tensor.h"
+#include "runtime/weight_type.h"
 
 namespace scalekv::kernels {
 

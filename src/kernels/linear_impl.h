@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "core/tensor.h"
 #include "kernels/epilogue.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

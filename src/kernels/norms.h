@@ -1,7 +1,7 @@
 // Normalisations, fused with what follows them. All maps and rows float32; statistics in float32 or better.
 #pragma once
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

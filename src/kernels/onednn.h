@@ -5,7 +5,7 @@
 #include <dnnl.hpp>
 #include <unordered_map>
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

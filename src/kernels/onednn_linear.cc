@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
-#include "core/threads.h"
 #include "kernels/linear_impl.h"
 #include "kernels/onednn.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

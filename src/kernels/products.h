@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/weight_type.h"
+#include "runtime/weight_type.h"
 
 namespace scalekv::kernels {
 

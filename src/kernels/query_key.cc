@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

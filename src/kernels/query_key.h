@@ -2,7 +2,7 @@
 // the rotation by position, in one pass.
 #pragma once
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

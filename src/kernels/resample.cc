@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // Resampling of maps, as PyTorch's interpolate does it. Maps are [H, W, C] contiguous (channels last).
 #pragma once
 
-#include "core/tensor.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <functional>
 
-#include "core/ceil_divide.h"
-#include "core/threads.h"
+#include "base/ceil_divide.h"
 #include "kernels/simd_targets.h"
+#include "runtime/threads.h"
 
 // This file is compiled once per instruction set; the best one for the machine is chosen at run time.
 #undef HWY_TARGET_INCLUDE

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/tensor.h"
 #include "kernels/epilogue.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -11,8 +11,8 @@
 #include <span>
 #include <vector>
 
-#include "core/tensor.h"
 #include "kernels/kv_precision.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::kernels {
 

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::text {
 
-T5Config infer_t5_config(const checkpoint::WeightMap& weights) {
+T5Config infer_t5_config(const formats::WeightMap& weights) {
   const std::string first = "encoder.block.0.layer.0.SelfAttention.";
   T5Config config;
   while (weights.has(fmt::format("encoder.block.{}.layer.0.SelfAttention.q.weight", config.layers))) ++config.layers;
@@ -40,11 +40,11 @@ T5Config infer_t5_config(const checkpoint::WeightMap& weights) {
   return config;
 }
 
-std::string embedding_name(const checkpoint::WeightMap& weights) {
+std::string embedding_name(const formats::WeightMap& weights) {
   return weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
 }
 
-void ignore_leftovers(checkpoint::WeightMap& weights) {
+void ignore_leftovers(formats::WeightMap& weights) {
   for (const char* start : {"encoder.embed_tokens.weight", "decoder.", "lm_head."}) weights.ignore(start);
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "checkpoint/weight_map.h"
+#include "formats/weight_map.h"
 
 namespace scalekv::text {
 
@@ -21,12 +21,12 @@ struct T5Config {
 };
 
 // Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.
-T5Config infer_t5_config(const checkpoint::WeightMap& weights);
+T5Config infer_t5_config(const formats::WeightMap& weights);
 
 // The tensor of token embeddings: checkpoints hold it under either of two names, or under both.
-std::string embedding_name(const checkpoint::WeightMap& weights);
+std::string embedding_name(const formats::WeightMap& weights);
 
 // Marks the decoder half, and an embedding that is there twice.
-void ignore_leftovers(checkpoint::WeightMap& weights);
+void ignore_leftovers(formats::WeightMap& weights);
 
 }  // namespace scalekv::text

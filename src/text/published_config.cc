@@ -2,19 +2,19 @@
 
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/mapped_file.h"
-#include "checkpoint/strict_json.h"
-#include "core/error.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/strict_json.h"
 
 namespace scalekv::text {
 
 void check_published_config(const T5Config& config, const std::filesystem::path& path) {
   constexpr std::size_t kMaxBytes = 1'000'000;
   const std::string where = path.string();
-  const auto file = checkpoint::MappedFile::open(path);
+  const auto file = MappedFile::open(path);
   if (file->bytes().size() > kMaxBytes)
     fail("{} takes {} bytes, expected at most {}", where, file->bytes().size(), kMaxBytes);
-  const nlohmann::json published = checkpoint::parse_strict_json(file->text(), where);
+  const nlohmann::json published = parse_strict_json(file->text(), where);
   if (!published.is_object()) fail("{} is no JSON object; download it again", where);
   const nlohmann::json expected = {{"model_type", "t5"},
                                    {"d_model", config.width},
@@ -31,7 +31,7 @@ void check_published_config(const T5Config& config, const std::filesystem::path&
     const auto entry = published.find(key);
     if (entry == published.end() || *entry == value) continue;
     fail("{} says that {} is {}, but the weights beside it, or this program, have {}", where, key,
-         checkpoint::in_quotes(entry->dump()), value.dump());
+         in_quotes(entry->dump()), value.dump());
   }
 }
 

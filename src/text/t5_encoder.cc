@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
@@ -28,7 +28,7 @@ std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::i
 
 }  // namespace
 
-T5Encoder::T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, WeightType type) : config_(config) {
+T5Encoder::T5Encoder(const T5Config& config, formats::WeightMap& weights, WeightType type) : config_(config) {
   const std::int64_t width = config.width;
   const std::int64_t inner = config.heads * config.head_size;
   embedding_ = weights.take(embedding_name(weights), {config.vocabulary, width});

@@ -5,10 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "checkpoint/weight_map.h"
-#include "core/tap.h"
-#include "core/tensor.h"
+#include "formats/weight_map.h"
 #include "kernels/linear.h"
+#include "runtime/tap.h"
+#include "runtime/tensor.h"
 #include "text/config.h"
 
 namespace scalekv::text {
@@ -17,7 +17,7 @@ class T5Encoder {
  public:
   // Takes the encoder's tensors (names as Hugging Face's T5EncoderModel: shared.weight, encoder.block.0...); matrices
   // are held as `type`. Throws Error where one is missing or has another shape.
-  T5Encoder(const T5Config& config, checkpoint::WeightMap& weights, WeightType type = WeightType::f32);
+  T5Encoder(const T5Config& config, formats::WeightMap& weights, WeightType type = WeightType::f32);
 
   const T5Config& config() const { return config_; }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "text/model_check.h"
 #include "text/rewrites.h"
 #include "text/special_tokens.h"

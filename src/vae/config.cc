@@ -4,21 +4,21 @@
 
 #include <numeric>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::vae {
 namespace {
 
 // How many names of the form `pattern`(0), `pattern`(1), ... there are.
 template <typename Name>
-std::int64_t count(const checkpoint::WeightMap& weights, const Name& name) {
+std::int64_t count(const formats::WeightMap& weights, const Name& name) {
   std::int64_t number = 0;
   while (weights.has(name(number))) ++number;
   return number;
 }
 
 // A half whose levels are `levels` (decoder.up, encoder.down).
-CoderConfig infer_coder(const checkpoint::WeightMap& weights, const std::string& levels) {
+CoderConfig infer_coder(const formats::WeightMap& weights, const std::string& levels) {
   const auto block = [&](std::int64_t level, std::int64_t index) {
     return fmt::format("{}.{}.block.{}.conv1.conv.weight", levels, level, index);
   };
@@ -46,13 +46,13 @@ CoderConfig infer_coder(const checkpoint::WeightMap& weights, const std::string&
 }
 
 // A convolution at the end of a half. [outputs, inputs, 3, 3]
-const Shape& convolution(const checkpoint::WeightMap& weights, const std::string& name) {
+const Shape& convolution(const formats::WeightMap& weights, const std::string& name) {
   const Shape& shape = weights.shape(name + ".conv.weight");
   if (shape.rank() != 4) fail("{}: {} is no convolution", weights.description(), name);
   return shape;
 }
 
-CoderConfig infer_decoder(const checkpoint::WeightMap& weights) {
+CoderConfig infer_decoder(const formats::WeightMap& weights) {
   CoderConfig config = infer_coder(weights, "decoder.up");
   const std::int64_t last = convolution(weights, "decoder.conv_out")[1];
   if (config.channels(0) != last) {
@@ -62,7 +62,7 @@ CoderConfig infer_decoder(const checkpoint::WeightMap& weights) {
 }
 
 // Its first convolution gives `base` channels, whatever the finest level has.
-CoderConfig infer_encoder(const checkpoint::WeightMap& weights) {
+CoderConfig infer_encoder(const formats::WeightMap& weights) {
   CoderConfig config = infer_coder(weights, "encoder.down");
   const std::int64_t base = convolution(weights, "encoder.conv_in")[0];
   for (std::size_t level = 0; level < config.levels(); ++level) {
@@ -79,7 +79,7 @@ CoderConfig infer_encoder(const checkpoint::WeightMap& weights) {
 
 }  // namespace
 
-VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
+VaeConfig infer_vae_config(const formats::WeightMap& weights) {
   VaeConfig config;
   config.codebook = convolution(weights, "decoder.conv_in")[1];
   if (config.codebook < 1) fail("{}: decoder.conv_in takes no channels", weights.description());
@@ -93,9 +93,9 @@ VaeConfig infer_vae_config(const checkpoint::WeightMap& weights) {
   return config;
 }
 
-bool has_encoder(const checkpoint::WeightMap& weights) { return weights.has("encoder.conv_in.conv.weight"); }
+bool has_encoder(const formats::WeightMap& weights) { return weights.has("encoder.conv_in.conv.weight"); }
 
-void ignore_leftovers(checkpoint::WeightMap& weights) {
+void ignore_leftovers(formats::WeightMap& weights) {
   for (const char* start : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) weights.ignore(start);
 }
 

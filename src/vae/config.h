@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "checkpoint/weight_map.h"
+#include "formats/weight_map.h"
 
 namespace scalekv::vae {
 
@@ -28,12 +28,12 @@ struct VaeConfig {
 };
 
 // Reads the sizes of each half off its own tensors' shapes. Throws Error naming what does not fit together.
-VaeConfig infer_vae_config(const checkpoint::WeightMap& weights);
+VaeConfig infer_vae_config(const formats::WeightMap& weights);
 
 // Whether the encoder is there, too, which drawing does not need.
-bool has_encoder(const checkpoint::WeightMap& weights);
+bool has_encoder(const formats::WeightMap& weights);
 
 // Marks what checkpoints hold of their training.
-void ignore_leftovers(checkpoint::WeightMap& weights);
+void ignore_leftovers(formats::WeightMap& weights);
 
 }  // namespace scalekv::vae

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "vae/layers.h"
 
 namespace scalekv::vae {
@@ -20,7 +20,7 @@ struct Decoder::Impl {
   Norm norm_out;
 };
 
-Decoder::Decoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
+Decoder::Decoder(const VaeConfig& config, formats::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->codebook = config.codebook;
   std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);

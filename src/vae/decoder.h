@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "core/tap.h"
+#include "runtime/tap.h"
 #include "vae/config.h"
 #include "vae/maps.h"
 
@@ -12,7 +12,7 @@ namespace scalekv::vae {
 class Decoder {
  public:
   // Takes decoder.* tensors (names with .conv. / .norm. infixes). Throws Error naming a missing or misshapen one.
-  Decoder(const VaeConfig& config, checkpoint::WeightMap& weights);
+  Decoder(const VaeConfig& config, formats::WeightMap& weights);
   ~Decoder();
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;

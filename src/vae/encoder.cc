@@ -1,6 +1,6 @@
 #include "vae/encoder.h"
 
-#include "core/error.h"
+#include "base/error.h"
 #include "vae/layers.h"
 
 namespace scalekv::vae {
@@ -18,7 +18,7 @@ struct Encoder::Impl {
   Norm norm_out;
 };
 
-Encoder::Encoder(const VaeConfig& config, checkpoint::WeightMap& weights) {
+Encoder::Encoder(const VaeConfig& config, formats::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->stride = config.stride();
   std::int64_t channels = config.encoder.base;

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "core/tap.h"
+#include "runtime/tap.h"
 #include "vae/config.h"
 
 namespace scalekv::vae {
@@ -11,7 +11,7 @@ namespace scalekv::vae {
 class Encoder {
  public:
   // Takes encoder.* tensors. Throws Error naming a missing or misshapen one.
-  Encoder(const VaeConfig& config, checkpoint::WeightMap& weights);
+  Encoder(const VaeConfig& config, formats::WeightMap& weights);
   ~Encoder();
   Encoder(Encoder&&) noexcept;
   Encoder& operator=(Encoder&&) noexcept;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/ceil_divide.h"
-#include "core/error.h"
+#include "base/ceil_divide.h"
+#include "base/error.h"
 
 namespace scalekv::vae {
 namespace {
@@ -34,7 +34,7 @@ void convolve_in_place(const Conv2d& conv, Maps& maps) {
 
 }  // namespace
 
-Conv2d take_conv(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs,
+Conv2d take_conv(formats::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs,
                  std::int64_t kernel, const kernels::ConvGeometry& geometry) {
   return Conv2d(weights.take(name + ".conv.weight", {outputs, inputs, kernel, kernel}),
                 weights.take(name + ".conv.bias", {outputs}), geometry, MemoryKind::weights);
@@ -48,7 +48,7 @@ void convolve(const Conv2d& conv, const kernels::ConvInput& x, Maps& maps) {
   maps.advance();
 }
 
-Norm::Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t channels) {
+Norm::Norm(formats::WeightMap& weights, const std::string& name, std::int64_t channels) {
   groups_ = channels % 32 == 0 ? 32 : 24;
   if (channels % groups_ != 0)
     fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
@@ -73,7 +73,7 @@ Tensor finish(const Norm& norm, const Conv2d& conv, Maps& maps) {
   return y;
 }
 
-ResidualBlock::ResidualBlock(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+ResidualBlock::ResidualBlock(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                              std::int64_t outputs)
     : norm1_(weights, name + ".norm1", inputs),
       norm2_(weights, name + ".norm2", outputs),

@@ -3,15 +3,15 @@
 
 #include <string>
 
-#include "checkpoint/weight_map.h"
-#include "core/tensor.h"
+#include "formats/weight_map.h"
 #include "kernels/conv.h"
+#include "runtime/tensor.h"
 #include "vae/maps.h"
 
 namespace scalekv::vae {
 
 // `name`.conv.weight [outputs, inputs, kernel, kernel] and `name`.conv.bias; padded to keep the size unless told.
-kernels::Conv2d take_conv(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs,
+kernels::Conv2d take_conv(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                           std::int64_t outputs, std::int64_t kernel, const kernels::ConvGeometry& geometry = {});
 
 // The current map becomes the convolution of `x`, which may be the current map.
@@ -22,7 +22,7 @@ class Norm {
  public:
   Norm() = default;
   // Throws Error where the channels divide by neither 32 nor 24.
-  Norm(checkpoint::WeightMap& weights, const std::string& name, std::int64_t channels);
+  Norm(formats::WeightMap& weights, const std::string& name, std::int64_t channels);
   kernels::GroupNormTerms terms(View<const float> x) const;
 
  private:
@@ -37,7 +37,7 @@ Tensor finish(const Norm& norm, const kernels::Conv2d& conv, Maps& maps);
 // holds conv1's output; x itself becomes the sum, in place.
 class ResidualBlock {
  public:
-  ResidualBlock(checkpoint::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs);
+  ResidualBlock(formats::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs);
   void run(Maps& maps) const;
 
  private:

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstdint>
 
-#include "core/grow_buffer.h"
-#include "core/tensor.h"
+#include "runtime/grow_buffer.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::vae {
 

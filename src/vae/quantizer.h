@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "core/map_size.h"
-#include "core/tensor.h"
+#include "base/map_size.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::vae {
 

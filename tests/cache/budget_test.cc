@@ -4,8 +4,8 @@
 
 #include <tuple>
 
+#include "base/error.h"
 #include "cache/keep_plan.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

@@ -10,7 +10,7 @@
 #include <functional>
 #include <numeric>
 
-#include "core/philox.h"
+#include "runtime/philox.h"
 
 namespace scalekv::cache {
 namespace {

@@ -8,9 +8,9 @@
 #include <set>
 #include <tuple>
 
+#include "base/error.h"
 #include "cache/budget_file.h"
 #include "cache/keep_plan.h"
-#include "core/error.h"
 
 namespace scalekv::cache {
 namespace {

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "core/philox.h"
+#include "runtime/philox.h"
 
 namespace scalekv::cache {
 namespace {

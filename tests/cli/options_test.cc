@@ -14,13 +14,13 @@
 #include <set>
 #include <thread>
 
-#include "checkpoint/bundle.h"
-#include "checkpoint/safetensors_writer.h"
-#include "checkpoint/tensor_source.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/option_cases.h"
 #include "cli/program_run.h"
-#include "core/file.h"
+#include "formats/bundle.h"
+#include "formats/safetensors_writer.h"
+#include "formats/tensor_source.h"
 #include "scalekv/image.h"
 
 namespace scalekv {
@@ -99,9 +99,9 @@ class Fixtures {
 
   // The same names and shapes; vectors (biases, norms) run backwards, so that every part computes something else.
   void make_other_model() const {
-    const auto source = checkpoint::open_tensor_file(folder_ / "model.safetensors");
-    checkpoint::SafetensorsWriter writer(folder_ / "other.safetensors", source->tensors(), source->metadata());
-    for (const checkpoint::TensorInfo& info : source->tensors()) {
+    const auto source = formats::open_tensor_file(folder_ / "model.safetensors");
+    formats::SafetensorsWriter writer(folder_ / "other.safetensors", source->tensors(), source->metadata());
+    for (const formats::TensorInfo& info : source->tensors()) {
       const Tensor tensor = source->load(info);
       const auto* first = static_cast<const std::byte*>(tensor.raw());
       std::vector<std::byte> bytes(first, first + tensor.bytes());
@@ -116,22 +116,22 @@ class Fixtures {
 
   // A training checkpoint: the model's transformer as the weights of the last step, the other one's as their averages.
   void make_averages() const {
-    const auto model = checkpoint::open_tensor_file(folder_ / "model.safetensors");
-    const auto other = checkpoint::open_tensor_file(folder_ / "other.safetensors");
-    std::vector<checkpoint::TensorInfo> tensors;
+    const auto model = formats::open_tensor_file(folder_ / "model.safetensors");
+    const auto other = formats::open_tensor_file(folder_ / "other.safetensors");
+    std::vector<formats::TensorInfo> tensors;
     std::vector<Tensor> values;
-    const auto add = [&](const checkpoint::TensorSource& source, const checkpoint::TensorInfo& info,
+    const auto add = [&](const formats::TensorSource& source, const formats::TensorInfo& info,
                          const std::string& name) {
       tensors.push_back(info);
       tensors.back().name = name;
       values.push_back(source.load(info));
     };
-    for (const checkpoint::TensorInfo& info : model->tensors()) {
+    for (const formats::TensorInfo& info : model->tensors()) {
       const bool weight = info.name.starts_with("gpt.");
       add(*model, info, weight ? "trainer.gpt_fsdp" + info.name.substr(3) : info.name);
       if (weight) add(*other, *other->find(info.name), "trainer.gpt_ema_fsdp" + info.name.substr(3));
     }
-    checkpoint::SafetensorsWriter writer(folder_ / "averages.safetensors", tensors, model->metadata());
+    formats::SafetensorsWriter writer(folder_ / "averages.safetensors", tensors, model->metadata());
     for (const Tensor& tensor : values) {
       const auto* first = static_cast<const std::byte*>(tensor.raw());
       writer.append({first, static_cast<std::size_t>(tensor.bytes())});
@@ -144,8 +144,8 @@ class Fixtures {
     std::filesystem::create_directories(folder_ / "t5");
     std::filesystem::copy_file(folder_ / "other.safetensors", folder_ / "t5/model.safetensors");
     write_file(folder_ / "t5/config.json", R"({"model_type": "t5", "layer_norm_epsilon": 1e-6})");
-    const auto source = checkpoint::open_tensor_file(folder_ / "model.safetensors");
-    const Tensor tokenizer = source->load(*source->find(checkpoint::kTokenizerTensor));
+    const auto source = formats::open_tensor_file(folder_ / "model.safetensors");
+    const Tensor tokenizer = source->load(*source->find(formats::kTokenizerTensor));
     write_file(folder_ / "t5/spiece.model",
                {static_cast<const char*>(tokenizer.raw()), static_cast<std::size_t>(tokenizer.bytes())});
   }

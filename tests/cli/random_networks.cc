@@ -4,15 +4,15 @@
 
 #include <exception>
 
-#include "checkpoint/safetensors_writer.h"
+#include "formats/safetensors_writer.h"
 
 namespace {
 
 using scalekv::testing::PhiloxSource;
 
 void write(const std::filesystem::path& path, const PhiloxSource& source) {
-  scalekv::checkpoint::SafetensorsWriter writer(path, source.tensors(), {});
-  for (const scalekv::checkpoint::TensorInfo& info : source.tensors()) {
+  scalekv::formats::SafetensorsWriter writer(path, source.tensors(), {});
+  for (const scalekv::formats::TensorInfo& info : source.tensors()) {
     const scalekv::Tensor tensor = source.load(info);
     writer.append({static_cast<const std::byte*>(tensor.raw()), static_cast<std::size_t>(tensor.bytes())});
   }

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/files.h"
-#include "core/error.h"
+#include "base/error.h"
 #include "dataset/csv.h"
+#include "formats/files.h"
 
 namespace scalekv::dataset {
 namespace {
@@ -28,7 +28,7 @@ class PromptFiles : public ::testing::Test {
     return read_prompt_list(folder_.write(name, content));
   }
 
-  checkpoint::TemporaryFolder folder_;
+  formats::TemporaryFolder folder_;
 };
 
 std::vector<std::string> texts(const PromptList& list) {

@@ -5,10 +5,10 @@
 #include <optional>
 #include <type_traits>
 
-#include "checkpoint/files.h"
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "distributed/manifest.h"
 #include "distributed/work_queue.h"
+#include "formats/files.h"
 #include "support/failure.h"
 
 namespace scalekv::distributed {
@@ -22,7 +22,7 @@ std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-std::string hash_of(std::string_view text) { return checkpoint::sha256_of(as_bytes(text)); }
+std::string hash_of(std::string_view text) { return sha256_of(as_bytes(text)); }
 
 TEST(Shards, AreReadStrictly) {
   EXPECT_EQ(parse_shard("1/3").index, 1U);
@@ -42,7 +42,7 @@ class RunFolders : public ::testing::Test {
     return folder;
   }
 
-  checkpoint::TemporaryFolder folder_;
+  formats::TemporaryFolder folder_;
 };
 
 TEST_F(RunFolders, PicturesAreWholeOrNotThere) {

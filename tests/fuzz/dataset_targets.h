@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "dataset/prompt_list.h"
 
 namespace scalekv::dataset {

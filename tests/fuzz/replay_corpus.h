@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/file.h"
+#include "base/file.h"
 #include "fuzz/run_target.h"
 
 namespace scalekv {

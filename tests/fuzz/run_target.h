@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv {
 

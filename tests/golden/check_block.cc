@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "base/error.h"
 #include "cache/keep_plan.h"
 #include "cache/kv_store.h"
-#include "core/error.h"
 #include "golden/checks.h"
 #include "infinity/block.h"
 #include "infinity/rope.h"
@@ -55,7 +55,7 @@ void check_block(const Fixture& fixture, Report& report) {
   report.input_prefix(fixture, "w.");
   report.input_prefix(fixture, "in.");
   const infinity::InfinityConfig config = read_config(fixture);
-  checkpoint::WeightMap weights(fixture.source(), "w.", "block");
+  formats::WeightMap weights(fixture.source(), "w.", "block");
   const infinity::Block block(config, "", weights);
 
   const Numbers gss = fixture.numbers("in.gss");

@@ -7,7 +7,7 @@
 #include <exception>
 #include <vector>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 
 namespace scalekv::golden {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "golden/maps.h"
 #include "golden/model_case.h"
@@ -107,7 +107,7 @@ void check_full_run(const Fixture& fixture, const ModelCase& model, Report& repo
   maps.finish();
   if (fixture.names("vae.decoder.").empty()) return;
 
-  checkpoint::WeightMap weights(fixture.source(), "vae.", "VAE");
+  formats::WeightMap weights(fixture.source(), "vae.", "VAE");
   const vae::Decoder decoder(vae::infer_vae_config(weights), weights);
   std::vector<Tensor> pictures;
   for (std::int64_t image = 0; image < model.images(); ++image) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "golden/maps.h"
 #include "infinity/latent.h"

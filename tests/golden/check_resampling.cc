@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "golden/maps.h"
 #include "kernels/conv.h"

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "infinity/rope.h"
 #include "infinity/schedule.h"

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <regex>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "infinity/sampler.h"
 

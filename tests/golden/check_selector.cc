@@ -2,8 +2,8 @@
 #include <cmath>
 #include <optional>
 
+#include "base/error.h"
 #include "cache/keep_plan.h"
-#include "core/error.h"
 #include "golden/checks.h"
 #include "golden/replay.h"
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <optional>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/checks.h"
 #include "golden/maps.h"
 #include "kernels/resample.h"
@@ -200,7 +200,7 @@ class VaeCheck {
 
   const Fixture& fixture_;
   Report& report_;
-  checkpoint::WeightMap weights_;
+  formats::WeightMap weights_;
   vae::VaeConfig config_;
   vae::Decoder decoder_;
   MapCollector maps_;

@@ -1,7 +1,7 @@
 #include "golden/fixture.h"
 
-#include "core/error.h"
-#include "core/file.h"
+#include "base/error.h"
+#include "base/file.h"
 
 namespace scalekv::golden {
 namespace {
@@ -76,11 +76,11 @@ Fixture::Fixture(const std::filesystem::path& argument) : path_(stem(argument)) 
     json_ = nlohmann::json::parse(read_file(settings), nullptr, false);
     if (!json_.is_object()) fail("{} is not a JSON object", settings.string());
   }
-  if (has_tensors) source_ = checkpoint::open_tensor_source(tensors);
+  if (has_tensors) source_ = formats::open_tensor_source(tensors);
 }
 
-const checkpoint::TensorInfo& Fixture::info(const std::string& name) const {
-  const checkpoint::TensorInfo* found = source_ == nullptr ? nullptr : source_->find(name);
+const formats::TensorInfo& Fixture::info(const std::string& name) const {
+  const formats::TensorInfo* found = source_ == nullptr ? nullptr : source_->find(name);
   if (found == nullptr) fail("{} has no tensor {}", path_.string(), name);
   return *found;
 }
@@ -90,7 +90,7 @@ bool Fixture::has(const std::string& name) const { return source_ != nullptr && 
 const Shape& Fixture::shape(const std::string& name) const { return info(name).shape; }
 
 Numbers Fixture::numbers(const std::string& name) const {
-  const checkpoint::TensorInfo& found = info(name);
+  const formats::TensorInfo& found = info(name);
   const Tensor tensor = source_->load(found);
   const bool floating =
       found.dtype == DType::f32 || found.dtype == DType::f16 || found.dtype == DType::bf16 || found.dtype == DType::f64;
@@ -102,14 +102,14 @@ Numbers Fixture::numbers(const std::string& name) const {
 }
 
 Integers Fixture::integers(const std::string& name) const {
-  const checkpoint::TensorInfo& found = info(name);
+  const formats::TensorInfo& found = info(name);
   return {found.shape, convert_integers<std::int64_t>(source_->load(found), name)};
 }
 
 std::vector<std::string> Fixture::names(const std::string& prefix) const {
   std::vector<std::string> names;
   if (source_ == nullptr) return names;
-  for (const checkpoint::TensorInfo& tensor : source_->tensors()) {
+  for (const formats::TensorInfo& tensor : source_->tensors()) {
     if (tensor.name.starts_with(prefix)) names.push_back(tensor.name);
   }
   return names;

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/tensor_source.h"
-#include "core/map_size.h"
+#include "base/map_size.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::golden {
 
@@ -39,7 +39,7 @@ class Fixture {
   // json()["config"], or json() itself where there is none.
   const nlohmann::json& config() const { return json_.contains("config") ? json_["config"] : json_; }
   // nullptr where there is no .safetensors file.
-  const std::shared_ptr<const checkpoint::TensorSource>& source() const { return source_; }
+  const std::shared_ptr<const formats::TensorSource>& source() const { return source_; }
 
   bool has(const std::string& name) const;
   // Throws Error where it is missing; so do the others.
@@ -50,11 +50,11 @@ class Fixture {
   std::vector<std::string> names(const std::string& prefix = "") const;
 
  private:
-  const checkpoint::TensorInfo& info(const std::string& name) const;
+  const formats::TensorInfo& info(const std::string& name) const;
 
   std::filesystem::path path_;
   nlohmann::json json_ = nlohmann::json::object();
-  std::shared_ptr<const checkpoint::TensorSource> source_;
+  std::shared_ptr<const formats::TensorSource> source_;
 };
 
 // [[1, h, w], ...] or [[h, w], ...] -> sizes.

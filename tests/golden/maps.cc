@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "pipeline/pixels.h"
+#include "base/error.h"
+#include "engine/pixels.h"
 
 namespace scalekv::golden {
 namespace {
@@ -94,7 +94,7 @@ Pixels to_pixels(const std::vector<Tensor>& maps, const Shape& stored, bool blue
   Pixels pixels;
   for (const Tensor& map : maps) {
     const View<const float> view = map.view<float>();
-    const Image image = pipeline::to_image(view);
+    const Image image = engine::to_image(view);
     const std::int64_t stride = stride_between(image.height, image.width, stored[1], stored[2]);
     if (stride == 0) fail("pictures of {}x{} are not of shape {}", image.width, image.height, stored.to_string());
     for (std::int64_t y = 0; y < stored[1]; ++y) {

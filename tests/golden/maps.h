@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "core/tensor.h"
 #include "golden/fixture.h"
 #include "golden/report.h"
+#include "runtime/tensor.h"
 
 namespace scalekv::golden {
 

@@ -4,14 +4,14 @@
 #include <charconv>
 #include <iterator>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "golden/maps.h"
 
 namespace scalekv::golden {
 namespace {
 
 infinity::Transformer make_transformer(const Fixture& fixture) {
-  checkpoint::WeightMap weights(fixture.source(), "gpt.", "transformer");
+  formats::WeightMap weights(fixture.source(), "gpt.", "transformer");
   const Shape& bits = fixture.shape("in.bits.s0");
   const infinity::InfinityConfig config = infinity::infer_infinity_config(weights, bits[bits.rank() - 1]);
   return {config, weights};

@@ -5,7 +5,7 @@
 #include <functional>
 #include <limits>
 
-#include "core/error.h"
+#include "base/error.h"
 
 namespace scalekv::golden {
 namespace {

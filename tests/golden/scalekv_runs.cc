@@ -4,10 +4,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/error.h"
 #include "cache/keep_plan.h"
-#include "core/error.h"
-#include "core/threads.h"
 #include "golden/replay.h"
+#include "runtime/threads.h"
 
 namespace scalekv::golden {
 namespace {

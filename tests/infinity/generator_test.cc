@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "core/error.h"
-#include "core/threads.h"
+#include "base/error.h"
+#include "runtime/threads.h"
 #include "support/random_source.h"
 #include "support/small_generation.h"
 
@@ -59,7 +59,7 @@ TEST(Generator, NothingLeaksIntoTheNextImage) {
 TEST(Generator, AWeightThatIsNoNumberIsNoPicture) {
   auto source = testing::random_transformer_source(small_config());
   source->spoil(infinity::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
-  checkpoint::WeightMap weights(source, "", "transformer");
+  formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(small_config(), weights);
   try {
     generate(transformer, request(0, 1, "full", 1.0));
@@ -75,7 +75,7 @@ TEST(Generator, NoPrecisionHidesAValueThatIsNoNumber) {
   const std::int64_t first_value_row = 2 * small_config().width * small_config().width;
   source->spoil(infinity::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
                 std::numeric_limits<float>::quiet_NaN(), first_value_row);
-  checkpoint::WeightMap weights(source, "", "transformer");
+  formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(small_config(), weights);
   for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::bf16, kernels::KvPrecision::int8}) {
     GenerationRequest made = request(0, 1, "scalekv", 0.1);

@@ -7,8 +7,8 @@
 #include <limits>
 #include <set>
 
-#include "core/threads.h"
 #include "kernels/stored_rows.h"
+#include "runtime/threads.h"
 #include "support/small_generation.h"
 
 namespace scalekv::infinity {

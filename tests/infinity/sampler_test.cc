@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "core/philox.h"
+#include "runtime/philox.h"
 
 namespace scalekv::infinity {
 namespace {

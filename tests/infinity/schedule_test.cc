@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "core/error.h"
+#include "base/error.h"
 #include "infinity/rope.h"
 
 namespace scalekv::infinity {

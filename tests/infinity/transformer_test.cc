@@ -54,7 +54,7 @@ BitMaps any_bits(const InfinityConfig& config, const GenerationRequest& request)
 // The relative error of the logits, at worst of a scale.
 double worst_error(const InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
                    GenerationRequest&& request) {
-  checkpoint::WeightMap weights(source, "", "transformer");
+  formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(config, weights);
   const BitMaps bits = any_bits(config, request);
   request.forced = &bits;

@@ -40,7 +40,7 @@ std::string failure_of_matrix(const Int8Parts& parts) {
     std::fill_n(rotation.view<std::int32_t>().data(), rotation.elements(), *parts.rotation);
     source->put("fc.weight_rotation", std::move(rotation));
   }
-  checkpoint::WeightMap weights(source, "", "transformer");
+  formats::WeightMap weights(source, "", "transformer");
   return testing::failure_of([&] { take_matrix(weights, "fc.weight", Tensor(), kInputs, kOutputs); });
 }
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <tuple>
 
-#include "core/philox.h"
+#include "runtime/philox.h"
 
 namespace scalekv::kernels {
 namespace {

@@ -12,9 +12,9 @@
 #include <random>
 #include <vector>
 
-#include "core/tensor.h"
-#include "core/threads.h"
 #include "kernels/attention.h"
+#include "runtime/tensor.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 

@@ -7,17 +7,16 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/tensor_source.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::testing {
 
-class MemorySource : public checkpoint::TensorSource {
+class MemorySource : public formats::TensorSource {
  public:
   explicit MemorySource(std::filesystem::path path) : path_(std::move(path)) {}
 
   void put(const std::string& name, Tensor tensor) {
-    const auto place =
-        std::ranges::lower_bound(infos_, name, {}, &checkpoint::TensorInfo::name);  // sorted, as promised
+    const auto place = std::ranges::lower_bound(infos_, name, {}, &formats::TensorInfo::name);  // sorted, as promised
     infos_.insert(place, {name, tensor.dtype(), tensor.shape(), tensor.bytes(), path_});
     tensors_.emplace(name, std::move(tensor));
   }
@@ -32,8 +31,8 @@ class MemorySource : public checkpoint::TensorSource {
     for (std::int64_t i = 0; i < tensor.elements(); ++i) tensor.view<float>().data()[i] *= factor;
   }
 
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
+  const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
+  Tensor load(const formats::TensorInfo& info) const override {
     return tensors_.at(info.name).clone(MemoryKind::other);
   }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
@@ -41,7 +40,7 @@ class MemorySource : public checkpoint::TensorSource {
 
  private:
   std::filesystem::path path_;
-  std::vector<checkpoint::TensorInfo> infos_;
+  std::vector<formats::TensorInfo> infos_;
   std::map<std::string, Tensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };

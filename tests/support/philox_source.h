@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "core/philox.h"
+#include "runtime/philox.h"
 #include "support/memory_source.h"
 
 namespace scalekv::testing {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/tensor_source.h"
+#include "formats/tensor_source.h"
 #include "infinity/generator.h"
 
 namespace scalekv::testing {
@@ -18,7 +18,7 @@ class PlainTransformer {
   using Row = std::vector<double>;
   using Rows = std::vector<Row>;
 
-  PlainTransformer(const infinity::InfinityConfig& config, const checkpoint::TensorSource& weights)
+  PlainTransformer(const infinity::InfinityConfig& config, const formats::TensorSource& weights)
       : config_(config), weights_(weights) {}
 
   // By scale: a row of logits, after temperature and guidance, for every token of every image. The request's bits are
@@ -356,7 +356,7 @@ class PlainTransformer {
   }
 
   infinity::InfinityConfig config_;
-  const checkpoint::TensorSource& weights_;
+  const formats::TensorSource& weights_;
 };
 
 }  // namespace scalekv::testing

@@ -8,7 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "base/file.h"
 #include "support/philox_source.h"
 
 namespace scalekv::testing {

@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "checkpoint/weight_map.h"
-#include "core/philox.h"
+#include "formats/weight_map.h"
 #include "infinity/config.h"
+#include "runtime/philox.h"
 #include "support/memory_source.h"
 
 namespace scalekv::testing {
@@ -73,8 +73,8 @@ inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::I
   return source;
 }
 
-inline checkpoint::WeightMap random_transformer(const infinity::InfinityConfig& config) {
-  return checkpoint::WeightMap(random_transformer_source(config), "", "transformer");
+inline formats::WeightMap random_transformer(const infinity::InfinityConfig& config) {
+  return formats::WeightMap(random_transformer_source(config), "", "transformer");
 }
 
 }  // namespace scalekv::testing

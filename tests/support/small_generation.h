@@ -22,7 +22,7 @@ inline infinity::InfinityConfig small_config() {
 
 inline const infinity::Transformer& small_transformer() {
   static const infinity::Transformer transformer = [] {
-    checkpoint::WeightMap weights = random_transformer(small_config());
+    formats::WeightMap weights = random_transformer(small_config());
     return infinity::Transformer(small_config(), weights);
   }();
   return transformer;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/tensor_source.h"
+#include "formats/tensor_source.h"
 #include "text/fixtures.h"
 
 namespace scalekv::text {
@@ -16,12 +16,12 @@ namespace {
 constexpr std::int64_t kLong = 64;
 constexpr std::int64_t kStride = 16;
 
-checkpoint::WeightMap open_weights() {
-  return {checkpoint::open_tensor_source(fixture_path("encoder.safetensors")), "", "text encoder"};
+formats::WeightMap open_weights() {
+  return {formats::open_tensor_source(fixture_path("encoder.safetensors")), "", "text encoder"};
 }
 
-Tensor load(const checkpoint::TensorSource& source, const std::string& name) {
-  const checkpoint::TensorInfo* info = source.find(name);
+Tensor load(const formats::TensorSource& source, const std::string& name) {
+  const formats::TensorInfo* info = source.find(name);
   if (info == nullptr) throw std::runtime_error("no fixture " + name);
   return source.load(*info);
 }
@@ -55,9 +55,9 @@ TEST(T5Encoder, TakesTheEmbeddingUnderEitherName) {
   const auto rename = [](std::string_view name) {
     return std::string(name == "shared.weight" ? "encoder.embed_tokens.weight" : name);
   };
-  const auto source = checkpoint::open_tensor_source(fixture_path("encoder.safetensors"));
-  checkpoint::WeightMap renamed(source, "", "text encoder", rename);
-  checkpoint::WeightMap published = open_weights();
+  const auto source = formats::open_tensor_source(fixture_path("encoder.safetensors"));
+  formats::WeightMap renamed(source, "", "text encoder", rename);
+  formats::WeightMap published = open_weights();
   const std::vector<std::int32_t> ids = {40, 41, 42, 1};
   const Tensor a = T5Encoder(infer_t5_config(renamed), renamed).encode(ids);
   const Tensor b = T5Encoder(infer_t5_config(published), published).encode(ids);
@@ -70,8 +70,8 @@ TEST(T5Config, AModelWithoutGateIsNamed) {
     if (const std::size_t at = renamed.find("wi_0"); at != std::string::npos) renamed.replace(at, 4, "wi");
     return renamed;
   };
-  const auto source = checkpoint::open_tensor_source(fixture_path("encoder.safetensors"));
-  const checkpoint::WeightMap weights(source, "", "text encoder", rename);
+  const auto source = formats::open_tensor_source(fixture_path("encoder.safetensors"));
+  const formats::WeightMap weights(source, "", "text encoder", rename);
   try {
     static_cast<void>(infer_t5_config(weights));
     FAIL();
@@ -83,9 +83,9 @@ TEST(T5Config, AModelWithoutGateIsNamed) {
 class T5EncoderTest : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
-  checkpoint::WeightMap weights = open_weights();
+  formats::WeightMap weights = open_weights();
   const T5Encoder encoder(infer_t5_config(weights), weights);
-  const auto source = checkpoint::open_tensor_source(fixture_path("features.safetensors"));
+  const auto source = formats::open_tensor_source(fixture_path("features.safetensors"));
   const std::int64_t length = GetParam();
   const Tensor ids = load(*source, fmt::format("ids.{}", length));
   const Tensor expected = load(*source, fmt::format("features.{}", length));
@@ -98,10 +98,10 @@ TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
 
 // The prompts of the tokenizer's test, in many scripts: the mean of a prompt's rows, and its last row.
 TEST(T5Encoder, EveryPromptsFeaturesAreThoseOfHuggingFace) {
-  checkpoint::WeightMap weights = open_weights();
+  formats::WeightMap weights = open_weights();
   const T5Encoder encoder(infer_t5_config(weights), weights);
   const auto prompts = nlohmann::json::parse(read_fixture("prompts.json"));
-  const Tensor expected = load(*checkpoint::open_tensor_source(fixture_path("features.safetensors")), "prompts");
+  const Tensor expected = load(*formats::open_tensor_source(fixture_path("features.safetensors")), "prompts");
   ASSERT_GE(prompts.size(), 300U);
   ASSERT_EQ(expected.shape(), (Shape{static_cast<std::int64_t>(prompts.size()), 2, 24}));
   for (std::size_t k = 0; k < prompts.size(); ++k) {
@@ -123,7 +123,7 @@ TEST(T5Encoder, EveryPromptsFeaturesAreThoseOfHuggingFace) {
 INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, ::testing::Values(1, 2, 17, 64, 130, 200, 512));
 
 TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
-  checkpoint::WeightMap weights = open_weights();
+  formats::WeightMap weights = open_weights();
   const T5Encoder encoder(infer_t5_config(weights), weights);
   const auto vocabulary = static_cast<std::int32_t>(encoder.config().vocabulary);
   for (const std::int32_t id : {-1, vocabulary}) {
@@ -133,7 +133,7 @@ TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
 }
 
 TEST(T5Encoder, NamesAWrongShape) {
-  checkpoint::WeightMap weights = open_weights();
+  formats::WeightMap weights = open_weights();
   T5Config config = infer_t5_config(weights);
   config.feed_forward = 41;
   try {

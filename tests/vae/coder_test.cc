@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "core/threads.h"
+#include "runtime/threads.h"
 #include "support/failure.h"
 #include "vae/decoder.h"
 #include "vae/encoder.h"
@@ -26,7 +26,7 @@ Tensor filled_map(std::int64_t height, std::int64_t width, std::int64_t channels
 }
 
 void build_decoder(const std::shared_ptr<SmallVae>& vae) {
-  checkpoint::WeightMap weights = SmallVae::open(vae);
+  formats::WeightMap weights = SmallVae::open(vae);
   const Decoder decoder(infer_vae_config(weights), weights);
 }
 
@@ -49,7 +49,7 @@ TEST(VaeConfig, TheHalvesMayDiffer) {
                                         {kBase, {2, 1}},
                                         {2 * kBase, {1, 2}},
                                         {32, {3, 2}}}) {
-    checkpoint::WeightMap weights = SmallVae::open(std::make_shared<SmallVae>(base, multiples));
+    formats::WeightMap weights = SmallVae::open(std::make_shared<SmallVae>(base, multiples));
     const VaeConfig config = infer_vae_config(weights);
     EXPECT_EQ(config.encoder.base, base);
     EXPECT_EQ(config.encoder.multipliers, (std::vector<std::int64_t>{multiples.first, multiples.second}));
@@ -86,7 +86,7 @@ class CoderTest : public ::testing::Test {
  protected:
   CoderTest() : weights_(SmallVae::open(std::make_shared<SmallVae>())), config_(infer_vae_config(weights_)) {}
 
-  checkpoint::WeightMap weights_;
+  formats::WeightMap weights_;
   VaeConfig config_;
   Decoder decoder_{config_, weights_};
   Encoder encoder_{config_, weights_};
@@ -161,7 +161,7 @@ TEST_F(CoderTest, BytesArePredicted) {
 
 TEST_F(CoderTest, BytesOfWeightsArePredicted) {
   const auto vae = std::make_shared<SmallVae>();
-  checkpoint::WeightMap weights = SmallVae::open(vae);
+  formats::WeightMap weights = SmallVae::open(vae);
   const VaeConfig config = infer_vae_config(weights);
   const std::int64_t before = ledger().current(MemoryKind::weights);
   const Decoder decoder(config, weights);

@@ -16,7 +16,7 @@ Norm norm_of(std::int64_t channels) {
     for (std::int64_t c = 0; c < channels; ++c) values.view<float>()(c) = 1.0F;
     source->put(std::string("n.norm.") + part, std::move(values));
   }
-  checkpoint::WeightMap weights(source, "", "vae");
+  formats::WeightMap weights(source, "", "vae");
   return {weights, "n", channels};
 }
 

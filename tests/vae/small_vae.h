@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/tensor_source.h"
-#include "checkpoint/weight_map.h"
+#include "formats/tensor_source.h"
+#include "formats/weight_map.h"
 
 namespace scalekv::vae {
 
 inline constexpr std::int64_t kCodebook = 6;
 inline constexpr std::int64_t kBase = 24;
 
-class SmallVae : public checkpoint::TensorSource {
+class SmallVae : public formats::TensorSource {
  public:
   // An encoder of other channels than the decoder's has `encoder_base` in its first convolution and
   // `encoder_multiples` of them in its two levels.
@@ -46,7 +46,7 @@ class SmallVae : public checkpoint::TensorSource {
   void reshape(const std::string& name, const Shape& shape) { shapes_.at(name) = shape; }
 
   // The tensors as the engine takes them; changes are made before.
-  static checkpoint::WeightMap open(const std::shared_ptr<SmallVae>& vae) {
+  static formats::WeightMap open(const std::shared_ptr<SmallVae>& vae) {
     vae->infos_.clear();
     for (const auto& [name, shape] : vae->shapes_) {
       vae->infos_.push_back(
@@ -55,10 +55,10 @@ class SmallVae : public checkpoint::TensorSource {
     return {vae, "", "VAE"};
   }
 
-  const std::vector<checkpoint::TensorInfo>& tensors() const override { return infos_; }
+  const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
-  Tensor load(const checkpoint::TensorInfo& info) const override {
+  Tensor load(const formats::TensorInfo& info) const override {
     Tensor tensor(DType::f32, info.shape, MemoryKind::other);
     std::mt19937 random(static_cast<std::uint32_t>(std::hash<std::string>()(info.name)));
     std::normal_distribution<float> normal(0.0F, 1.0F);
@@ -95,7 +95,7 @@ class SmallVae : public checkpoint::TensorSource {
   }
 
   std::map<std::string, Shape> shapes_;
-  std::vector<checkpoint::TensorInfo> infos_;
+  std::vector<formats::TensorInfo> infos_;
   std::map<std::string, std::string> metadata_;
   std::filesystem::path path_ = "small.safetensors";
 };

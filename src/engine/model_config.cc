@@ -1,0 +1,140 @@
+#include "engine/model_config.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "base/strict_json.h"
+#include "infinity/config.h"
+#include "text/published_config.h"
+#include "vae/config.h"
+
+namespace scalekv::engine {
+namespace {
+
+// The pyramid whose last map the rotary positions are spread over; every published model has this one.
+constexpr const char* kRopeReference = "1M";
+
+// What the authors of the published models sample them with, where they say so.
+struct Published {
+  std::int64_t depth;
+  std::int64_t width;
+  const char* name;
+  const char* size = "1M";
+  double cfg = 4.0;
+  double tau = 1.0;
+};
+
+constexpr std::array kPublished = {
+    Published{32, 2048, "infinity-2b", "1M", 3.0, 0.5},
+    Published{40, 3584, "infinity-8b", "1M", 3.0, 1.0},
+    Published{12, 768, "infinity-125m", "0.06M"},
+    Published{16, 1152, "infinity-layer16"},
+    Published{24, 1536, "infinity-layer24"},
+    Published{32, 2080, "infinity-layer32"},
+    Published{40, 2688, "infinity-layer40"},
+    Published{48, 3360, "infinity-layer48"},
+};
+
+// Throws Error where the entry says that `what` is another value than the engine computes with.
+void require_value(const nlohmann::json& config, const char* part, const char* key, const nlohmann::json& expected,
+                   const std::string& description) {
+  const auto entry = config.find(part);
+  if (entry == config.end() || !entry->contains(key) || entry->at(key) == expected) return;
+  fail("{}: the metadata entry 'config' says {}.{} is {}, but this program computes with {} only", description, part,
+       key, entry->at(key).dump(-1, ' ', true), expected.dump());
+}
+
+// `base` and `ch_mult` are the decoder's; the encoder's stand beside them where they are others.
+nlohmann::json describe(const vae::VaeConfig& config) {
+  nlohmann::json described = {{"codebook", config.codebook},
+                              {"stride", config.stride()},
+                              {"base", config.decoder.base},
+                              {"ch_mult", config.decoder.multipliers},
+                              {"res_blocks", config.encoder.blocks}};
+  if (config.encoder.levels() == 0) return described;
+  if (config.encoder.base != config.decoder.base) described["encoder_base"] = config.encoder.base;
+  if (config.encoder.multipliers != config.decoder.multipliers)
+    described["encoder_ch_mult"] = config.encoder.multipliers;
+  return described;
+}
+
+nlohmann::json describe(const infinity::InfinityConfig& config) {
+  return {{"depth", config.depth},         {"width", config.width},           {"heads", config.heads},
+          {"block_chunks", config.chunks}, {"text_width", config.text_width}, {"text_max", config.text_max},
+          {"bits", config.bits},           {"patchify", config.patchify},     {"rope_reference", kRopeReference}};
+}
+
+nlohmann::json describe(const text::T5Config& config) {
+  return {{"layers", config.layers},   {"width", config.width},
+          {"heads", config.heads},     {"head_size", config.head_size},
+          {"ff", config.feed_forward}, {"vocab", config.vocabulary},
+          {"buckets", config.buckets}, {"max_distance", config.max_distance},
+          {"eps", config.epsilon}};
+}
+
+}  // namespace
+
+nlohmann::json read_config(const formats::Bundle& bundle) {
+  if (bundle.config_json.empty()) return nlohmann::json::object();
+  const std::string where = bundle.description + ": the metadata entry 'config'";
+  nlohmann::json config = parse_strict_json(bundle.config_json, where);
+  if (!config.is_object()) fail("{} is no JSON object; convert the model again", where);
+  for (const char* part : {"infinity", "vae", "t5", "defaults"}) {
+    if (config.contains(part) && !config[part].is_object()) {
+      fail("{} has no JSON object under '{}'; convert the model again", where, part);
+    }
+  }
+  require_value(config, "infinity", "rope_reference", kRopeReference, bundle.description);
+  require_value(config, "t5", "max_distance", text::T5Config().max_distance, bundle.description);
+  require_value(config, "t5", "eps", text::T5Config().epsilon, bundle.description);
+  return config;
+}
+
+text::T5Config read_text_config(const formats::Bundle& bundle) {
+  const text::T5Config config = text::infer_t5_config(*bundle.text_encoder);
+  if (!bundle.text_config.empty()) text::check_published_config(config, bundle.text_config);
+  return config;
+}
+
+nlohmann::json describe_architecture(const formats::Bundle& bundle) {
+  nlohmann::json facts = nlohmann::json::object();
+  if (bundle.vae) {
+    const vae::VaeConfig vae = vae::infer_vae_config(*bundle.vae);
+    facts["vae"] = describe(vae);
+    if (bundle.transformer) {
+      const infinity::InfinityConfig config = infinity::infer_infinity_config(*bundle.transformer, vae.codebook);
+      facts["infinity"] = describe(config);
+      facts["pixels_per_token"] = vae.stride() * (config.patchify ? 2 : 1);
+    }
+  }
+  if (bundle.text_encoder) facts["t5"] = describe(read_text_config(bundle));
+  return facts;
+}
+
+nlohmann::json make_config(const formats::Bundle& bundle, const ConfigChoices& choices, const std::string& file_name) {
+  nlohmann::json config = read_config(bundle);
+  const nlohmann::json architecture = describe_architecture(bundle);
+  for (const auto& [key, facts] : architecture.items()) {
+    if (!facts.is_object()) {
+      config[key] = facts;
+    } else {
+      config[key].update(facts);
+    }
+  }
+  nlohmann::json defaults = config.value("defaults", nlohmann::json({{"size", "1M"}, {"cfg", 4.0}, {"tau", 1.0}}));
+  const nlohmann::json& shape = config["infinity"];
+  for (const Published& published : kPublished) {
+    if (config.contains("name") || shape["depth"] != published.depth || shape["width"] != published.width) continue;
+    config["name"] = published.name;
+    defaults = {{"size", published.size}, {"cfg", published.cfg}, {"tau", published.tau}};
+  }
+  if (!choices.name.empty()) config["name"] = choices.name;
+  if (!config.contains("name")) config["name"] = file_name;
+  if (!choices.size.empty()) defaults["size"] = choices.size;
+  if (choices.cfg) defaults["cfg"] = *choices.cfg;
+  if (choices.tau) defaults["tau"] = *choices.tau;
+  config["defaults"] = defaults;
+  return config;
+}
+
+}  // namespace scalekv::engine

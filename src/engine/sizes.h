@@ -1,0 +1,45 @@
+// The sizes of a model's parts, read off names and shapes: no weight is touched.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "formats/bundle.h"
+#include "infinity/config.h"
+#include "runtime/weight_type.h"
+#include "scalekv/scalekv.h"
+#include "text/config.h"
+#include "vae/config.h"
+
+namespace scalekv::engine {
+
+inline constexpr std::int64_t kFloatBytes = sizeof(float);
+
+// How a model is sampled unless the request says otherwise.
+struct ModelDefaults {
+  std::string size = "1M";
+  float cfg = 4.0F;
+  float tau = 1.0F;
+};
+
+struct ModelSizes {
+  std::string name = "infinity";
+  ModelDefaults defaults;
+  infinity::InfinityConfig transformer;
+  vae::VaeConfig vae;
+  text::T5Config text;
+  WeightType weights = WeightType::f32;       // of the transformer's matrices
+  WeightType text_weights = WeightType::f32;  // of the text encoder's
+  // In memory, under the ledger's `weights`. What a file holds in the form it is used in stays mapped and is not
+  // counted.
+  std::int64_t weight_bytes = 0;       // transformer and VAE
+  std::int64_t text_weight_bytes = 0;  // text encoder
+
+  // Pixels that a token covers in each direction.
+  std::int64_t pixels_per_token() const { return vae.stride() * (transformer.patchify ? 2 : 1); }
+};
+
+// Throws Error naming a part that is missing or does not fit the others. weights: as OpenOptions::weights.
+ModelSizes read_sizes(const formats::Bundle& bundle, const std::string& weights);
+
+}  // namespace scalekv::engine

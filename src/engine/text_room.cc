@@ -1,0 +1,80 @@
+#include "engine/text_room.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/freed_memory.h"
+
+namespace scalekv::engine {
+namespace {
+
+constexpr std::int32_t kEnd = 1, kFirstByte = 3;  // every T5 has </s> at 1
+
+std::vector<std::int32_t> encode_bytes(std::string_view prompt) {
+  std::vector<std::int32_t> ids;
+  for (const char byte : prompt) ids.push_back(kFirstByte + static_cast<std::uint8_t>(byte));
+  ids.push_back(kEnd);
+  return ids;
+}
+
+// Enough of a prompt to know it by.
+std::string beginning_of(std::string_view prompt) {
+  std::size_t end = 40;
+  if (prompt.size() <= end) return std::string(prompt);
+  while (end > 0 && (static_cast<unsigned char>(prompt[end]) & 0xC0U) == 0x80U) --end;  // within a character
+  return std::string(prompt.substr(0, end)) + "...";
+}
+
+}  // namespace
+
+PromptTokenizer::PromptTokenizer(const std::string& model, std::int64_t vocabulary, Warn warn)
+    : warn_(std::move(warn)) {
+  if (model.empty()) return;
+  tokenizer_.emplace(model, 0);
+  const auto sentinels =
+      static_cast<int>(std::clamp<std::int64_t>(vocabulary - tokenizer_->vocabulary_size(), 0, text::kSentinels));
+  if (sentinels > 0) tokenizer_.emplace(model, sentinels);
+}
+
+PromptTokens PromptTokenizer::read(std::string_view prompt) const {
+  PromptTokens tokens{tokenizer_ ? tokenizer_->encode(prompt) : encode_bytes(prompt)};
+  tokens.cut = std::max<std::int64_t>(0, std::ssize(tokens.ids) - text::kMaxPromptTokens);
+  if (tokens.cut == 0) return tokens;
+  if (warn_) {
+    warn_(fmt::format("the prompt \"{}\" has {} tokens; a model reads {}, so that the last {} are left out",
+                      beginning_of(prompt), tokens.ids.size(), text::kMaxPromptTokens, tokens.cut));
+  }
+  const std::int32_t end = tokens.ids.back();
+  tokens.ids.resize(text::kMaxPromptTokens);
+  tokens.ids.back() = end;
+  return tokens;
+}
+
+std::string PromptTokenizer::piece(std::int32_t id) const {
+  if (tokenizer_) return tokenizer_->piece(id);
+  return id < kFirstByte ? "</s>" : fmt::format("<0x{:02X}>", id - kFirstByte);
+}
+
+TextEncoder::TextEncoder(formats::WeightMap weights, WeightType type, bool keep)
+    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type), keep_(keep) {}
+
+void TextEncoder::load() const {
+  if (loaded_) return;
+  formats::WeightMap weights = weights_;
+  loaded_.emplace(config_, weights, type_);
+}
+
+Tensor TextEncoder::encode(std::span<const std::int32_t> ids) const {
+  load();
+  return loaded_->encode(ids);
+}
+
+void TextEncoder::release() const {
+  if (keep_ || !loaded_) return;
+  loaded_.reset();
+  return_freed_memory();
+}
+
+}  // namespace scalekv::engine

@@ -1,0 +1,68 @@
+// From prompts to features.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/weight_type.h"
+#include "text/t5_encoder.h"
+#include "text/tokenizer.h"
+
+namespace scalekv::engine {
+
+struct PromptTokens {
+  std::vector<std::int32_t> ids;  // </s> last
+  std::int64_t cut = 0;           // those that the prompt has beyond text::kMaxPromptTokens, and that are left out
+};
+
+// A model's tokenizer, or what stands in for it in random models, which have none: an id for each byte, three more than
+// its value, and </s> (as ByT5 does, arXiv 2105.13626).
+class PromptTokenizer {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+
+  // model: SentencePiece, or empty for bytes. vocabulary: of the text encoder, whose rows beyond the model's pieces are
+  // T5's sentinels. warn: is told of every prompt that is cut; may be empty.
+  PromptTokenizer(const std::string& model, std::int64_t vocabulary, Warn warn = {});
+  // Throws UsageError on invalid UTF-8 where there is a model.
+  PromptTokens read(std::string_view prompt) const;
+  // The ids alone.
+  std::vector<std::int32_t> encode(std::string_view prompt) const { return read(prompt).ids; }
+  // The text of an id that read() gave; "<0x41>" for a byte.
+  std::string piece(std::int32_t id) const;
+
+ private:
+  std::optional<text::Tokenizer> tokenizer_;
+  Warn warn_;
+};
+
+// The text encoder, whose weights are in memory only while they are wanted: from the first encode() to release().
+class TextEncoder {
+ public:
+  // Nothing is loaded, but names and shapes are read. Matrices will be held as `type`. keep: release() does nothing.
+  // Throws Error where the weights are no T5 encoder's.
+  TextEncoder(formats::WeightMap weights, WeightType type, bool keep = false);
+
+  const text::T5Config& config() const { return config_; }
+  // Loads the weights, if they are not in memory; encode() does it by itself.
+  void load() const;
+  // ids -> features [n, width]. Not to be called from several threads at once.
+  Tensor encode(std::span<const std::int32_t> ids) const;
+  // Gives the weights' memory back, unless they are to be kept; the next encode() loads them again.
+  void release() const;
+
+ private:
+  text::T5Config config_;
+  formats::WeightMap weights_;
+  WeightType type_;
+  bool keep_;
+  mutable std::optional<text::T5Encoder> loaded_;
+};
+
+}  // namespace scalekv::engine

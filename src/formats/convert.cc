@@ -1,0 +1,270 @@
+#include "formats/convert.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/file_hash.h"
+#include "base/sha256.h"
+#include "base/strict_json.h"
+#include "formats/finite.h"
+#include "formats/mapped_tensors.h"
+#include "formats/safetensors_writer.h"
+#include "kernels/int8_weight.h"
+
+namespace scalekv::formats {
+namespace {
+
+constexpr std::int64_t kPiece = std::int64_t{1} << 22U;        // elements converted at a time
+constexpr std::int64_t kPageBytes = std::int64_t{256} << 20U;  // read between two returns of memory to the system
+constexpr std::size_t kAlignment = 64;
+
+// Buffers of the transformer's training that nothing reads; the mask alone is of hundreds of megabytes.
+constexpr std::array<std::string_view, 4> kTrainingBuffers = {"lvl_1L", "attn_bias_for_masking",
+                                                              "Infinity_visible_kvlen", "Infinity_invisible_qlen"};
+
+struct Part {
+  std::string_view prefix;
+  const WeightMap* weights;
+};
+
+std::array<Part, 3> parts_of(const Bundle& bundle) {
+  const auto require = [&](const std::optional<WeightMap>& part, const char* what, const char* option) {
+    if (!part) fail("{} has no {}; name one with {}", bundle.description, what, option);
+    return &*part;
+  };
+  return {Part{"gpt.", require(bundle.transformer, "transformer", "--transformer")},
+          Part{"vae.", require(bundle.vae, "VAE", "--vae")},
+          Part{"t5.", require(bundle.text_encoder, "text encoder", "--text-encoder")}};
+}
+
+// Whether the engine reads a tensor of this part.
+bool is_wanted(const Part& part, std::string_view name, const TensorInfo& info, const ConversionOptions& options) {
+  if (!is_floating(info.dtype)) return false;
+  if (part.prefix == "vae.") return name.starts_with("decoder.") || (options.encoder && name.starts_with("encoder."));
+  if (part.prefix == "t5.") {
+    if (name == "encoder.embed_tokens.weight") return !part.weights->has("shared.weight");  // else the same once more
+    return name == "shared.weight" || name.starts_with("encoder.");
+  }
+  return std::find(kTrainingBuffers.begin(), kTrainingBuffers.end(), name) == kTrainingBuffers.end();
+}
+
+// Matrices and convolution kernels; biases, norms and the transformer's small parameters keep their precision.
+bool is_large_kind(const Part& part, const Shape& shape) {
+  return shape.rank() == 2 || (part.prefix == "vae." && shape.rank() == 4);
+}
+
+// Matrices of the transformer's blocks: most of its weights, and what int8 is for.
+bool is_block_matrix(const Part& part, std::string_view name, const Shape& shape) {
+  return part.prefix == "gpt." && shape.rank() == 2 && name.starts_with("block") && name.ends_with(".weight");
+}
+
+DType target_type(const Part& part, std::string_view name, const Shape& shape, WeightType weights) {
+  if (!is_large_kind(part, shape) || weights == WeightType::f32) return DType::f32;
+  if (weights == WeightType::bf16 || part.prefix != "gpt.") return DType::bf16;
+  return is_block_matrix(part, name, shape) ? DType::i8 : DType::f32;
+}
+
+// How the inputs of a block's matrix are rotated before they are rounded: those with outliers are.
+std::int64_t rotation_of(std::string_view name, const Shape& shape) {
+  return name.ends_with("ffn.fc2.weight") ? kernels::longest_rotation(shape[1]) : 1;
+}
+
+// {"vae": {"infinity_vae_d32reg.pth": "<SHA-256>"}, ...} of the files that the tensors come from.
+class SourceHashes {
+ public:
+  void add(std::string_view part, const std::filesystem::path& path, const WorkProgress& progress) {
+    std::string& digest = digests_[path];
+    if (digest.empty()) {
+      digest = hash_file(path, [&](double, std::string_view what) { progress(0.0, what); });
+    }
+    json_[std::string(part)][path.filename().string()] = digest;
+  }
+  void add_bytes(std::string_view part, const std::string& name, std::string_view bytes) {
+    json_[std::string(part)][name] = sha256_of(std::as_bytes(std::span(bytes)));
+  }
+  std::string dump() const { return json_.dump(); }
+
+ private:
+  std::map<std::filesystem::path, std::string> digests_;
+  nlohmann::json json_ = nlohmann::json::object();
+};
+
+// Converts tensors piece by piece and hands the bytes to the writer.
+class Copier {
+ public:
+  Copier(SafetensorsWriter& writer, std::int64_t total, const WorkProgress& progress)
+      : writer_(writer), total_(static_cast<double>(std::max<std::int64_t>(total, 1))), progress_(progress) {}
+
+  void copy(const ConvertedTensor& converted) {
+    switch (converted.derivation) {
+      case Derivation::elements:
+        copy_elements(converted);
+        break;
+      case Derivation::codes:
+      case Derivation::scales:
+        round_rows(converted);
+        break;
+      case Derivation::rotation: {
+        const auto length = static_cast<std::int32_t>(rotation_of(converted.source->name, converted.source->shape));
+        write(std::as_bytes(std::span(&length, 1)));
+        break;
+      }
+    }
+  }
+
+ private:
+  void copy_elements(const ConvertedTensor& converted) {
+    const Tensor tensor = converted.part->load(*converted.source);
+    const auto* source = static_cast<const std::byte*>(tensor.raw());
+    const auto source_size = static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    for (std::int64_t at = 0; at < tensor.elements(); at += kPiece) {
+      const std::int64_t count = std::min(kPiece, tensor.elements() - at);
+      // The piece borrows from `tensor`, which outlives it.
+      const Tensor floats =
+          Tensor(tensor.dtype(), {count}, source + at * source_size, nullptr).convert_to_float(MemoryKind::other);
+      check_finite(floats.view<float>(), at, *converted.source);
+      append(floats.view<float>(), converted.target.dtype);
+      has_read(converted, count * source_size);
+    }
+  }
+
+  // A matrix in int8: its codes, or their scales. Each is written on its own, for which the matrix is rounded twice.
+  void round_rows(const ConvertedTensor& converted) {
+    const Tensor tensor = converted.part->load(*converted.source);
+    const std::int64_t outputs = tensor.shape()[0], inputs = tensor.shape()[1];
+    const std::int64_t rotation = rotation_of(converted.source->name, tensor.shape());
+    const auto* source = static_cast<const std::byte*>(tensor.raw());
+    const std::int64_t row_bytes = inputs * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(inputs, 1));
+    for (std::int64_t row = 0; row < outputs; row += step) {
+      const std::int64_t count = std::min(step, outputs - row);
+      // The piece borrows from `tensor`, which outlives it.
+      const Tensor rows(tensor.dtype(), {count, inputs}, source + row * row_bytes, nullptr);
+      const Tensor floats = rows.convert_to_float(MemoryKind::other);
+      check_finite(floats.view<float>(), row * inputs, *converted.source);
+      const kernels::Int8Weight rounded = kernels::quantise_weight(floats, rotation, MemoryKind::other);
+      const Tensor& part = converted.derivation == Derivation::codes ? rounded.codes : rounded.scales;
+      write({static_cast<const std::byte*>(part.raw()), static_cast<std::size_t>(part.bytes())});
+      has_read(converted, count * row_bytes);
+    }
+  }
+
+  void has_read(const ConvertedTensor& converted, std::int64_t bytes) {
+    progress_(static_cast<double>(written_) / total_, converted.target.name);
+    since_drop_ += bytes;
+    if (since_drop_ < kPageBytes) return;
+    converted.part->drop_pages();
+    since_drop_ = 0;
+  }
+
+  void append(View<const float> values, DType dtype) {
+    if (dtype == DType::f32) {
+      write(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.elements()))));
+      return;
+    }
+    Tensor halves(DType::bf16, values.shape(), MemoryKind::other);
+    std::transform(values.data(), values.data() + values.elements(), halves.view<BFloat16>().data(), to_bfloat16);
+    write({static_cast<const std::byte*>(halves.raw()), static_cast<std::size_t>(halves.bytes())});
+  }
+
+  void write(std::span<const std::byte> bytes) {
+    writer_.append(bytes);
+    written_ += static_cast<std::int64_t>(bytes.size());
+  }
+
+  SafetensorsWriter& writer_;
+  double total_;
+  const WorkProgress& progress_;
+  std::int64_t written_ = 0;
+  std::int64_t since_drop_ = 0;
+};
+
+void check_space(const std::filesystem::path& path, std::int64_t bytes) {
+  std::error_code error;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  if (!error && space.available < static_cast<std::uintmax_t>(bytes)) {
+    fail("{} would take {} MiB, but its disk has only {} MiB free", path.string(), bytes >> 20, space.available >> 20U);
+  }
+}
+
+}  // namespace
+
+std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
+  std::vector<ConvertedTensor> plan;
+  for (const Part& part : parts_of(bundle)) {
+    for (const auto& entry : part.weights->infos()) {
+      // Not bound to names at once: Clang 14 lets no lambda capture those.
+      const std::string& name = entry.first;
+      const TensorInfo* info = entry.second;
+      if (info->dtype == DType::i8 && name.ends_with(".weight")) {
+        fail("{} holds int8 weights already; convert the files that it was made from", bundle.description);
+      }
+      if (!is_wanted(part, name, *info, options)) continue;
+      const auto add = [&](const char* suffix, DType dtype, const Shape& shape, Derivation derivation) {
+        TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
+        target.bytes = checked_bytes(dtype, shape, bundle.description);
+        plan.push_back({.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
+      };
+      const DType dtype = target_type(part, name, info->shape, options.weights);
+      add("", dtype, info->shape, dtype == DType::i8 ? Derivation::codes : Derivation::elements);
+      if (dtype != DType::i8) continue;
+      add("_scale", DType::f32, {info->shape[0]}, Derivation::scales);
+      if (rotation_of(name, info->shape) > 1) add("_rotation", DType::i32, {1}, Derivation::rotation);
+    }
+  }
+  if (bundle.tokenizer.empty())
+    fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
+  const auto size = static_cast<std::int64_t>(bundle.tokenizer.size());
+  plan.push_back(
+      {.target = {.name = std::string(kTokenizerTensor), .dtype = DType::u8, .shape = {size}, .bytes = size}});
+  // Tensors of an odd length come last, so that they do not push the others off their alignment.
+  const auto rank = [](const ConvertedTensor& tensor) {
+    return std::pair(tensor.target.bytes % static_cast<std::int64_t>(kAlignment) != 0,
+                     std::string_view(tensor.target.name));
+  };
+  std::sort(plan.begin(), plan.end(), [&](const auto& a, const auto& b) {
+    return (a.source == nullptr) != (b.source == nullptr) ? b.source == nullptr : rank(a) < rank(b);
+  });
+  return plan;
+}
+
+std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan) {
+  std::int64_t bytes = 0;
+  for (const ConvertedTensor& tensor : plan) bytes += tensor.target.bytes;
+  return bytes;
+}
+
+void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
+                   const WorkProgress& progress) {
+  const std::vector<ConvertedTensor> plan = plan_conversion(bundle, options);
+  const std::int64_t bytes = converted_bytes(plan);
+  check_space(path, bytes);
+  SourceHashes hashes;
+  std::vector<TensorInfo> targets;
+  for (const ConvertedTensor& tensor : plan) {
+    targets.push_back(tensor.target);
+    if (tensor.source == nullptr) continue;
+    hashes.add(tensor.target.name.substr(0, tensor.target.name.find('.')), tensor.source->file, progress);
+  }
+  hashes.add_bytes("tokenizer", "spiece.model", bundle.tokenizer);
+  std::map<std::string, std::string> metadata = {{"format", "scalekv.model"},
+                                                 {"format_version", "1"},
+                                                 {"config", options.config_json},
+                                                 {"sources", hashes.dump()}};
+  if (!options.calibration_json.empty()) metadata["calibration"] = options.calibration_json;
+  SafetensorsWriter writer(path, targets, metadata);
+  Copier copier(writer, bytes, progress);
+  for (const ConvertedTensor& tensor : plan) {
+    if (tensor.source != nullptr) copier.copy(tensor);
+  }
+  writer.append(std::as_bytes(std::span(bundle.tokenizer)));
+  writer.finish();
+}
+
+}  // namespace scalekv::formats

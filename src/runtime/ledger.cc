@@ -1,0 +1,59 @@
+#include "runtime/ledger.h"
+
+#include "base/error.h"
+
+namespace scalekv {
+namespace {
+
+void raise_to(std::atomic<std::int64_t>& peak, std::int64_t value) {
+  std::int64_t seen = peak.load();
+  while (value > seen && !peak.compare_exchange_weak(seen, value)) {
+  }
+}
+
+}  // namespace
+
+std::string_view memory_kind_name(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::weights:
+      return "weights";
+    case MemoryKind::kv:
+      return "kv";
+    case MemoryKind::activations:
+      return "activations";
+    case MemoryKind::text:
+      return "text";
+    case MemoryKind::vae:
+      return "vae";
+    case MemoryKind::other:
+      return "other";
+  }
+  return "other";
+}
+
+void Ledger::add(MemoryKind kind, std::int64_t bytes) {
+  const auto index = static_cast<std::size_t>(kind);
+  raise_to(peak_[index], current_[index].fetch_add(bytes) + bytes);
+  raise_to(total_peak_, total_.fetch_add(bytes) + bytes);
+}
+
+void Ledger::remove(MemoryKind kind, std::int64_t bytes) {
+  current_[static_cast<std::size_t>(kind)].fetch_sub(bytes);
+  total_.fetch_sub(bytes);
+}
+
+std::int64_t Ledger::current(MemoryKind kind) const { return current_[static_cast<std::size_t>(kind)].load(); }
+
+std::int64_t Ledger::peak(MemoryKind kind) const { return peak_[static_cast<std::size_t>(kind)].load(); }
+
+void Ledger::reset_peaks() {
+  for (std::size_t i = 0; i < current_.size(); ++i) peak_[i].store(current_[i].load());
+  total_peak_.store(total_.load());
+}
+
+Ledger& ledger() {
+  static Ledger instance;
+  return instance;
+}
+
+}  // namespace scalekv

@@ -1,0 +1,90 @@
+// Cache policies side by side: every policy and budget draws the same prompts from the same seeds as the full cache
+// does, and is measured against it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+#include "shapes/shapes_judge.h"
+#include "study/teacher_forcing.h"
+
+namespace scalekv::study {
+
+struct PolicySetting {
+  std::string policy;
+  double budget = 1.0;  // share of the full history
+
+  bool operator==(const PolicySetting&) const = default;
+};
+
+// What is drawn: a list of prompts, with what the judge of the shapes world has to know where it is such a list.
+struct EvaluationPrompts {
+  std::vector<std::string> prompts;
+  std::vector<shapes::ShapesCaption> captions;  // empty, or one for each prompt
+
+  // For each prompt the SHA-256 of what its samples depend on: its text, and what the judge expects.
+  std::vector<std::string> sha256() const;
+};
+
+// Captions of the shapes world where the first line has "objects" (tools/README.md), else as dataset::read_prompts.
+EvaluationPrompts read_evaluation_prompts(const std::filesystem::path& path);
+
+// One prompt under one policy and budget.
+struct Sample {
+  PolicySetting setting;
+  std::size_t prompt = 0;
+  double psnr = 0.0;  // of the picture that the policy draws from the same seed, against the full cache's
+  double ssim = 0.0;
+  Divergence divergence;      // teacher-forced
+  std::optional<bool> right;  // what the judge says, in the shapes world
+  double seconds = 0.0;       // the transformer, all scales
+};
+
+// PSNR as it is averaged: of equal pictures it is infinite, and counts as that of pictures that differ by one level of
+// one channel of one pixel.
+double finite_psnr(const Image& a, const Image& b);
+
+// What the cache of one setting takes, the same for every prompt.
+struct SettingBytes {
+  std::int64_t peak = 0;         // keys and values of one image (both guidance halves) at the worst moment
+  double share = 0.0;            // of the full cache's peak
+  double paper_megabytes = 0.0;  // the paper's accounting: what the last scale finds, 16 sequences, 4 + 2 bytes
+};
+
+class Evaluation {
+ public:
+  // request: what all pictures have in common; prompt i is drawn with its seed + i. The model must outlive this.
+  Evaluation(const engine::Model& model, Request request, EvaluationPrompts prompts);
+
+  const EvaluationPrompts& prompts() const { return prompts_; }
+  // The policy that a setting comes to: another name for "auto".
+  std::string policy_name(const PolicySetting& setting) const;
+  SettingBytes bytes(const PolicySetting& setting) const;
+  // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which
+  // logits and bits are kept.
+  static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
+  // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
+  // its picture, the full cache's first.
+  using Done = std::function<void(Sample sample, const Image& image)>;
+  void run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const;
+  // Which tokens every layer and head holds for the last scale, drawn over the picture (study/token_map.h).
+  Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
+
+  // What is drawn of a prompt under a setting.
+  Request request_of(const PolicySetting& setting, std::size_t prompt) const;
+
+ private:
+  infinity::GenerationRequest resolve(const PolicySetting& setting) const;
+  infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt, const Tensor& text) const;
+  Tensor encode(std::size_t prompt) const;
+  Image decode(const infinity::Generation& generation) const;
+
+  const engine::Model& model_;
+  Request request_;
+  EvaluationPrompts prompts_;
+};
+
+}  // namespace scalekv::study

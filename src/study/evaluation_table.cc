@@ -1,0 +1,129 @@
+#include "study/evaluation_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace scalekv::study {
+namespace {
+
+template <typename Get>
+Estimate estimate(const std::vector<Sample>& samples, const Get& get) {
+  std::vector<double> values;
+  for (const Sample& sample : samples) values.push_back(get(sample));
+  return bootstrap_mean(values);
+}
+
+// values += term / count, entry by entry.
+void add_mean(std::vector<double>& values, const std::vector<double>& term, std::size_t count) {
+  values.resize(term.size());
+  for (std::size_t i = 0; i < term.size(); ++i) values[i] += term[i] / static_cast<double>(count);
+}
+
+// The measures of a row that have intervals, in the order to show them.
+std::vector<std::pair<const char*, const Estimate*>> measures(const EvaluationRow& row) {
+  std::vector<std::pair<const char*, const Estimate*>> list = {
+      {"psnr", &row.psnr}, {"ssim", &row.ssim}, {"kl", &row.kl}, {"bit_agreement", &row.bit_agreement}};
+  if (row.shapes_score) list.emplace_back("shapes_score", &*row.shapes_score);
+  list.emplace_back("seconds", &row.seconds);
+  return list;
+}
+
+std::string with_interval(const Estimate& estimate, int digits) {
+  return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", estimate.mean, digits, estimate.low, digits, estimate.high, digits);
+}
+
+void add_markdown_table(std::string& text, std::vector<EvaluationRow> rows) {
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.kl.mean < b.kl.mean; });
+  const bool judged = rows.front().shapes_score.has_value();
+  text += fmt::format("Budget {:g}%, {} images.\n\n", rows.front().setting.budget * 100.0, rows.front().images);
+  text += "| policy | KV peak, bytes (of full) | KL, 1e-3 nats a bit | PSNR, dB | SSIM | bit agreement |";
+  text += judged ? " shapes score | seconds |\n" : " seconds |\n";
+  text +=
+      judged ? "| --- | --- | --- | --- | --- | --- | --- | --- |\n" : "| --- | --- | --- | --- | --- | --- | --- |\n";
+  for (const EvaluationRow& row : rows) {
+    const Estimate kl{row.kl.mean * 1e3, row.kl.low * 1e3, row.kl.high * 1e3};
+    text += fmt::format("| {} | {} ({:.1f}%) | {} | {} | {} | {} |", row.setting.policy, row.bytes.peak,
+                        row.bytes.share * 100.0, with_interval(kl, 3), with_interval(row.psnr, 2),
+                        with_interval(row.ssim, 3), with_interval(row.bit_agreement, 4));
+    if (row.shapes_score) text += fmt::format(" {} |", with_interval(*row.shapes_score, 3));
+    text += fmt::format(" {} |\n", with_interval(row.seconds, 3));
+  }
+  text += "\n";
+}
+
+}  // namespace
+
+EvaluationRow make_row(const PolicySetting& setting, const SettingBytes& bytes, const std::vector<Sample>& samples) {
+  SCALEKV_ASSERT(!samples.empty());
+  EvaluationRow row{.setting = setting,
+                    .bytes = bytes,
+                    .images = samples.size(),
+                    .psnr = estimate(samples, [](const Sample& s) { return s.psnr; }),
+                    .ssim = estimate(samples, [](const Sample& s) { return s.ssim; }),
+                    .kl = estimate(samples, [](const Sample& s) { return s.divergence.kl; }),
+                    .bit_agreement = estimate(samples, [](const Sample& s) { return s.divergence.agreement; }),
+                    .seconds = estimate(samples, [](const Sample& s) { return s.seconds; }),
+                    .shapes_score = std::nullopt,
+                    .scale_kl = {},
+                    .scale_bit_agreement = {}};
+  if (samples.front().right) {
+    row.shapes_score = estimate(samples, [](const Sample& s) { return s.right.value_or(false) ? 1.0 : 0.0; });
+  }
+  for (const Sample& sample : samples) {
+    add_mean(row.scale_kl, sample.divergence.scale_kl, samples.size());
+    add_mean(row.scale_bit_agreement, sample.divergence.scale_agreement, samples.size());
+  }
+  return row;
+}
+
+std::string to_json(const std::vector<EvaluationRow>& rows, std::uint64_t seed) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const EvaluationRow& row : rows) {
+    nlohmann::ordered_json json = {{"policy", row.setting.policy},
+                                   {"budget", row.setting.budget},
+                                   {"seed", seed},
+                                   {"images", row.images},
+                                   {"kv_bytes_peak", row.bytes.peak},
+                                   {"kv_share", row.bytes.share},
+                                   {"kv_paper_mb", row.bytes.paper_megabytes}};
+    for (const auto& [name, measure] : measures(row)) {
+      json[name] = measure->mean;
+      json[fmt::format("{}_ci", name)] = {measure->low, measure->high};
+    }
+    json["scale_kl"] = row.scale_kl;
+    json["scale_bit_agreement"] = row.scale_bit_agreement;
+    list.push_back(std::move(json));
+  }
+  return list.dump(1) + "\n";
+}
+
+std::string to_csv(const std::vector<EvaluationRow>& rows) {
+  std::string text = "policy,budget,images,kv_bytes_peak,kv_share,kv_paper_mb";
+  if (rows.empty()) return text + "\n";
+  for (const auto& [name, measure] : measures(rows.front())) text += fmt::format(",{0},{0}_low,{0}_high", name);
+  text += "\n";
+  for (const EvaluationRow& row : rows) {
+    text += fmt::format("{},{},{},{},{},{}", row.setting.policy, row.setting.budget, row.images, row.bytes.peak,
+                        row.bytes.share, row.bytes.paper_megabytes);
+    for (const auto& [name, measure] : measures(row)) {
+      text += fmt::format(",{},{},{}", measure->mean, measure->low, measure->high);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string to_markdown(const std::vector<EvaluationRow>& rows) {
+  std::map<double, std::vector<EvaluationRow>, std::greater<>> by_budget;
+  for (const EvaluationRow& row : rows) by_budget[row.setting.budget].push_back(row);
+  std::string text;
+  for (const auto& [budget, group] : by_budget) add_markdown_table(text, group);
+  return text;
+}
+
+}  // namespace scalekv::study

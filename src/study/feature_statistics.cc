@@ -1,0 +1,118 @@
+#include "study/feature_statistics.h"
+
+// Eigen's own threads would add up in another order for every number of them.
+#define EIGEN_DONT_PARALLELIZE
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "study/singular_values.h"
+
+namespace scalekv::study {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
+using Eigen::Index;
+
+constexpr std::size_t kBlock = 32;  // pictures whose products are added in one step
+
+Eigen::Map<const Matrix> as_matrix(const std::vector<double>& values, std::size_t columns) {
+  return {values.data(), static_cast<Index>(values.size() / columns), static_cast<Index>(columns)};
+}
+
+// sum + the products of `pending` [rows, d].
+void add_products(const std::vector<double>& pending, std::size_t size, std::vector<double>& sum) {
+  const Eigen::Map<const Matrix> block(pending.data(), static_cast<Index>(size),
+                                       static_cast<Index>(pending.size() / size));  // [d, rows]
+  Eigen::Map<Matrix> products(sum.data(), static_cast<Index>(size), static_cast<Index>(size));
+  products.selfadjointView<Eigen::Lower>().rankUpdate(block);
+}
+
+// A matrix F with F F^T = S, of as many columns as S has rank: Cholesky's factor, always going on with the largest
+// pivot that is left (S is positive semidefinite, and of rank n - 1 where there are n pictures fewer than features).
+Matrix factor(const std::vector<double>& covariance, std::size_t size) {
+  const Eigen::Map<const Matrix> matrix = as_matrix(covariance, size);
+  Eigen::VectorXd left = matrix.diagonal();  // of the diagonal of S - F F^T
+  const double largest = left.maxCoeff();
+  const double tolerance = largest * static_cast<double>(size) * std::numeric_limits<double>::epsilon();
+  if (left.minCoeff() < -tolerance) fail("a covariance has a negative variance, {:.3g}", left.minCoeff());
+  Matrix factor(matrix.rows(), matrix.cols());
+  Index rank = 0;
+  for (; rank < matrix.cols(); ++rank) {
+    Index pivot = 0;
+    if (left.maxCoeff(&pivot) <= tolerance) break;
+    auto column = factor.col(rank);
+    column = matrix.col(pivot);
+    column.noalias() -= factor.leftCols(rank) * factor.row(pivot).head(rank).transpose();
+    column /= std::sqrt(left(pivot));
+    left -= column.cwiseAbs2();
+    left(pivot) = 0.0;
+  }
+  factor.conservativeResize(Eigen::NoChange, rank);
+  return factor;
+}
+
+// The trace of (S1 S2)^(1/2). With S = F F^T its eigenvalues are the singular values of F1^T F2: S1 S2 has the
+// eigenvalues of (F1^T F2)(F1^T F2)^T. No root is taken of what rounding left of a zero.
+double trace_of_root(const std::vector<double>& a, const std::vector<double>& b, std::size_t size) {
+  const Matrix product = factor(a, size).transpose() * factor(b, size);
+  return sum_of_singular_values({product.data(), static_cast<std::size_t>(product.size())},
+                                static_cast<std::size_t>(product.rows()));
+}
+
+}  // namespace
+
+void FeatureAccumulator::add(std::span<const float> features) {
+  if (origin_.empty()) {
+    origin_.assign(features.begin(), features.end());
+    sum_.assign(features.size(), 0.0);
+    products_.assign(features.size() * features.size(), 0.0);
+  }
+  SCALEKV_ASSERT(features.size() == origin_.size());
+  for (std::size_t k = 0; k < features.size(); ++k) {
+    pending_.push_back(features[k] - origin_[k]);
+    sum_[k] += pending_.back();
+  }
+  ++pictures_;
+  if (pending_.size() == kBlock * origin_.size()) flush();
+}
+
+void FeatureAccumulator::flush() {
+  add_products(pending_, origin_.size(), products_);
+  pending_.clear();
+}
+
+FeatureStatistics FeatureAccumulator::statistics() const {
+  if (pictures_ < 2) fail("FID needs at least 2 pictures in each folder, not {}", pictures_);
+  const std::size_t size = origin_.size();
+  const auto count = static_cast<double>(pictures_);
+  FeatureStatistics result{pictures_, std::vector<double>(size), products_};
+  if (!pending_.empty()) add_products(pending_, size, result.covariance);
+  for (std::size_t i = 0; i < size; ++i) {
+    result.mean[i] = origin_[i] + sum_[i] / count;
+    for (std::size_t j = 0; j <= i; ++j) {
+      double& value = result.covariance[j * size + i];  // column j of the lower triangle
+      value = (value - sum_[i] * sum_[j] / count) / (count - 1.0);
+      result.covariance[i * size + j] = value;
+    }
+  }
+  return result;
+}
+
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b) {
+  const std::size_t size = a.mean.size();
+  if (size == 0 || b.mean.size() != size) {
+    fail("statistics of {} and of {} features cannot be compared", size, b.mean.size());
+  }
+  double distance = 0.0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const double difference = a.mean[i] - b.mean[i];
+    distance += difference * difference + a.covariance[i * size + i] + b.covariance[i * size + i];
+  }
+  distance -= 2.0 * trace_of_root(a.covariance, b.covariance, size);
+  return distance < 0.0 ? 0.0 : distance;  // where the Gaussians are the same, rounding leaves either sign
+}
+
+}  // namespace scalekv::study

@@ -1,0 +1,38 @@
+// Mean and covariance of features, gathered one picture at a time: what FID compares.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace scalekv::study {
+
+// Of features of d numbers, in float64.
+struct FeatureStatistics {
+  std::int64_t pictures = 0;       // 0 where a file did not say
+  std::vector<double> mean;        // [d]
+  std::vector<double> covariance;  // [d, d], of the sample: divided by pictures - 1
+};
+
+// Memory does not grow with the number of pictures. The result depends on their order alone.
+class FeatureAccumulator {
+ public:
+  void add(std::span<const float> features);
+  // Throws Error where there are fewer than two pictures.
+  FeatureStatistics statistics() const;
+
+ private:
+  void flush();
+
+  std::int64_t pictures_ = 0;
+  std::vector<double> origin_;    // the first features; all others are counted from it, so that nothing cancels out
+  std::vector<double> pending_;   // [up to kBlock, d], from the origin
+  std::vector<double> sum_;       // [d]
+  std::vector<double> products_;  // [d, d], the lower triangle: sum of x x^T
+};
+
+// Frechet distance of the two Gaussians: |m1 - m2|^2 + trace(S1 + S2 - 2 (S1 S2)^(1/2)).
+// Throws Error where the dimensions differ or a covariance has a negative eigenvalue.
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b);
+
+}  // namespace scalekv::study

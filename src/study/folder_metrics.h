@@ -1,0 +1,70 @@
+// Two folders of pictures compared: pair by pair (PSNR, SSIM, LPIPS) and as wholes (FID, KID).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "study/feature_statistics.h"
+#include "study/inception.h"
+#include "study/kernel_distance.h"
+#include "study/lpips.h"
+#include "study/picture_folder.h"
+
+namespace scalekv::study {
+
+// The networks that are at hand; what needs another one is left out.
+struct MetricNetworks {
+  std::optional<Lpips> lpips;
+  std::optional<Inception> inception;
+
+  // lpips: torchvision's AlexNet and the heads of the lpips package, in one file or two; inception: pytorch-fid's file.
+  // Empty: none. Throws Error naming file and tensor where one is wrong.
+  static MetricNetworks open(const std::vector<std::filesystem::path>& lpips, const std::filesystem::path& inception);
+};
+
+struct MetricOptions {
+  bool photographs = false;  // the first folder holds photographs of any size: resized to their partners' for pairs
+  bool kid = false;          // keeps 8 KB a picture
+};
+
+struct PairMetrics {
+  std::string name;
+  double psnr = 0.0;  // infinite for equal pictures
+  double ssim = 0.0;
+  std::optional<double> lpips;
+};
+
+// What FID and KID need of a folder.
+struct FolderFeatures {
+  FeatureAccumulator accumulator;
+  FeatureList list;  // empty without KID
+};
+
+// Done, of how many; false: stop, by throwing Cancelled.
+using MetricProgress = std::function<bool(std::size_t done, std::size_t all)>;
+
+// Memory grows by a PairMetrics a picture (and KID's features) only. The results depend neither on the threads nor on
+// how pictures are grouped. Features are gathered in `a` and `b` where those are given. Throws Error naming the
+// picture.
+std::vector<PairMetrics> compare_pairs(const std::vector<PicturePair>& pairs, const MetricNetworks& networks,
+                                       const MetricOptions& options, FolderFeatures* a, FolderFeatures* b,
+                                       const MetricProgress& progress);
+
+FolderFeatures measure_folder(const std::vector<std::filesystem::path>& pictures, const Inception& inception, bool kid,
+                              const MetricProgress& progress);
+
+// Means over the pairs.
+struct MetricMeans {
+  std::size_t pairs = 0;
+  std::size_t identical = 0;  // equal pictures, which the mean of PSNR leaves out because theirs is infinite
+  double psnr = 0.0;          // infinite where all are equal
+  double ssim = 0.0;
+  std::optional<double> lpips;
+};
+
+MetricMeans mean_metrics(const std::vector<PairMetrics>& pairs);
+
+}  // namespace scalekv::study

@@ -1,0 +1,326 @@
+// The memory plan against the ledger, on small models of random weights.
+#include "engine/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <tuple>
+
+#include "base/error.h"
+#include "engine/measure.h"
+#include "engine/random_model.h"
+#include "engine/settings.h"
+#include "infinity/predict.h"
+#include "runtime/threads.h"
+
+namespace scalekv::engine {
+namespace {
+
+Architecture tiny(bool patchify) {
+  return {.name = patchify ? "tiny patches" : "tiny",
+          .transformer = {.depth = 3,
+                          .width = 48,
+                          .heads = 3,
+                          .chunks = 3,
+                          .feed_forward = 256,
+                          .text_width = 128,
+                          .text_max = 64,
+                          .bits = 8,
+                          .patchify = patchify},
+          .vae = {.codebook = patchify ? 2 : 8, .decoder = {.base = 32, .multipliers = {1, 2}, .blocks = 3}},
+          .text = {.layers = 2, .width = 128, .heads = 4, .head_size = 32, .feed_forward = 256, .vocabulary = 300}};
+}
+
+struct Case {
+  std::string policy = "scalekv";
+  double budget = 0.1;
+  int batch = 1;
+  std::vector<float> cfg = {};
+  std::string size = "0.06M";
+  double aspect = 1.0;
+  bool patchify = false;
+  int guidance_layer = 0;
+  std::string weights = "f32";
+};
+
+Request request_of(const Case& c) {
+  return {.prompt = "any",
+          .images = c.batch,
+          .batch = c.batch,
+          .size = c.size,
+          .aspect = c.aspect,
+          .cfg = c.cfg,
+          .guidance_layer = c.guidance_layer,
+          .cache = {.policy = c.policy, .budget = c.budget}};
+}
+
+// What `kind` had at its peak beyond what it has now.
+class LedgerPeak {
+ public:
+  explicit LedgerPeak(MemoryKind kind) : kind_(kind), before_(ledger().current(kind)) {}
+  std::int64_t bytes() const { return ledger().peak(kind_) - before_; }
+
+ private:
+  MemoryKind kind_;
+  std::int64_t before_;
+};
+
+TEST(Plan, IsWhatTheLedgerSays) {
+  const std::vector<Case> cases = {
+      {},
+      {.policy = "full"},
+      {.batch = 4},
+      {.batch = 9},  // sequences no longer fit into one group
+      {.cfg = {1.0F}},
+      {.cfg = {1, 3, 3, 1, 1, 3, 1}},
+      {.policy = "h2o", .budget = 0.3, .batch = 2},
+      {.policy = "snapkv", .budget = 0.5, .aspect = 1.75},
+      {.policy = "streaming-llm", .size = "0.25M"},
+      {.batch = 2, .patchify = true},
+      {.policy = "full", .batch = 2, .guidance_layer = 2},
+      {.policy = "snapkv", .budget = 0.5, .batch = 3, .weights = "int8"},
+      {.size = "0.25M", .weights = "int8"},
+  };
+  constexpr std::int64_t kTokens = 11;
+  // oneDNN fills the VAE's last convolution, 32 channels to 3, up to 8 or 16 outputs.
+  constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
+  for (const Case& c : cases) {
+    const Architecture architecture = tiny(c.patchify);
+    const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), c.weights);
+    const auto model = load_model(random_bundle(architecture, 5), {.weights = c.weights});
+    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
+                kPadding)
+        << c.policy;
+    const Request request = request_of(c);
+    const MemoryPlan plan = plan_memory(sizes, request, resolve_request(*model, request), {kTokens, 0}, false);
+    const LedgerPeak kv(MemoryKind::kv), activations(MemoryKind::activations), vae(MemoryKind::vae),
+        text(MemoryKind::text);
+    measure(*model, sizes, request, {.prompt_tokens = kTokens});
+    const std::string what =
+        c.policy + " " + c.size + " x " + std::to_string(c.batch) + " " + architecture.name + " " + c.weights;
+    EXPECT_EQ(kv.bytes(), plan.kv) << what;
+    EXPECT_EQ(activations.bytes(), plan.activations) << what;
+    EXPECT_EQ(vae.bytes(), plan.vae) << what;
+    EXPECT_EQ(text.bytes(), plan.text) << what;
+    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
+                kPadding)
+        << "the text encoder was let go";
+    model->text_encoder.load();
+    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)),
+                static_cast<double>(sizes.weight_bytes + sizes.text_weight_bytes), kPadding);
+  }
+}
+
+TEST(Plan, PhasesAddUpAndKeepingTheTextEncoderCosts) {
+  const ModelSizes sizes = read_sizes(random_bundle(find_architecture("infinity-2b"), 0), "");
+  const Request request = request_of({.size = "1M"});
+  const auto resolved = resolve_request(sizes, nullptr, request);
+  const MemoryPlan plan = plan_memory(sizes, request, resolved, {20, 0}, false);
+  const MemoryPlan kept = plan_memory(sizes, request, resolved, {20, 0}, true);
+  EXPECT_EQ(plan.peak(), std::max({plan.encoding, plan.drawing, plan.decoding}));
+  EXPECT_EQ(kept.drawing, plan.drawing + plan.text_weights);
+  EXPECT_EQ(kept.decoding, plan.decoding + plan.text_weights);
+  EXPECT_GE(plan.drawing, plan.weights + plan.kv + plan.activations);
+  EXPECT_LT(plan.kv, plan.kv_full / 5);
+}
+
+TEST(Plan, KnowsTheReleasedSizes) {
+  // Parameters as published: 2B has 2.2e9 in its transformer, 8B 8.7e9 (with what is around the blocks), and the
+  // encoder of flan-t5-xl 1.2e9.
+  const auto parameters = [](const formats::WeightMap& weights) {
+    double sum = 0.0;
+    for (const auto& [name, info] : weights.infos()) sum += static_cast<double>(info->shape.elements());
+    return sum / 1e9;
+  };
+  const formats::Bundle small = random_bundle(find_architecture("infinity-2b"), 0);
+  const formats::Bundle large = random_bundle(find_architecture("infinity-8b"), 0);
+  EXPECT_NEAR(parameters(*small.transformer), 2.2, 0.1);
+  EXPECT_NEAR(parameters(*large.transformer), 8.4, 0.3);
+  EXPECT_NEAR(parameters(*small.text_encoder), 1.22, 0.02);
+  // Brute force over one block of 2B: 16 C^2 in matrices, everything else below 1%.
+  const double c = 2048;
+  EXPECT_NEAR(parameters(*small.transformer), (32 * 16 * c * c + 6 * c * c) / 1e9, 0.04);
+  for (const Architecture& architecture : known_architectures()) {
+    const ModelSizes sizes = read_sizes(random_bundle(architecture, 0), "");
+    EXPECT_EQ(sizes.name, architecture.name);
+    const infinity::InfinityConfig& found = sizes.transformer;
+    const infinity::InfinityConfig& known = architecture.transformer;
+    EXPECT_EQ(std::tie(found.depth, found.width, found.heads, found.chunks, found.feed_forward, found.bits),
+              std::tie(known.depth, known.width, known.heads, known.chunks, known.feed_forward, known.bits));
+    EXPECT_EQ(found.patchify, known.patchify);
+    EXPECT_EQ(sizes.pixels_per_token(), 16);
+  }
+  EXPECT_THROW(find_architecture("infinity-9b"), UsageError);
+  EXPECT_EQ(read_sizes(random_bundle(find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
+  for (const char* name : {"infinity-8b:", "infinity-8b:0", "infinity-8b:41", "infinity-8b:3x", "infinity:3"}) {
+    EXPECT_THROW(find_architecture(name), UsageError) << name;
+  }
+}
+
+// The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.
+TEST(Plan, KnowsTheReleasedImageTokenizers) {
+  const auto sizes_with = [](std::int64_t codebook, bool patchify) {
+    Architecture architecture = find_architecture("layer12");
+    architecture.vae.codebook = codebook;
+    if (patchify) architecture.vae.decoder.multipliers = {1, 2, 4, 4};
+    architecture.transformer.bits = patchify ? 4 * codebook : codebook;
+    return read_sizes(random_bundle(architecture, 0), "");
+  };
+  for (const std::int64_t codebook : {16, 18, 20, 24, 32, 64}) {
+    const ModelSizes sizes = sizes_with(codebook, false);
+    EXPECT_EQ(sizes.vae.codebook, codebook);
+    EXPECT_EQ(sizes.transformer.bits, codebook);
+    EXPECT_FALSE(sizes.transformer.patchify);
+    EXPECT_EQ(sizes.pixels_per_token(), 16);
+  }
+  const ModelSizes patches = sizes_with(14, true);
+  EXPECT_EQ(patches.vae.stride(), 8);
+  EXPECT_EQ(patches.transformer.bits, 56);
+  EXPECT_TRUE(patches.transformer.patchify);
+  EXPECT_EQ(patches.pixels_per_token(), 16);
+}
+
+TEST(Plan, CountsAsThePaperDoes) {
+  const auto megabytes = [](const char* name, double share) {
+    const ModelSizes sizes = read_sizes(random_bundle(find_architecture(name), 0), "");
+    const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
+    const cache::Policy policy = cache::make_policy({share == 1.0 ? "full" : "scalekv", share}, geometry);
+    return static_cast<std::int64_t>(cache::paper_kv_mebibytes(cache::KeepPlan(geometry, policy.budget)));
+  };
+  EXPECT_EQ(megabytes("infinity-2b", 1.0), 38550);
+  EXPECT_EQ(megabytes("infinity-2b", 0.2), 7800);
+  EXPECT_EQ(megabytes("infinity-2b", 0.1), 3900);
+  EXPECT_EQ(megabytes("infinity-2b", 0.04), 1590);
+  EXPECT_EQ(megabytes("infinity-8b", 1.0), 84328);
+  EXPECT_EQ(megabytes("infinity-8b", 0.2), 17062);
+  EXPECT_EQ(megabytes("infinity-8b", 0.1), 8531);
+  EXPECT_EQ(megabytes("infinity-8b", 0.04), 3478);
+}
+
+PlanQuestion large_question(const Case& c) {
+  OpenOptions open;
+  open.random_architecture = "infinity-2b";
+  return make_question({}, open, request_of(c));
+}
+
+TEST(Plan, LeavesOutWhatARunLeavesOut) {
+  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+  const MemoryPlan whole = answer(question);
+  question.text_encoder = false;
+  const MemoryPlan without_text = answer(question);
+  EXPECT_EQ(without_text.encoding, whole.encoding - whole.text_weights);
+  EXPECT_EQ(without_text.drawing, whole.drawing);
+  EXPECT_LT(without_text.peak(), whole.peak());
+  question.decode = false;
+  EXPECT_EQ(answer(question).peak(), std::max(without_text.encoding, without_text.drawing));
+}
+
+TEST(Plan, AdviceFitsAndIsWhatItSays) {
+  PlanQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
+  const std::int64_t peak = answer(question).peak();
+  const auto fits = what_fits(question, peak - 1);
+  ASSERT_FALSE(fits.empty());
+  bool batch = false;
+  for (const Alternative& alternative : fits) {
+    EXPECT_LT(alternative.peak, peak) << alternative.options;
+    batch = batch || alternative.options == "--batch 4";
+  }
+  EXPECT_TRUE(batch);
+  question.request.batch = question.request.images = 4;
+  for (const Alternative& alternative : fits) {
+    if (alternative.options == "--batch 4") {
+      EXPECT_EQ(alternative.peak, answer(question).peak());
+    }
+  }
+  EXPECT_TRUE(what_fits(question, 1000).empty());
+}
+
+TEST(Plan, AdvisesOnlyWeightsThatTakeLess) {
+  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+  // Whether `option` is advised to one who asked for `weights` and has room for `enough`.
+  const auto advised = [&](const std::string& option, const char* weights, const char* enough) {
+    question.open.weights = enough;
+    const std::int64_t available = answer(question).peak();
+    question.open.weights = weights;
+    const auto fits = what_fits(question, available);
+    return std::any_of(fits.begin(), fits.end(), [&](const Alternative& a) { return a.options.starts_with(option); });
+  };
+  EXPECT_TRUE(advised("--weights bf16", "f32", "bf16"));
+  EXPECT_TRUE(advised("--weights int8", "f32", "int8"));
+  EXPECT_TRUE(advised("--weights int8", "bf16", "int8"));
+  EXPECT_FALSE(advised("--weights", "int8", "int8"));
+}
+
+TEST(Plan, RefusesInOneSentence) {
+  const PlanQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
+  const std::int64_t peak = answer(question).peak();
+  EXPECT_NO_THROW(require_memory(question, peak));
+  try {
+    require_memory(question, peak - 1);
+    FAIL() << "too much was granted";
+  } catch (const Error& error) {
+    const std::string sentence = error.what();
+    EXPECT_NE(sentence.find("are available; it would fit with --"), std::string::npos) << sentence;
+    EXPECT_EQ(sentence.find('\n'), std::string::npos);
+  }
+  EXPECT_THROW(require_memory(question, 1), Error);
+}
+
+TEST(Plan, RefusesBatchesThatMakeNoSense) {
+  const PlanQuestion question = large_question({.batch = 2'000'000'000});
+  EXPECT_THROW(answer(question), UsageError);
+  const PlanQuestion most = large_question({.batch = 100'000, .size = "1M"});
+  EXPECT_GT(answer(most).peak(), std::int64_t{1} << 42);  // and no overflow
+}
+
+TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
+  const auto bytes = [](std::uint64_t seed) {
+    formats::Bundle bundle = random_bundle(tiny(false), seed);
+    const Tensor tensor = bundle.transformer->take("head.weight", {16, 48});
+    const auto* first = static_cast<const char*>(tensor.raw());
+    return std::string(first, first + tensor.bytes());
+  };
+  const std::string one = bytes(1);
+  set_threads(1);
+  EXPECT_EQ(one, bytes(1));
+  set_threads(2);
+  EXPECT_EQ(one, bytes(1));
+  EXPECT_NE(one, bytes(2));
+}
+
+TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
+  const ModelSizes sizes = read_sizes(random_bundle(tiny(false), 0), "");
+  const Request request = request_of({.policy = "full"});
+  const auto resolved = resolve_request(sizes, nullptr, request);
+  const auto works = transformer_work(sizes, resolved, 1, 10);
+  ASSERT_EQ(works.size(), 7U);
+  double before = 0.0;
+  for (std::size_t scale = 0; scale < works.size(); ++scale) {
+    const auto tokens = static_cast<double>(resolved.schedule.scales[scale].tokens());
+    const double rows = 2 * tokens;  // guided
+    // Layers: qkv, two outputs and the cross query, feed-forward; then the head, and the embedding of one half.
+    const double matrices = 3 * (48.0 * 144 + 3 * 48 * 48 + 2 * 48 * 256) + 48 * 16;
+    EXPECT_DOUBLE_EQ(works[scale].linear.operations, 2 * rows * matrices + (scale > 0 ? 2 * tokens * 8 * 48 : 0));
+    EXPECT_DOUBLE_EQ(works[scale].attention.operations, 3 * 4 * rows * (before + tokens) * 48);
+    EXPECT_DOUBLE_EQ(works[scale].cross_attention.operations, 3 * 4 * rows * 10 * 48);
+    EXPECT_EQ(works[scale].selection.operations, 0.0);
+    before += tokens;
+  }
+}
+
+// The library's requests are checked as the command line's are.
+TEST(Plan, RatiosBeyondTheTableAreRefused) {
+  const Architecture small = tiny(false);
+  const formats::Bundle bundle = random_bundle(small, 3);
+  const ModelSizes sizes = read_sizes(bundle, "");
+  for (const double fits : {1.0, 3.0, 0.333})
+    EXPECT_NO_THROW(resolve_request(sizes, nullptr, request_of({.aspect = fits}))) << fits;
+  for (const double beyond : {4.0, 0.25, 0.0, -1.0, std::nan(""), HUGE_VAL}) {
+    EXPECT_THROW(resolve_request(sizes, nullptr, request_of({.aspect = beyond})), UsageError) << beyond;
+  }
+}
+
+}  // namespace
+}  // namespace scalekv::engine
