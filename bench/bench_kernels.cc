@@ -12,6 +12,7 @@
 #include "kernels/machine.h"
 #include "kernels/onednn.h"
 #include "runtime/philox.h"
+#include "runtime/runtime.h"
 #include "runtime/threads.h"
 
 namespace scalekv::kernels {
@@ -176,6 +177,8 @@ BENCHMARK(convolution)
 }  // namespace scalekv::kernels
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("kernels", scalekv::kernels::machine_description());

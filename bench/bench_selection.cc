@@ -17,6 +17,7 @@
 #include "kernels/attention.h"
 #include "kernels/linear.h"
 #include "runtime/philox.h"
+#include "runtime/runtime.h"
 #include "runtime/threads.h"
 
 namespace scalekv {
@@ -175,4 +176,8 @@ void run() {
 }  // namespace
 }  // namespace scalekv
 
-int main() { scalekv::run(); }
+int main() {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
+  scalekv::run();
+}

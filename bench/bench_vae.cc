@@ -19,6 +19,7 @@
 #include "kernels/linear.h"
 #include "kernels/machine.h"
 #include "runtime/philox.h"
+#include "runtime/runtime.h"
 #include "runtime/threads.h"
 #include "vae/decoder.h"
 
@@ -146,6 +147,8 @@ void run(const std::vector<MapSize>& sizes) {
 }  // namespace scalekv::vae
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   std::vector<scalekv::MapSize> sizes;
   for (int i = 1; i + 1 < argc; i += 2) sizes.push_back({std::atoll(argv[i]), std::atoll(argv[i + 1])});
   if (sizes.empty()) sizes = {{256, 256}, {512, 512}, {1024, 1024}};

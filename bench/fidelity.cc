@@ -13,6 +13,7 @@
 #include "engine/model.h"
 #include "engine/pixels.h"
 #include "engine/settings.h"
+#include "runtime/runtime.h"
 #include "study/evaluation.h"
 #include "study/teacher_forcing.h"
 
@@ -91,6 +92,8 @@ void run(int argc, char** argv) {
 }  // namespace scalekv
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   try {
     scalekv::run(argc, argv);
     return 0;

@@ -19,6 +19,7 @@
 #include "formats/weight_map.h"
 #include "kernels/linear.h"
 #include "runtime/philox.h"
+#include "runtime/runtime.h"
 #include "study/teacher_forcing.h"
 
 namespace scalekv {
@@ -259,6 +260,8 @@ void compare_logits(const std::string& name, std::size_t scales, float guidance)
 }  // namespace scalekv
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   try {
     if (argc == 1) {
       scalekv::compare_methods();

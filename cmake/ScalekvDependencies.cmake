@@ -1,4 +1,5 @@
 # Every dependency is a Debian 12 package; tools/install_packages.sh lists and installs them.
+find_package(TBB REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(dnnl REQUIRED)
 find_package(fmt REQUIRED)

@@ -46,7 +46,7 @@ function(scalekv_room_test name)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cc")
   if(sources)
     add_executable(test_${name} ${sources})
-    target_link_libraries(test_${name} PRIVATE scalekv_${name} ${test_LIBRARIES} GTest::gtest_main)
+    target_link_libraries(test_${name} PRIVATE scalekv_${name} ${test_LIBRARIES} test_main)
     target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     # Compiling a test takes far longer than running it; but kernels are compared with plain loops in the tests.
     target_compile_options(test_${name} PRIVATE $<IF:$<OR:$<CONFIG:Release>,$<STREQUAL:${name},kernels>>,-O1,-O0>)

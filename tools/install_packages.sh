@@ -3,7 +3,7 @@
 # Usage: tools/install_packages.sh [build|test|lint|emulate]...   (all include build)
 set -euo pipefail
 
-build=(g++ cmake ninja-build make pkg-config libdnnl-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev
+build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev
        libutf8proc-dev nlohmann-json3-dev libcli11-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
        libssl-dev libeigen3-dev libopenmpi-dev)
 test=(libgtest-dev libbenchmark-dev openmpi-bin)

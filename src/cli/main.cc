@@ -7,8 +7,8 @@
 #include <exception>
 
 #include "cli/commands.h"
-#include "cli/short_waits.h"
 #include "kernels/machine.h"
+#include "runtime/runtime.h"
 #include "scalekv/errors.h"
 
 namespace {
@@ -33,7 +33,8 @@ std::string usage_failure(const CLI::App*, const CLI::Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  scalekv::cli::restart_with_short_waits(argv);
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error like a full disk
   CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
   app.name("scalekv");

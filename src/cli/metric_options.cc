@@ -38,7 +38,7 @@ study::MetricNetworks MetricsCommandOptions::open_networks(bool features_are_sto
   if (metrics.kid && !features_are_stored && inception_weights.empty()) {
     fail_usage("--kid needs --inception-weights; docs/METRICS.md says where to get them");
   }
-  set_threads(threads == 0 ? available_processors() : threads);
+  Runtime::current().set_threads(threads);
   study::MetricNetworks networks = study::MetricNetworks::open(lpips_weights, inception_weights);
   if (!quiet && !features_are_stored && !(networks.lpips && networks.inception)) {
     const char* rest = networks.inception ? "LPIPS (--lpips-weights)"

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "distributed/mpi_crew.h"
 #include "distributed/work_queue.h"
-#include "runtime/threads.h"
+#include "runtime/runtime.h"
 
 namespace scalekv::distributed {
 namespace {

@@ -27,9 +27,7 @@ std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::
   return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
 }
 
-void use_threads(const OpenOptions& options) {
-  set_threads(options.threads == 0 ? available_processors() : options.threads);
-}
+void use_threads(const OpenOptions& options) { Runtime::current().set_threads(options.threads); }
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
   use_threads(options);

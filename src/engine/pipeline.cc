@@ -32,6 +32,9 @@ std::int64_t full_kv_peak(const cache::CacheGeometry& geometry, std::int64_t seq
 }  // namespace
 
 struct Pipeline::Impl {
+  explicit Impl(int threads) : runtime(threads) {}
+
+  Runtime runtime;
   std::filesystem::path file;
   OpenOptions options;
   engine::ModelSizes sizes;
@@ -55,8 +58,8 @@ Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
 Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& options) {
-  const std::int64_t before = ledger().current(MemoryKind::weights);
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<Impl>(options.threads);
+  const Runtime::Scope scope(impl->runtime);
   impl->file = model;
   impl->options = options;
   impl->sizes = engine::read_sizes(engine::open_bundle(model, options), options.weights);
@@ -70,7 +73,7 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
                  .bits = config.bits,
                  .patchify = config.patchify,
                  .pixels_per_token = impl->model->pixels_per_token(),
-                 .weight_bytes = ledger().current(MemoryKind::weights) - before,
+                 .weight_bytes = ledger().current(MemoryKind::weights),
                  .weights = std::string(weight_type_name(impl->model->weights)),
                  .default_size = impl->model->defaults.size};
   return Pipeline(std::move(impl));
@@ -85,6 +88,7 @@ Image Pipeline::generate(const Request& request, const ProgressCallback& progres
 }
 
 Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
+  const Runtime::Scope scope(impl_->runtime);
   engine::Model& model = *impl_->model;
   infinity::GenerationRequest generation = engine::resolve_request(model, request);
   const int scales = static_cast<int>(generation.schedule.scales.size());
@@ -144,6 +148,7 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
 }
 
 Image Pipeline::reconstruct(const Image& image, const std::string& size) {
+  const Runtime::Scope scope(impl_->runtime);
   const engine::Model& model = *impl_->model;
   if (!model.encoder) {
     fail("{} has no VAE encoder (it was converted without one), so pictures cannot be turned into bits", model.name);
@@ -162,6 +167,7 @@ Image Pipeline::reconstruct(const Image& image, const std::string& size) {
 }
 
 std::map<std::string, std::string> Pipeline::describe(const Request& request, int image) const {
+  const Runtime::Scope scope(impl_->runtime);
   std::string& fingerprint = impl_->fingerprint;
   if (fingerprint.empty()) fingerprint = engine::model_fingerprint(impl_->file, impl_->options);
   return engine::describe_picture(*impl_->model, request, image, fingerprint);

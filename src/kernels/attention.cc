@@ -1,7 +1,5 @@
 #include "kernels/attention.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -244,11 +242,11 @@ void attention(std::span<const AttentionHead> heads, std::int64_t head_size, flo
   const auto row = static_cast<std::int64_t>((HWY_DYNAMIC_DISPATCH(scratch_floats)(size) + 15) / 16 * 16);
   Tensor scratch(DType::f32, {threads(), row}, MemoryKind::other);
   const View<float> rows = scratch.view<float>();
-  parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t i) {
+  parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t i, int worker) {
     const Task& task = tasks[static_cast<std::size_t>(i)];
     const std::int64_t count = std::min(step, task.head->query_count - task.first);
     HWY_DYNAMIC_DISPATCH(attend)
-    (*task.head, task.first, static_cast<std::size_t>(count), size, scale, rows.at(omp_get_thread_num(), 0));
+    (*task.head, task.first, static_cast<std::size_t>(count), size, scale, rows.at(worker, 0));
   });
 }
 

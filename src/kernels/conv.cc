@@ -1,7 +1,5 @@
 #include "kernels/conv.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -120,7 +118,7 @@ struct Conv2d::Impl {
     constexpr std::int64_t kSide = kTile, kRows = kBlockRows * kTile, kColumns = kBlockColumns;
     const std::int64_t tile_columns = ceil_divide(y.size(1), kSide);
     const std::int64_t across = ceil_divide(tile_columns, kColumns);
-    parallel_for(ceil_divide(y.size(0), kRows) * across, [&](std::int64_t task) {
+    parallel_for(ceil_divide(y.size(0), kRows) * across, [&](std::int64_t task, int worker) {
       const std::int64_t row = task / across * kRows;
       const std::int64_t begin = task % across * tile_columns / across * kSide;
       const std::int64_t end = (task % across + 1) * tile_columns / across * kSide;
@@ -129,7 +127,7 @@ struct Conv2d::Impl {
                           .left = begin - geometry.pad_left,
                           .rows = ceil_divide(target.rows, kSide) * kSide + 2,
                           .columns = end - begin + 2};
-      float* strip = thread_memory(memory, sizes);
+      float* strip = thread_memory(memory, sizes, worker);
       read_window(map, window, inputs, strip);
       convolve_tiles(strip, static_cast<std::size_t>(window.columns), inputs, points, target, strip + sizes.strip,
                      strip + sizes.strip + sizes.windows);
@@ -141,22 +139,22 @@ struct Conv2d::Impl {
     const Scratch sizes(inputs, outputs, static_cast<std::size_t>(kernel), static_cast<std::size_t>(stride), false);
     constexpr std::int64_t kCells = kBlock;
     const std::int64_t across = ceil_divide(y.size(1), kCells);
-    parallel_for(y.size(0) * across, [&](std::int64_t task) {
+    parallel_for(y.size(0) * across, [&](std::int64_t task, int worker) {
       const std::int64_t row = task / across, column = task % across * kCells;
       const OutputBlock target = block(y, row, column, 1, kCells, accumulate);
       const Window window{.top = row * stride - geometry.pad_top,
                           .left = column * stride - geometry.pad_left,
                           .rows = kernel,
                           .columns = (kCells - 1) * stride + kernel};
-      float* strip = thread_memory(memory, sizes);
+      float* strip = thread_memory(memory, sizes, worker);
       read_window(map, window, inputs, strip);
       convolve_cells(strip, static_cast<std::size_t>(window.columns), inputs, static_cast<std::size_t>(kernel),
                      static_cast<std::size_t>(stride), weight.view<float>().data(), target, strip + sizes.strip);
     });
   }
 
-  static float* thread_memory(float* memory, const Scratch& sizes) {
-    return memory + sizes.weights + static_cast<std::size_t>(omp_get_thread_num()) * sizes.per_thread();
+  static float* thread_memory(float* memory, const Scratch& sizes, int worker) {
+    return memory + sizes.weights + static_cast<std::size_t>(worker) * sizes.per_thread();
   }
 };
 

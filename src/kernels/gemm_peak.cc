@@ -8,6 +8,7 @@
 #include "kernels/linear.h"
 #include "kernels/onednn.h"
 #include "runtime/stopwatch.h"
+#include "runtime/threads.h"
 
 namespace scalekv::kernels {
 namespace {
@@ -37,7 +38,8 @@ double best_rate(const std::function<void()>& product) {
   return 2.0 * kRows * kInputs * kOutputs / least / 1e9;
 }
 
-// oneDNN's product in its favourite layout; 0 where it has none of this type for this machine.
+// oneDNN's product in its favourite layout, of tiles that the threads share; 0 where it has none of this type for this
+// machine.
 double onednn_rate(WeightType type) {
   using dnnl::memory;
   auto x_type = memory::data_type::f32, weight_type = memory::data_type::f32, y_type = memory::data_type::f32;
@@ -47,22 +49,31 @@ double onednn_rate(WeightType type) {
     weight_type = memory::data_type::s8;
     y_type = memory::data_type::s32;
   }
-  const memory::desc x({kRows, kInputs}, x_type, memory::format_tag::ab);
-  const memory::desc weight({kInputs, kOutputs}, weight_type, memory::format_tag::any);
-  const memory::desc y({kRows, kOutputs}, y_type, memory::format_tag::ab);
+  constexpr std::int64_t kTileRows = 256, kTileOutputs = 256;
+  constexpr std::int64_t kTiles = kRows / kTileRows * (kOutputs / kTileOutputs);
+  const memory::desc x({kTileRows, kInputs}, x_type, memory::format_tag::ab);
+  const memory::desc weight({kInputs, kTileOutputs}, weight_type, memory::format_tag::any);
+  const memory::desc y({kTileRows, kTileOutputs}, y_type, memory::format_tag::ab);
   try {
+    const OneThread alone;
     const dnnl::matmul::primitive_desc description({x, weight, y}, cpu_engine());
     const dnnl::matmul product(description);
-    std::vector<Tensor> tensors;
-    const auto zeros = [&](const memory::desc& form) {
-      tensors.push_back(Tensor::zeros<std::uint8_t>({static_cast<std::int64_t>(form.get_size())}, kKind));
-      return memory(form, cpu_engine(), tensors.back().mutable_raw());
+    const auto zeros = [&](const memory::desc& form, std::int64_t count) {
+      return Tensor::zeros<std::uint8_t>({count, static_cast<std::int64_t>(form.get_size())}, kKind);
     };
-    const std::unordered_map<int, memory> operands = {
-        {DNNL_ARG_SRC, zeros(x)}, {DNNL_ARG_WEIGHTS, zeros(description.weights_desc())}, {DNNL_ARG_DST, zeros(y)}};
+    // Every tile has operands of its own: none finds another's in a cache.
+    Tensor xs = zeros(x, kTiles), weights = zeros(description.weights_desc(), kTiles), ys = zeros(y, kTiles);
+    const auto part = [](const memory::desc& form, Tensor& all, std::int64_t tile) {
+      return onednn_memory(form, all.view<std::uint8_t>().at(tile, 0));
+    };
     return best_rate([&] {
-      product.execute(cpu_stream(), operands);
-      cpu_stream().wait();
+      parallel_for(kTiles, [&](std::int64_t tile) {
+        const OneThread here;
+        product.execute(cpu_stream(), {{DNNL_ARG_SRC, part(x, xs, tile)},
+                                       {DNNL_ARG_WEIGHTS, part(description.weights_desc(), weights, tile)},
+                                       {DNNL_ARG_DST, part(y, ys, tile)}});
+        cpu_stream().wait();
+      });
     });
   } catch (const dnnl::error&) {
     return 0.0;

@@ -1,7 +1,5 @@
 #include "kernels/int8_matmul.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -359,16 +357,16 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
                             .inputs = static_cast<std::size_t>(inputs),
                             .runs = static_cast<std::size_t>(runs),
                             .rotation = static_cast<std::size_t>(weight.rotation)};
-  parallel_for_static(rows, [&](std::int64_t row) {
+  parallel_for_static(rows, [&](std::int64_t row, int worker) {
     HWY_DYNAMIC_DISPATCH(encode_row)
-    (x.at(row, 0), encoded, static_cast<std::size_t>(row), rotated_rows.at(omp_get_thread_num(), 0));
+    (x.at(row, 0), encoded, static_cast<std::size_t>(row), rotated_rows.at(worker, 0));
   });
 
   const std::int64_t slabs = ceil_divide(outputs, kWidth), height = task_rows(rows, slabs);
   Tensor weights(DType::u8, {threads(), runs * kWidth * kLength * kBytes}, MemoryKind::other);
   Tensor offsets(DType::i32, {threads(), runs * kWidth}, MemoryKind::other);
   Tensor sums(DType::f32, {threads(), std::int64_t{kBlock} * kWidth}, MemoryKind::other);
-  parallel_for(ceil_divide(rows, height) * slabs, [&](std::int64_t index) {
+  parallel_for(ceil_divide(rows, height) * slabs, [&](std::int64_t index, int worker) {
     const std::int64_t row = index / slabs * height, column = index % slabs * kWidth;
     const std::int64_t end = std::min(rows, row + height);
     const Int8Task task{.rows = encoded,
@@ -379,12 +377,11 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
                         .codes = weight.codes.view<std::int8_t>().data(),
                         .scales = weight.scales.view<float>().data(),
                         .y = y};
-    const int thread = omp_get_thread_num();
     HWY_DYNAMIC_DISPATCH(multiply_slab)
     (task, epilogue,
-     {.weights = weights.view<std::uint8_t>().at(thread, 0),
-      .offsets = offsets.view<std::int32_t>().at(thread, 0),
-      .sums = sums.view<float>().at(thread, 0)});
+     {.weights = weights.view<std::uint8_t>().at(worker, 0),
+      .offsets = offsets.view<std::int32_t>().at(worker, 0),
+      .sums = sums.view<float>().at(worker, 0)});
   });
 }
 

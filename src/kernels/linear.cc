@@ -51,12 +51,15 @@ class Int8Linear final : public LinearImpl {
 // Writes mapped bytes in the ledger for as long as it lives.
 class Entry {
  public:
-  Entry(MemoryKind kind, std::int64_t bytes) : kind_(kind), bytes_(bytes) { ledger().add(kind, bytes); }
-  ~Entry() { ledger().remove(kind_, bytes_); }
+  Entry(MemoryKind kind, std::int64_t bytes) : ledger_(Runtime::current().ledger()), kind_(kind), bytes_(bytes) {
+    ledger_->add(kind, bytes);
+  }
+  ~Entry() { ledger_->remove(kind_, bytes_); }
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
  private:
+  std::shared_ptr<Ledger> ledger_;
   MemoryKind kind_;
   std::int64_t bytes_;
 };

@@ -1,6 +1,8 @@
 // The one place that holds oneDNN's engine, and what every primitive of ours needs around it.
 #pragma once
 
+#include <omp.h>
+
 #include <cstdint>
 #include <dnnl.hpp>
 #include <unordered_map>
@@ -25,15 +27,26 @@ inline dnnl::memory onednn_memory(const dnnl::memory::desc& layout, const void* 
   return {layout, cpu_engine(), const_cast<void*>(data)};
 }
 
-// Lays `weight`, float32 in `plain` layout, out as `layout`; the bytes are in the ledger under `kind`.
-inline Tensor reorder_weight(const Tensor& weight, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout,
-                             MemoryKind kind) {
-  Tensor storage(DType::u8, {static_cast<std::int64_t>(layout.get_size())}, kind);
-  dnnl::memory source = onednn_memory(plain, weight.raw());
-  dnnl::memory target = onednn_memory(layout, storage.raw());
-  dnnl::reorder(source, target).execute(cpu_stream(), source, target);
+// While it lives, oneDNN calls of this thread, whose own threads are OpenMP's, stay on it.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// Lays `weight`, float32 in `plain` layout, out as `layout` at `target`.
+inline void reorder_weight(const float* weight, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout,
+                           void* target) {
+  const OneThread alone;
+  dnnl::memory from = onednn_memory(plain, weight);
+  dnnl::memory to = onednn_memory(layout, target);
+  dnnl::reorder(from, to).execute(cpu_stream(), from, to);
   cpu_stream().wait();
-  return storage;
 }
 
 // A primitive whose scratch memory its caller brings: oneDNN's own would be shared with whoever runs the same primitive
@@ -47,6 +60,7 @@ struct Scratchless {
       : primitive(description), scratchpad(description.scratchpad_desc()) {}
 
   void execute(std::unordered_map<int, dnnl::memory> arguments) const {
+    const OneThread alone;
     Tensor scratch;
     if (scratchpad.get_size() > 0) {
       scratch = Tensor(DType::u8, {static_cast<std::int64_t>(scratchpad.get_size())}, MemoryKind::other);

@@ -1,7 +1,5 @@
 #include "kernels/row_matmul.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <functional>
 
@@ -194,11 +192,11 @@ void for_tasks(View<const float> x, View<float> y, std::int64_t height, std::int
   const std::int64_t row_blocks = ceil_divide(rows, height), slabs = ceil_divide(outputs, kWidth);
   Tensor scratch(DType::f32, {threads(), height * kWidth + scratch_size}, MemoryKind::other);
   const View<float> own = scratch.view<float>();
-  parallel_for(row_blocks * slabs, [&](std::int64_t index) {
+  parallel_for(row_blocks * slabs, [&](std::int64_t index, int worker) {
     const std::int64_t column = index / row_blocks * kWidth;
     const std::int64_t row = index % row_blocks * height;
     const std::int64_t end = std::min(rows, row + height);
-    float* room = own.at(omp_get_thread_num(), 0);
+    float* room = own.at(worker, 0);
     multiply({.x = x.slice(0, row, end),
               .y = y.slice(0, row, end),
               .first_row = row,

@@ -8,7 +8,7 @@ namespace scalekv {
 
 GrowBuffer::~GrowBuffer() {
   if (data_ != nullptr) ::munmap(data_, static_cast<std::size_t>(size_));
-  ledger().remove(kind_, size_);
+  ledger_->remove(kind_, size_);
 }
 
 // Pages come from the system and go back to it at once, where an allocator would keep them: what the ledger says is
@@ -28,7 +28,7 @@ void GrowBuffer::resize(std::int64_t bytes) {
     fail("out of memory: {} bytes for {} are not available", bytes, memory_kind_name(kind_));
   }
   data_ = static_cast<std::byte*>(pages);
-  bytes > size_ ? ledger().add(kind_, bytes - size_) : ledger().remove(kind_, size_ - bytes);
+  bytes > size_ ? ledger_->add(kind_, bytes - size_) : ledger_->remove(kind_, size_ - bytes);
   size_ = bytes;
 }
 

@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
-#include "runtime/ledger.h"
+#include "runtime/runtime.h"
 
 namespace scalekv {
 
@@ -13,11 +14,16 @@ namespace scalekv {
 // moving page tables rather than bytes: growing holds no second copy, shrinking gives memory back to the system.
 class GrowBuffer {
  public:
-  explicit GrowBuffer(MemoryKind kind) : kind_(kind) {}
+  // In the ledger of the current runtime.
+  explicit GrowBuffer(MemoryKind kind) : kind_(kind), ledger_(Runtime::current().ledger()) {}
   GrowBuffer(GrowBuffer&& other) noexcept
-      : kind_(other.kind_), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : kind_(other.kind_),
+        ledger_(other.ledger_),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   GrowBuffer& operator=(GrowBuffer&& other) noexcept {
     std::swap(kind_, other.kind_);
+    std::swap(ledger_, other.ledger_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
@@ -31,6 +37,7 @@ class GrowBuffer {
 
  private:
   MemoryKind kind_;
+  std::shared_ptr<Ledger> ledger_;
   std::byte* data_ = nullptr;
   std::int64_t size_ = 0;
 };

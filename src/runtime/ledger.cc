@@ -51,9 +51,4 @@ void Ledger::reset_peaks() {
   total_peak_.store(total_.load());
 }
 
-Ledger& ledger() {
-  static Ledger instance;
-  return instance;
-}
-
 }  // namespace scalekv

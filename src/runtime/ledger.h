@@ -1,5 +1,5 @@
 // The memory ledger: every allocation of size is written in it, by kind, so that a run can say (and a plan predict)
-// where the bytes are. There is one per process because memory is a resource of the process.
+// where the bytes are. Every runtime has one (runtime/runtime.h).
 #pragma once
 
 #include <array>
@@ -35,8 +35,5 @@ class Ledger {
   std::atomic<std::int64_t> total_{0};
   std::atomic<std::int64_t> total_peak_{0};
 };
-
-// The ledger of this process.
-Ledger& ledger();
 
 }  // namespace scalekv

@@ -21,11 +21,12 @@ bool has_own_pages(MemoryKind kind, std::int64_t bytes) {
 
 // The allocation's deleter: frees it and takes it off the ledger.
 struct Release {
+  std::shared_ptr<Ledger> ledger;
   MemoryKind kind;
   std::int64_t bytes;
   void operator()(void* pointer) const {
     std::free(pointer);
-    ledger().remove(kind, bytes);
+    ledger->remove(kind, bytes);
   }
 };
 
@@ -58,8 +59,9 @@ Tensor::Tensor(DType dtype, const Shape& shape, MemoryKind kind) : dtype_(dtype)
   const auto rounded = (static_cast<std::size_t>(size) / kAlignment + 1) * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
   if (memory == nullptr) fail("out of memory: {} bytes for {} are not available", size, memory_kind_name(kind));
-  ledger().add(kind, size);
-  owner_ = std::shared_ptr<const void>(memory, Release{kind, size});
+  const std::shared_ptr<Ledger>& ledger = Runtime::current().ledger();
+  ledger->add(kind, size);
+  owner_ = std::shared_ptr<const void>(memory, Release{ledger, kind, size});
   data_ = memory;
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "runtime/dtype.h"
-#include "runtime/ledger.h"
+#include "runtime/runtime.h"
 #include "runtime/shape.h"
 
 namespace scalekv {
@@ -103,7 +103,8 @@ class View {
 class Tensor {
  public:
   Tensor() = default;
-  // Allocates uninitialised memory, 64-byte aligned, and writes it in the ledger until the tensor dies.
+  // Allocates uninitialised memory, 64-byte aligned, and writes it in the ledger of the current runtime until the
+  // tensor dies, wherever that is.
   // Throws Error when memory does not suffice.
   Tensor(DType dtype, const Shape& shape, MemoryKind kind);
   // Borrows memory that `owner` keeps alive (a mapped file); not in the ledger's heap figures.

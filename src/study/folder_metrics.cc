@@ -37,7 +37,7 @@ void in_order(std::size_t count, const MetricProgress& progress, const Work& wor
     const std::size_t size = std::min(group, count - begin);
     std::vector<std::exception_ptr> failures(size);
     parallel_for(static_cast<std::int64_t>(size), [&](std::int64_t i) {
-      set_threads(1);  // of what this thread calls; it ends with the parallel region
+      const Runtime::Scope alone(Runtime::current(), 1);
       try {
         work(begin + static_cast<std::size_t>(i), static_cast<std::size_t>(i));
       } catch (...) {

@@ -1,6 +1,7 @@
 // Writes the networks of the metrics with random weights (support/random_networks.h): random_networks DATA OUT makes
 // OUT/lpips.safetensors and OUT/inception.safetensors of DATA/metrics/shapes.json.
 #include "support/random_networks.h"
+#include "runtime/runtime.h"
 
 #include <exception>
 
@@ -22,6 +23,8 @@ void write(const std::filesystem::path& path, const PhiloxSource& source) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   if (argc != 3) return 2;
   const std::filesystem::path data = argv[1], out = argv[2];
   try {

@@ -283,9 +283,9 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
     return std::string(first, first + tensor.bytes());
   };
   const std::string one = bytes(1);
-  set_threads(1);
+  Runtime::current().set_threads(1);
   EXPECT_EQ(one, bytes(1));
-  set_threads(2);
+  Runtime::current().set_threads(2);
   EXPECT_EQ(one, bytes(1));
   EXPECT_NE(one, bytes(2));
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "golden/checks.h"
+#include "runtime/runtime.h"
 
 namespace scalekv::golden {
 namespace {
@@ -56,6 +57,8 @@ int run(const std::vector<std::filesystem::path>& arguments) {
 }  // namespace scalekv::golden
 
 int main(int argc, char** argv) {
+  scalekv::Runtime runtime;
+  const scalekv::Runtime::Scope scope(runtime);
   if (argc < 2) {
     fmt::print(stderr, "usage: check-golden FILE...   (.safetensors, .json or what they have in common)\n");
     return 2;

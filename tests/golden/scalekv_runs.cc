@@ -194,9 +194,9 @@ class RecordedRun {
       };
     }
     const int before = threads();
-    set_threads(1);
+    Runtime::current().set_threads(1);
     static_cast<void>(run(selector, hooks));
-    set_threads(before);
+    Runtime::current().set_threads(before);
     for (const auto& [event, selections] : selector->selections()) check_event(event, selections);
   }
 

@@ -32,9 +32,9 @@ double difference(const Tensor& a, const Tensor& b) {
 TEST(Generator, ThreadsAndBatchChangeNothing) {
   const int before = threads();
   for (const char* policy : {"full", "scalekv"}) {
-    set_threads(1);
+    Runtime::current().set_threads(1);
     const Generation together = generate(small_transformer(), request(0, 4, policy, 0.1));
-    set_threads(2);
+    Runtime::current().set_threads(2);
     const Generation threaded = generate(small_transformer(), request(0, 4, policy, 0.1));
     for (int i = 0; i < 4; ++i) {
       const Generation alone = generate(small_transformer(), request(i, 1, policy, 0.1));
@@ -43,7 +43,7 @@ TEST(Generator, ThreadsAndBatchChangeNothing) {
     }
     EXPECT_FALSE(same(together.latents[0], together.latents[1]));
   }
-  set_threads(before);
+  Runtime::current().set_threads(before);
 }
 
 TEST(Generator, NothingLeaksIntoTheNextImage) {

@@ -126,9 +126,9 @@ TEST_P(EveryPolicy, IsDeterministicAndForgetsTheImageBefore) {
     const Generation alone = draw(1, 1, GetParam(), 0.1, precision);
     draw(0, 1, GetParam(), 0.04, precision);
     const int before = threads();
-    set_threads(before == 1 ? 2 : 1);
+    Runtime::current().set_threads(before == 1 ? 2 : 1);
     EXPECT_TRUE(same(alone.latents[0], draw(0, 2, GetParam(), 0.1, precision).latents[1]));
-    set_threads(before);
+    Runtime::current().set_threads(before);
   }
 }
 

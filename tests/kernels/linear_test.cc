@@ -164,7 +164,8 @@ TEST(LinearTest, OneLayerServesSeveralThreadsAtOnce) {
   std::vector<std::thread> callers;
   std::vector<int> wrong(4, 0);
   for (std::size_t caller = 0; caller < wrong.size(); ++caller) {
-    callers.emplace_back([&, caller] {
+    callers.emplace_back([&, caller, &runtime = Runtime::current()] {
+      const Runtime::Scope scope(runtime);
       for (std::int64_t rows = 1; rows <= 64; ++rows) {
         Tensor y(DType::f32, {rows, 96}, MemoryKind::other);
         layer.run(x.view<float>().slice(0, 0, rows), y.view<float>());

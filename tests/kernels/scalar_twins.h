@@ -97,11 +97,11 @@ template <typename Body>
 void for_thread_counts(const Body& body) {
   const int before = threads();
   for (int count = 1; count <= 3; ++count) {
-    set_threads(count);
+    Runtime::current().set_threads(count);
     SCOPED_TRACE("threads " + std::to_string(count));
     body();
   }
-  set_threads(before);
+  Runtime::current().set_threads(before);
 }
 
 // Runs `body` once on each instruction set that the kernels were compiled for and this machine has.

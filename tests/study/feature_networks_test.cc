@@ -173,9 +173,9 @@ TEST_F(Folders, AgreeWithCleanFid) {
   // Pictures by themselves give the same, whatever the threads.
   const auto few = list_pictures(folder("few", {0, 1}));
   const int before = threads();
-  set_threads(before == 1 ? 3 : 1);
+  Runtime::current().set_threads(before == 1 ? 3 : 1);
   const std::vector<float> values = measure_folder(few, *random_networks().inception, true, {}).list.values;
-  set_threads(before);
+  Runtime::current().set_threads(before);
   ASSERT_EQ(values.size(), 2 * std::size_t{Inception::kFeatures});
   EXPECT_TRUE(std::equal(values.begin(), values.end(), a.list.values.begin()));
 }

@@ -65,11 +65,11 @@ TEST_F(FolderMetrics, ThreadsChangeNothing) {
     write(fmt::format("b/{:02}.png", i), 12, static_cast<std::uint8_t>(3 * i + 7));
   }
   const int before = threads();
-  set_threads(1);
+  Runtime::current().set_threads(1);
   const std::vector<PairMetrics> one = compare();
-  set_threads(3);
+  Runtime::current().set_threads(3);
   const std::vector<PairMetrics> three = compare();
-  set_threads(before);
+  Runtime::current().set_threads(before);
   ASSERT_EQ(one.size(), 23U);
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_EQ(one[i].name, fmt::format("{:02}", i));

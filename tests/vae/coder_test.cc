@@ -126,11 +126,11 @@ TEST_F(CoderTest, ImagesAreClampedRawOnesAreNot) {
 TEST_F(CoderTest, ThreadsDoNotChangeTheImage) {
   const Tensor latent = filled_map(kHeight, kWidth, kCodebook);
   const int before = threads();
-  set_threads(1);
+  Runtime::current().set_threads(1);
   const Tensor one = decoder_.decode(latent.view<float>());
-  set_threads(2);
+  Runtime::current().set_threads(2);
   const Tensor two = decoder_.decode(latent.view<float>());
-  set_threads(before);
+  Runtime::current().set_threads(before);
   EXPECT_EQ(std::memcmp(one.raw(), two.raw(), static_cast<std::size_t>(one.bytes())), 0);
 }
 
@@ -148,7 +148,7 @@ TEST_F(CoderTest, BytesArePredicted) {
   const int thread_count = threads();
   for (const auto& [height, width] : {std::pair{16, 16}, {1, 1}, {5, 3}, {7, 40}, {30, 2}, {90, 70}}) {
     SCOPED_TRACE(::testing::Message() << height << " x " << width);
-    set_threads(1 + height % 3);
+    Runtime::current().set_threads(1 + height % 3);
     const Tensor latent = filled_map(height, width, kCodebook);
     EXPECT_EQ(peak_of([&] { static_cast<void>(decoder_.decode(latent.view<float>())); }),
               Decoder::predict_bytes(config, height, width));
@@ -156,7 +156,7 @@ TEST_F(CoderTest, BytesArePredicted) {
     EXPECT_EQ(peak_of([&] { static_cast<void>(encoder_.encode(image.view<float>())); }),
               Encoder::predict_bytes(config, 2 * height, 2 * width));
   }
-  set_threads(thread_count);
+  Runtime::current().set_threads(thread_count);
 }
 
 TEST_F(CoderTest, BytesOfWeightsArePredicted) {
