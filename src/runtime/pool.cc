@@ -1,5 +1,5 @@
 // Compiled without ThreadSanitizer: it cannot see how oneTBB's own library orders a task after the one that made it.
-// That order is written down by run_loop() in atomics of ours, and the loops' bodies are watched as everything else.
+// run_loop() tells it that order, and the loops' bodies are watched as everything else.
 #include "runtime/pool.h"
 
 #include <tbb/global_control.h>

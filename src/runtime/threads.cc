@@ -8,39 +8,62 @@
 #include "base/ceil_divide.h"
 #include "runtime/runtime.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define SCALEKV_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SCALEKV_TSAN 1
+#endif
+#endif
+
+#ifdef SCALEKV_TSAN
+extern "C" void __tsan_acquire(void* address);
+extern "C" void __tsan_release(void* address);
+#endif
+
 namespace scalekv::internal {
 namespace {
 
-// One loop in progress. Its atomics say, besides what they count, that the caller's writes come before the steps and
-// the steps before what the caller does next.
+// What the pool orders (runtime/pool.h), in words that ThreadSanitizer reads: what comes before a release() at an
+// address comes before what follows an acquire() there.
+#ifdef SCALEKV_TSAN
+void acquire(void* address) { __tsan_acquire(address); }
+void release(void* address) { __tsan_release(address); }
+#else
+void acquire(void*) {}
+void release(void*) {}
+#endif
+
+// One loop in progress.
 class Loop {
  public:
   Loop(std::int64_t count, std::int64_t length, LoopSteps steps, const void* body)
       : count_(count), length_(length), steps_(steps), body_(body), most_threads_(threads()) {}
 
   void run(int workers) {
-    next_.store(0, std::memory_order_release);
+    release(this);
     runtime_.pool().run(
         workers, [](void* loop, int worker) { static_cast<Loop*>(loop)->work(worker); }, this);
-    done_.load(std::memory_order_acquire);
+    acquire(this);
     if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
   void work(int worker) {
+    acquire(this);
     const Runtime::Scope scope(runtime_, most_threads_);
     try {
       for (;;) {
-        const std::int64_t begin = next_.fetch_add(length_, std::memory_order_acq_rel);
+        const std::int64_t begin = next_.fetch_add(length_);
         if (begin >= count_) break;
         steps_(body_, begin, std::min(count_, begin + length_), worker);
       }
     } catch (...) {
       const std::lock_guard lock(failing_);
       if (!failure_) failure_ = std::current_exception();
-      next_.store(count_, std::memory_order_release);  // nobody begins another step
+      next_ = count_;  // nobody begins another step
     }
-    done_.fetch_add(1, std::memory_order_acq_rel);
+    release(this);
   }
 
   std::int64_t count_, length_;
@@ -49,7 +72,6 @@ class Loop {
   Runtime& runtime_ = Runtime::current();
   int most_threads_;
   std::atomic<std::int64_t> next_{0};
-  std::atomic<int> done_{0};
   std::mutex failing_;
   std::exception_ptr failure_;
 };
