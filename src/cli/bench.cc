@@ -199,9 +199,9 @@ void print_component(const std::string& name, const engine::Component& component
 
 void print_table(const BenchRun& run, const engine::ModelSizes& sizes) {
   const engine::Measurement& measured = run.measured;
-  fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size(), run.request().batch,
-             name_of_cache(run), weight_type_name(sizes.weights), run.request().cache.precision, threads(),
-             kernels::machine_description());
+  fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size(),
+             run.request().batch, name_of_cache(run), weight_type_name(sizes.weights), run.request().cache.precision,
+             threads(), kernels::machine_description());
   Settings cache = run.policy().facts;
   cache["policy"] = run.policy().name;
   fmt::print("cache: {}\n", cache_line(cache));
@@ -240,13 +240,14 @@ std::string to_csv(std::span<const BenchRun> runs, const engine::ModelSizes& siz
       "total_bytes_planned,rss_peak_bytes\n";
   for (const BenchRun& run : runs) {
     const engine::Measurement& m = run.measured;
-    text += fmt::format(
-        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
-        run.size(), run.request().batch, run.policy().name,
-        budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
-        weight_type_name(sizes.weights), run.request().cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
-        m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
-        rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
+                    sizes.name, run.size(), run.request().batch, run.policy().name,
+                    budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
+                    weight_type_name(sizes.weights), run.request().cache.precision, m.seconds, run.predicted_seconds,
+                    m.seconds_text, m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")),
+                    rate(m.sum("attention")), rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes,
+                    m.rss_peak_bytes);
   }
   return text;
 }
@@ -350,8 +351,7 @@ void add_bench_command(CLI::App& app) {
       ->group(group);
   command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
   command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
-  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0})
-      ->group(group);
+  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0})->group(group);
   command->add_option("--csv", options->csv, "a line for each run")->group(group);
   command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);
   options->model.add_to(*command);

@@ -41,7 +41,8 @@ Answer answer(const PlanOptions& options) {
   request.images = request.batch;
   request.prompt = "any";  // only its length matters
   const auto files = engine::open_files(options.model.model, options.model.open);
-  Answer result{.question = engine::make_question(files, engine::resolve_request(*files, request)), .plan = {}, .fits = {}};
+  Answer result{
+      .question = engine::make_question(files, engine::resolve_request(*files, request)), .plan = {}, .fits = {}};
   const std::int64_t face = request.face_prompt ? face_tokens(*files->tokenizer) : 0;
   result.question.texts.prompt = std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face);
   result.plan = engine::answer(result.question);
@@ -99,10 +100,9 @@ void print(const Answer& answer) {
   const infinity::GenerationRequest& generation = answer.question.request.generation;
   const engine::ModelSizes& sizes = answer.question.files->sizes;
   const engine::MemoryPlan& plan = answer.plan;
-  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", sizes.name,
-             generation.schedule.size, generation.schedule.aspect, request.batch,
-             cache_name(request.cache, generation.policy.name), weight_type_name(sizes.weights),
-             request.cache.precision);
+  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", sizes.name, generation.schedule.size,
+             generation.schedule.aspect, request.batch, cache_name(request.cache, generation.policy.name),
+             weight_type_name(sizes.weights), request.cache.precision);
   Settings cache = generation.policy.facts;
   cache["policy"] = generation.policy.name;
   fmt::print("cache: {}\n", cache_line(cache));

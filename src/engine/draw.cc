@@ -23,8 +23,8 @@ class Drawing {
         session_(backend.start({request, keep_plan_, batch.texts, batch.negative}, observers.session)) {
     const MapSize last = infinity::latent_size(config_, request.schedule.scales.back());
     for (std::size_t image = 0; image < batch.texts.size(); ++image) {
-      drawn_.latents.push_back(Tensor::zeros<float>({last.height, last.width, infinity::codebook(config_)},
-                                                    MemoryKind::activations));
+      drawn_.latents.push_back(
+          Tensor::zeros<float>({last.height, last.width, infinity::codebook(config_)}, MemoryKind::activations));
     }
   }
 

@@ -6,9 +6,8 @@
 namespace scalekv::engine {
 
 void EncodedTexts::keep_only(std::span<const Ids> texts) {
-  std::erase_if(features_, [&](const auto& held) {
-    return std::find(texts.begin(), texts.end(), held.first) == texts.end();
-  });
+  std::erase_if(features_,
+                [&](const auto& held) { return std::find(texts.begin(), texts.end(), held.first) == texts.end(); });
 }
 
 std::vector<View<const float>> EncodedTexts::encode(const TextEncoder& encoder, std::span<const Ids> texts) {

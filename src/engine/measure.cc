@@ -79,8 +79,8 @@ class Measuring {
   Measurement run(const ResolvedRequest& request) && {
     const Tensor features =
         options_.text_encoder ? encode() : random_features(options_.prompt_tokens, sizes_.text.width);
-    Drawn drawn = draw(request.generation, batch_of(features.view<float>(), {}, {request.request.seed, 0},
-                                                    request.together()));
+    Drawn drawn =
+        draw(request.generation, batch_of(features.view<float>(), {}, {request.request.seed, 0}, request.together()));
     if (options_.decode) decode(std::move(drawn), request.generation.schedule.scales.back());
     sample_products();
     result_.seconds = result_.seconds_text + result_.seconds_transformer + result_.seconds_decode;

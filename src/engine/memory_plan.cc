@@ -80,7 +80,8 @@ const std::vector<Saving>& savings() {
        [](const MemoryQuestion&) { return std::string("no --keep-text-encoder"); }},
       {"--kv", save_kv, [](const MemoryQuestion&) { return std::string("--kv int8"); }},
       {"--weights", save_weights, [](const MemoryQuestion& q) { return "--weights " + q.weights; }},
-      {"--batch", save_batch, [](const MemoryQuestion& q) { return fmt::format("--batch {}", q.request.request.batch); }},
+      {"--batch", save_batch,
+       [](const MemoryQuestion& q) { return fmt::format("--batch {}", q.request.request.batch); }},
       {"--budget", save_budget,
        [](const MemoryQuestion& q) {
          return fmt::format("--policy {} --budget {:g}%", q.request.request.cache.policy,

@@ -73,7 +73,8 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
 
 std::vector<View<const float>> encode_texts(Model& model, std::span<const std::string> texts) {
   std::vector<EncodedTexts::Ids> ids;
-  for (const std::string& text : texts) ids.push_back(text.empty() ? EncodedTexts::Ids() : model.tokenizer->encode(text));
+  for (const std::string& text : texts)
+    ids.push_back(text.empty() ? EncodedTexts::Ids() : model.tokenizer->encode(text));
   return model.texts.encode(model.text_encoder, ids);
 }
 

@@ -36,10 +36,10 @@ struct Model {
   std::shared_ptr<const PromptTokenizer> tokenizer;
   std::shared_ptr<const ModelCalibration> calibration;
   TextEncoder text_encoder;
-  EncodedTexts texts;                          // of the last run
-  std::shared_ptr<backend::Backend> backend;   // transformer and the VAE's decoder
-  std::optional<vae::Encoder> encoder;         // absent where the file has none
-  std::string fingerprint;                     // model_fingerprint(), once somebody has asked
+  EncodedTexts texts;                         // of the last run
+  std::shared_ptr<backend::Backend> backend;  // transformer and the VAE's decoder
+  std::optional<vae::Encoder> encoder;        // absent where the file has none
+  std::string fingerprint;                    // model_fingerprint(), once somebody has asked
 };
 
 // The parts that a model is made of: a model file's, published files', those of the embedded model where no path is

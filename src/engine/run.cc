@@ -58,9 +58,9 @@ Result run(Model& model, const ResolvedRequest& request, const ProgressCallback&
   const std::vector<EncodedTexts::Ids> texts = tokenize(model, request.request, statistics);
   model.texts.keep_only(texts);
   ledger().reset_peaks();
-  const MemoryPlan plan = plan_memory(*model.backend, model.sizes, request,
-                                      {std::ssize(texts.front()), std::ssize(texts.back())},
-                                      model.options.keep_text_encoder);
+  const MemoryPlan plan =
+      plan_memory(*model.backend, model.sizes, request, {std::ssize(texts.front()), std::ssize(texts.back())},
+                  model.options.keep_text_encoder);
   check_memory(plan.peak(), model.options,
                [&] { return make_question(open_files(model.file, model.options), request); });
   const std::vector<View<const float>> features = model.texts.encode(model.text_encoder, texts);
@@ -68,8 +68,8 @@ Result run(Model& model, const ResolvedRequest& request, const ProgressCallback&
 
   for (int first = 0; first < images; first += request.request.batch) {
     const int count = std::min(request.request.batch, images - first);
-    const Batch batch = batch_of(features.front(), features.back(),
-                                 {request.request.seed, static_cast<std::uint32_t>(first)}, count);
+    const Batch batch =
+        batch_of(features.front(), features.back(), {request.request.seed, static_cast<std::uint32_t>(first)}, count);
     Observers observers;
     if (progress) {
       observers.progress = [&](int scale) {
@@ -101,9 +101,8 @@ Image reconstruct(const Model& model, const Image& image, const std::string& siz
   }
   const double aspect = static_cast<double>(image.height) / static_cast<double>(image.width);
   const infinity::Schedule schedule = infinity::make_schedule(aspect, size.empty() ? sizes.defaults.size : size);
-  check_memory(plan_reconstruction(*model.backend, sizes, schedule, image).peak(), model.options, [&] {
-    return make_reconstruction_question(open_files(model.file, model.options), image, size);
-  });
+  check_memory(plan_reconstruction(*model.backend, sizes, schedule, image).peak(), model.options,
+               [&] { return make_reconstruction_question(open_files(model.file, model.options), image, size); });
   std::vector<MapSize> scales;
   for (const MapSize& map : schedule.scales) scales.push_back(infinity::latent_size(sizes.transformer, map));
   const std::int64_t stride = sizes.vae.stride();

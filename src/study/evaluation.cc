@@ -101,8 +101,7 @@ std::string Evaluation::policy_name(const PolicySetting& setting) const {
 SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   const engine::ResolvedRequest& request = resolved(setting);
   const engine::MemoryPlan plan = engine::plan_memory(*model_.backend, model_.sizes, request, {.prompt = 1}, false);
-  const cache::CacheGeometry geometry =
-      infinity::cache_geometry(model_.sizes.transformer, request.generation.schedule);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.sizes.transformer, request.generation.schedule);
   return {plan.kv, static_cast<double>(plan.kv) / static_cast<double>(plan.kv_full),
           cache::paper_kv_mebibytes(cache::KeepPlan(geometry, request.generation.policy.budget))};
 }
