@@ -10,9 +10,7 @@
 
 #include "base/error.h"
 #include "dataset/prompt_list.h"
-#include "engine/model.h"
-#include "engine/pixels.h"
-#include "engine/settings.h"
+#include "engine/run.h"
 #include "runtime/runtime.h"
 #include "study/evaluation.h"
 #include "study/teacher_forcing.h"
@@ -30,21 +28,12 @@ std::vector<Variant> variants() {
           {"f32", "scalekv", "f32"}, {"f32", "scalekv", "bf16"}, {"f32", "scalekv", "int8"}};
 }
 
-// text: the prompt's features, [length, text width].
-infinity::GenerationRequest request_for(const engine::Model& model, const std::string& prompt, const Tensor& text,
-                                        std::uint64_t seed, const std::string& policy, const std::string& kv) {
+infinity::GenerationRequest request_for(const engine::Model& model, const std::string& policy, const std::string& kv) {
   Request request;
-  request.prompt = prompt;
+  request.prompt = "any";
   request.cache.policy = policy;
   request.cache.precision = kv;
-  infinity::GenerationRequest generation = engine::resolve_request(model, request);
-  generation.texts.push_back(text.clone(MemoryKind::text));
-  generation.seeds = {{seed, 0}};
-  return generation;
-}
-
-Image picture(const engine::Model& model, const infinity::Generation& drawn) {
-  return engine::to_image(model.decoder.decode(drawn.latents.front().view<float>()).view<float>());
+  return engine::resolve_request(model, request).generation;
 }
 
 void print(const std::vector<Variant>& list, double count) {
@@ -72,19 +61,19 @@ void run(int argc, char** argv) {
   std::vector<Variant> list = variants();
   for (std::size_t i = 0; i < count; ++i) {
     // The reference's for all: what the text encoder's rounding costs is not asked here.
-    const Tensor text = f32->text_encoder.encode(f32->tokenizer.encode(prompts[i]));
-    const study::Trace reference =
-        study::run_traced(f32->transformer, request_for(*f32, prompts[i], text, i, "full", "f32"));
-    const Image reference_picture = picture(*f32, reference.generation);
+    const engine::Batch batch =
+        engine::batch_of(engine::encode_texts(*f32, std::span(prompts).subspan(i, 1)).front(), {}, {i, 0});
+    const study::Trace reference = study::run_traced(*f32->backend, request_for(*f32, "full", "f32"), batch);
+    const Image reference_picture = engine::decode(*f32, reference.drawn.latents.front());
     for (Variant& variant : list) {
       const engine::Model& model = variant.weights == "bf16" ? *bf16 : variant.weights == "int8" ? *int8 : *f32;
-      infinity::GenerationRequest request = request_for(*f32, prompts[i], text, i, variant.policy, variant.kv);
-      variant.kl += study::teacher_forced_divergence(reference, model.transformer, request).front().kl;
-      variant.psnr +=
-          study::finite_psnr(reference_picture, picture(model, infinity::generate(model.transformer, request)));
+      const infinity::GenerationRequest request = request_for(*f32, variant.policy, variant.kv);
+      variant.kl += study::teacher_forced_divergence(reference, *model.backend, request, batch).front().kl;
+      const engine::Drawn drawn = engine::draw(*model.backend, request, batch);
+      variant.psnr += study::finite_psnr(reference_picture, engine::decode(model, drawn.latents.front()));
     }
   }
-  fmt::print("{}, {} prompts\n", f32->name, count);
+  fmt::print("{}, {} prompts\n", f32->sizes.name, count);
   print(list, static_cast<double>(count));
 }
 

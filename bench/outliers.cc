@@ -13,9 +13,10 @@
 #include <span>
 #include <vector>
 
+#include "backend/cpu.h"
 #include "base/error.h"
 #include "engine/random_model.h"
-#include "engine/settings.h"
+#include "engine/resolved_request.h"
 #include "formats/weight_map.h"
 #include "kernels/linear.h"
 #include "runtime/philox.h"
@@ -221,13 +222,9 @@ infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::s
   Request asked;
   asked.prompt = "any";
   asked.cache.policy = "full";
-  infinity::GenerationRequest request = engine::resolve_request(sizes, nullptr, asked);
-  request.schedule.scales.resize(std::min(scales, request.schedule.scales.size()));
-  request.cfg.resize(request.schedule.scales.size());
+  infinity::GenerationRequest request =
+      engine::resolve_request(sizes, nullptr, asked, static_cast<int>(scales)).generation;
   if (guidance > 0.0F) std::fill(request.cfg.begin(), request.cfg.end(), guidance);
-  request.tau.resize(request.schedule.scales.size());
-  request.texts.push_back(random_matrix(20, sizes.text.width, 3, 1.0F));
-  request.seeds = {{0, 0}};
   return request;
 }
 
@@ -238,14 +235,19 @@ void compare_logits(const std::string& name, std::size_t scales, float guidance)
     const auto make = [&](WeightType type) {
       formats::WeightMap weights = *engine::random_bundle(architecture, 0).transformer;
       if (planted) weights = {std::make_shared<Planted>(std::move(weights)), "", "transformer"};
-      return infinity::Transformer(architecture.transformer, weights, type);
+      backend::CpuBackend loaded;
+      loaded.load(architecture.transformer, weights, type);
+      return loaded;
     };
     formats::Bundle bundle = engine::random_bundle(architecture, 0);
-    infinity::GenerationRequest request = make_request(engine::read_sizes(bundle, "f32"), scales, guidance);
-    const study::Trace reference = study::run_traced(make(WeightType::f32), request);
-    request.forced = &reference.generation.bits;
+    const engine::ModelSizes sizes = engine::read_sizes(bundle, "f32");
+    const infinity::GenerationRequest request = make_request(sizes, scales, guidance);
+    const Tensor text = random_matrix(20, sizes.text.width, 3, 1.0F);
+    engine::Batch batch{.texts = {text.view<float>()}, .negative = {}, .seeds = {{0, 0}}};
+    const study::Trace reference = study::run_traced(make(WeightType::f32), request, batch);
+    batch.forced = &reference.drawn.bits;
     for (const WeightType type : {WeightType::bf16, WeightType::int8}) {
-      const study::Trace other = study::run_traced(make(type), request);
+      const study::Trace other = study::run_traced(make(type), request, batch);
       fmt::print("{:<5} {:<12}", weight_type_name(type), planted ? "outliers" : "no outliers");
       for (std::size_t s = 0; s < reference.logits.size(); ++s) {
         fmt::print(" {:.2f}%",

@@ -17,8 +17,7 @@
 #include "cli/options.h"
 #include "engine/cache_choice.h"
 #include "engine/measure.h"
-#include "engine/plan.h"
-#include "engine/settings.h"
+#include "engine/memory_plan.h"
 #include "kernels/gemm_peak.h"
 #include "kernels/machine.h"
 #include "runtime/threads.h"
@@ -31,6 +30,7 @@ struct BenchOptions {
   ModelOptions model;
   RequestOptions request;
   engine::MeasureOptions measure;
+  int scales = 0;  // to run; fewer make a short measurement of a large model; 0: all
   std::vector<std::string> sizes, budgets;
   std::vector<int> batches;
   bool no_text_encoder = false;
@@ -39,12 +39,14 @@ struct BenchOptions {
 };
 
 struct BenchRun {
-  Request request;
-  cache::Policy policy;  // that it comes to
-  std::string size;
+  engine::ResolvedRequest resolved;
   engine::Measurement measured;
   std::int64_t planned_bytes = 0;
   double predicted_seconds = 0.0;
+
+  const Request& request() const { return resolved.request; }
+  const cache::Policy& policy() const { return resolved.generation.policy; }
+  const std::string& size() const { return resolved.generation.schedule.size; }
 };
 
 double rate(const engine::Component& component) {
@@ -136,24 +138,24 @@ void predict(std::span<BenchRun> runs) {
   }
 }
 
-std::string name_of_cache(const BenchRun& run) { return cache_name(run.request.cache, run.policy.name); }
+std::string name_of_cache(const BenchRun& run) { return cache_name(run.request().cache, run.policy().name); }
 
 // Its share; null where a budget file does not say.
 nlohmann::ordered_json budget_of(const BenchRun& run) {
-  return run.policy.name == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request.cache);
+  return run.policy().name == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request().cache);
 }
 
 nlohmann::ordered_json to_json(const BenchRun& run, const engine::ModelSizes& sizes) {
   const engine::Measurement& measured = run.measured;
   const engine::Component linear = measured.sum("linear"), attention = measured.sum("attention");
   nlohmann::ordered_json report = {{"model", sizes.name},
-                                   {"size", run.size},
-                                   {"batch", run.request.batch},
-                                   {"policy", run.policy.name},
+                                   {"size", run.size()},
+                                   {"batch", run.request().batch},
+                                   {"policy", run.policy().name},
                                    {"budget", budget_of(run)},
-                                   {"cache", run.policy.facts},
+                                   {"cache", run.policy().facts},
                                    {"weights", weight_type_name(sizes.weights)},
-                                   {"kv", run.request.cache.precision},
+                                   {"kv", run.request().cache.precision},
                                    {"threads", threads()},
                                    {"machine", kernels::machine_description()},
                                    {"gemm_peak_gops", linear.peak},
@@ -197,11 +199,11 @@ void print_component(const std::string& name, const engine::Component& component
 
 void print_table(const BenchRun& run, const engine::ModelSizes& sizes) {
   const engine::Measurement& measured = run.measured;
-  fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size, run.request.batch,
-             name_of_cache(run), weight_type_name(sizes.weights), run.request.cache.precision, threads(),
-             kernels::machine_description());
-  Settings cache = run.policy.facts;
-  cache["policy"] = run.policy.name;
+  fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size(),
+             run.request().batch, name_of_cache(run), weight_type_name(sizes.weights), run.request().cache.precision,
+             threads(), kernels::machine_description());
+  Settings cache = run.policy().facts;
+  cache["policy"] = run.policy().name;
   fmt::print("cache: {}\n", cache_line(cache));
   for (const auto& [type, range] : measured.peaks) {
     fmt::print("products of matrices before, in and after the run, {}: {:.1f} to {:.1f} GOP/s\n",
@@ -238,13 +240,14 @@ std::string to_csv(std::span<const BenchRun> runs, const engine::ModelSizes& siz
       "total_bytes_planned,rss_peak_bytes\n";
   for (const BenchRun& run : runs) {
     const engine::Measurement& m = run.measured;
-    text += fmt::format(
-        "{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n", sizes.name,
-        run.size, run.request.batch, run.policy.name,
-        budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
-        weight_type_name(sizes.weights), run.request.cache.precision, m.seconds, run.predicted_seconds, m.seconds_text,
-        m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")), rate(m.sum("attention")),
-        rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes, m.rss_peak_bytes);
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.0f},{:.1f},{:.1f},{:.1f},{},{},{},{}\n",
+                    sizes.name, run.size(), run.request().batch, run.policy().name,
+                    budget_of(run).is_null() ? "" : fmt::format("{:g}", budget_of(run).get<double>()),
+                    weight_type_name(sizes.weights), run.request().cache.precision, m.seconds, run.predicted_seconds,
+                    m.seconds_text, m.seconds_transformer, m.seconds_decode, operations(run), rate(m.sum("linear")),
+                    rate(m.sum("attention")), rate(m.sum("VAE")), m.kv_bytes_peak, m.ledger_peak, run.planned_bytes,
+                    m.rss_peak_bytes);
   }
   return text;
 }
@@ -256,7 +259,7 @@ std::string to_plot(std::span<const BenchRun> runs, const engine::ModelSizes& si
       std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return name_of_cache(run) == one; });
   std::vector<study::Curve> curves;
   const auto curve_of = [&](const BenchRun& run, bool predicted) -> study::Curve& {
-    const std::string name = fmt::format("batch {}{}{}", run.request.batch, alike ? "" : ", " + name_of_cache(run),
+    const std::string name = fmt::format("batch {}{}{}", run.request().batch, alike ? "" : ", " + name_of_cache(run),
                                          predicted ? ", predicted" : "");
     for (study::Curve& curve : curves) {
       if (curve.name == name) return curve;
@@ -280,37 +283,36 @@ std::string to_plot(std::span<const BenchRun> runs, const engine::ModelSizes& si
 void print_series(std::span<const BenchRun> runs) {
   fmt::print("{:<8} {:>6} {:>15} {:>10} {:>10} {:>8}\n", "size", "batch", "cache", "seconds", "predicted", "ratio");
   for (const BenchRun& run : runs) {
-    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size, run.request.batch, name_of_cache(run),
+    fmt::print("{:<8} {:>6} {:>15} {:>10.3f} {:>10.3f} {:>8.2f}\n", run.size(), run.request().batch, name_of_cache(run),
                run.measured.seconds, run.predicted_seconds, run.measured.seconds / run.predicted_seconds);
   }
+}
+
+// What a run will take; throws Error where that is too much.
+BenchRun plan_run(const BenchOptions& options, const std::shared_ptr<const engine::ModelFiles>& files,
+                  const Request& request) {
+  engine::MemoryQuestion question =
+      engine::make_question(files, engine::resolve_request(*files, request, options.scales));
+  question.texts.prompt = options.measure.prompt_tokens;
+  question.text_encoder = options.measure.text_encoder;
+  question.decode = options.measure.decode;
+  options.model.require_memory(question);
+  return {.resolved = question.request, .measured = {}, .planned_bytes = engine::answer(question).peak()};
 }
 
 void bench(const BenchOptions& options) {
   for (const auto& file : {options.csv, options.plot}) {
     if (!file.empty()) check_writable(file);
   }
-  const OpenOptions open = options.model.checked();
   const std::vector<Request> requests = requests_of(options);
-  engine::PlanQuestion question = engine::make_question(options.model.model, open, requests.front());
-  question.texts.prompt = options.measure.prompt_tokens;
-  question.text_encoder = options.measure.text_encoder;
-  question.decode = options.measure.decode;
-  question.scales = options.measure.scales;
-  const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, open.weights);
+  auto files = options.model.open_files();
   std::vector<BenchRun> runs;
-  for (const Request& request : requests) {
-    question.request = request;
-    options.model.require_memory(question);
-    runs.push_back({.request = request,
-                    .policy = engine::resolve_request(sizes, question.calibration, request).policy,
-                    .size = request.size.empty() ? sizes.defaults.size : request.size,
-                    .measured = {},
-                    .planned_bytes = engine::answer(question).peak()});
-  }
-  const auto model = engine::open_model(options.model.model, open);
+  for (const Request& request : requests) runs.push_back(plan_run(options, files, request));
+  const auto model = engine::load_model(std::move(files));
+  const engine::ModelSizes& sizes = model->sizes;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     BenchRun& run = runs[i];
-    run.measured = engine::measure(*model, sizes, run.request, options.measure);
+    run.measured = engine::measure(*model, run.resolved, options.measure);
     // What is finished is told and written, should a later one be cut off.
     const auto done = std::span(runs).first(i + 1);
     predict(done);
@@ -349,8 +351,7 @@ void add_bench_command(CLI::App& app) {
       ->group(group);
   command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
   command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
-  add_number(*command, "--scales", options->measure.scales, "only the first scales; 0: all", {.least = 0})
-      ->group(group);
+  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0})->group(group);
   command->add_option("--csv", options->csv, "a line for each run")->group(group);
   command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);
   options->model.add_to(*command);

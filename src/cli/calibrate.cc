@@ -43,10 +43,10 @@ struct CalibrateOptions {
 
 // Goes on with a calibration that was cut short, of the same prompts with the same settings; starts anew where there is
 // none.
-cache::Calibration open_calibration(const CalibrateOptions& options, const engine::Model& model, const Request& request,
-                                    std::span<const std::string> prompts) {
+cache::Calibration open_calibration(const CalibrateOptions& options, engine::Model& model,
+                                    const engine::ResolvedRequest& request, std::span<const std::string> prompts) {
   cache::Calibration fresh = engine::empty_calibration(model, request);
-  fresh.settings = run_settings(std::move(fresh.settings), options.model);
+  fresh.settings = run_settings(std::move(fresh.settings), model);
   if (options.fresh || !std::filesystem::exists(options.calibration_file())) return fresh;
   cache::Calibration found = cache::read_calibration(options.calibration_file());
   const auto refuse = [&](const std::string& reason) {
@@ -64,8 +64,8 @@ cache::Calibration open_calibration(const CalibrateOptions& options, const engin
   return found;
 }
 
-cache::Calibration measure(const CalibrateOptions& options, const engine::Model& model, const Request& request,
-                           const std::vector<std::string>& prompts) {
+cache::Calibration measure(const CalibrateOptions& options, engine::Model& model,
+                           const engine::ResolvedRequest& request, const std::vector<std::string>& prompts) {
   cache::Calibration calibration = open_calibration(options, model, request, prompts);
   ProgressBar bar("calibrate", options.model.quiet);
   const ProgressCallback interrupted = bar.callback();
@@ -132,9 +132,8 @@ void calibrate(CalibrateOptions options) {
   if (!options.fresh && std::filesystem::exists(options.calibration_file())) {
     keep_random_seed(options.request, cache::read_calibration(options.calibration_file()).settings);
   }
-  Request request = options.request.parsed();
+  const Request request = options.request.parsed();
   check_seeds(request.seed, prompts.size());
-  request.cache = {.policy = "full"};
   if (options.published && options.policy != "scalekv") {
     fail_usage("the shape of the ScaleKV repository has room for scalekv's budgets only; leave out --published");
   }
@@ -142,12 +141,14 @@ void calibrate(CalibrateOptions options) {
   for (const std::filesystem::path& path : {options.out, options.plot, options.head_plot}) {
     if (!path.empty()) check_writable(path);
   }
-  engine::PlanQuestion question = options.model.question(request, prompts);
+  auto files = options.model.open_files();
+  const engine::ResolvedRequest resolved = engine::resolve_calibration(*files, request);
+  engine::MemoryQuestion question = engine::make_question(files, resolved, prompts);
   question.decode = false;
   question.not_advised = {"--budget"};  // of what is allocated in the end
-  options.model.require_memory(question);
-  const auto model = engine::open_model(options.model.model, options.model.checked());
-  const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, request, prompts));
+  options.model.require_memory(std::move(question));
+  const auto model = engine::load_model(std::move(files));
+  const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, resolved, prompts));
   if (!options.policy.empty()) {
     const cache::BudgetFile budgets =
         cache::allocate({.name = options.policy, .share = share, .calibration = calibration},

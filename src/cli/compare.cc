@@ -13,6 +13,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "engine/cache_choice.h"
+#include "engine/description.h"
+#include "engine/run.h"
 #include "runtime/ledger.h"
 #include "study/metrics.h"
 
@@ -31,10 +33,10 @@ struct Run {
   std::int64_t kv_bytes_now = 0;  // after the last scale, the peak being before
 };
 
-Run draw(Pipeline& pipeline, const Request& request, const std::string& title, bool quiet) {
+Run draw(engine::Model& model, const engine::ResolvedRequest& request, const std::string& title, bool quiet) {
   ProgressBar bar(title, quiet);
   std::int64_t kv_bytes_now = 0;
-  Result result = pipeline.run(request, [&, show = bar.callback()](const Progress& progress) {
+  Result result = engine::run(model, request, [&, show = bar.callback()](const Progress& progress) {
     kv_bytes_now = ledger().current(MemoryKind::kv);
     return show(progress);
   });
@@ -71,21 +73,25 @@ void compare(const CompareOptions& options) {
   check_folder(options.out);
   Request full_request = request;
   full_request.cache = engine::with_policy(request.cache, "full");
+  auto files = options.model.open_files();
+  const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
   // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
-  engine::PlanQuestion question = options.model.question(full_request);
+  engine::MemoryQuestion question = engine::make_question(files, with_full);
   question.not_advised = {"--budget"};
-  options.model.require_memory(question);
-  Pipeline pipeline = options.model.open_pipeline(request);
-  const std::map<std::string, std::string> settings = pipeline.describe(request);
+  options.model.require_memory(std::move(question));
+  const engine::ResolvedRequest with_policy = engine::resolve_request(*files, request);
+  options.model.require_memory(engine::make_question(files, with_policy));
+  const auto model = engine::load_model(std::move(files));
+  const Settings settings = engine::describe_picture(*model, with_policy);
   const std::string& name = settings.at("policy");
   make_folder(options.out);
-  const Run full = draw(pipeline, full_request, "full cache", options.model.quiet);
-  const Run policy = draw(pipeline, request, name, options.model.quiet);
+  const Run full = draw(*model, with_full, "full cache", options.model.quiet);
+  const Run policy = draw(*model, with_policy, name, options.model.quiet);
   const double psnr = study::psnr(full.image, policy.image);
   const auto write = [&](const Image& image, const std::string& file, const Settings& text) {
     image.write(options.out / (file + ".png"), with_parameters(text, image));
   };
-  write(full.image, "full", pipeline.describe(full_request));
+  write(full.image, "full", engine::describe_picture(*model, with_full));
   write(policy.image, name, settings);
   Settings of_difference = settings;
   of_difference["picture"] = "difference from the full cache's";

@@ -97,11 +97,9 @@ std::vector<study::PolicySetting> chosen(const std::vector<study::PolicySetting>
 }
 
 // What all samples have in common. The pictures of every policy hang on the calibration, too.
-Settings common_settings(const EvaluateOptions& options, const engine::Model& model, Request request) {
-  request.prompt = "any";
-  const CacheSettings cache = request.cache;
-  request.cache = engine::with_policy(cache, "full");
-  Settings settings = run_settings(engine::describe_request(model, request), options.model);
+Settings common_settings(const EvaluateOptions& options, engine::Model& model, const CacheSettings& cache,
+                         const engine::ResolvedRequest& with_full) {
+  Settings settings = run_settings(engine::describe_request(model, with_full), model);
   settings.erase("policy");
   settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
   settings["calibration_sha256"] =
@@ -160,17 +158,17 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
 }
 
 // Every policy is drawn twice, with the full cache's run at hand to compare with.
-void require_memory(const EvaluateOptions& options, const Request& request,
+void require_memory(const EvaluateOptions& options, const std::shared_ptr<const engine::ModelFiles>& files,
+                    const engine::ResolvedRequest& with_full, Request request,
                     const std::vector<study::PolicySetting>& settings, std::span<const std::string> prompts) {
-  engine::PlanQuestion question = options.model.question(request, prompts);
-  const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, question.open.weights);
-  question.request.cache = engine::with_policy(request.cache, "full");
-  const infinity::Schedule schedule = engine::resolve_question(question, sizes).schedule;
-  question.held = study::Evaluation::held_bytes(sizes.transformer, schedule);
+  engine::MemoryQuestion question = engine::make_question(files, with_full, prompts);
+  question.held = study::Evaluation::held_bytes(files->sizes.transformer, with_full.generation.schedule);
   options.model.require_memory(question);
+  const CacheSettings cache = request.cache;
   for (const study::PolicySetting& setting : settings) {
-    question.request.cache = engine::with_policy(request.cache, setting.policy);
-    question.request.cache.budget = setting.budget;
+    request.cache = engine::with_policy(cache, setting.policy);
+    request.cache.budget = setting.budget;
+    question.request = engine::resolve_request(*files, request);
     options.model.require_memory(question);
   }
 }
@@ -181,23 +179,28 @@ void evaluate(EvaluateOptions options) {
   take_first(prompts.prompts, options.count, options.prompts.string(), options.model.quiet);
   if (!prompts.captions.empty()) prompts.captions.resize(prompts.prompts.size());
   if (!options.fresh) keep_random_seed(options.request, study::recorded_settings(options.out / "samples.jsonl"));
-  const Request request = options.request.parsed();
+  Request request = options.request.parsed();
   check_seeds(request.seed, prompts.prompts.size());
-  require_memory(options, request, asked, prompts.prompts);
+  request.prompt = "any";  // each of the list takes its place
+  auto files = options.model.open_files();
+  Request full_request = request;
+  full_request.cache = engine::with_policy(request.cache, "full");
+  const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
+  require_memory(options, files, with_full, request, asked, prompts.prompts);
   std::error_code failed;
   std::filesystem::create_directories(options.out / "pictures", failed);
   if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
   check_writable(options.out / "samples.jsonl");
   if (options.fresh) std::filesystem::remove(options.out / "samples.jsonl");
 
-  const auto model = engine::open_model(options.model.model, options.model.checked());
+  const auto model = engine::load_model(std::move(files));
   const study::Evaluation evaluation(*model, request, std::move(prompts));
   const std::size_t count = evaluation.prompts().prompts.size();
   const std::vector<study::PolicySetting> settings = chosen(asked, evaluation);
   for (const study::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later
-  const Settings common = common_settings(options, *model, request);
+  const Settings common = common_settings(options, *model, request.cache, with_full);
   const Describe describe = [&](std::size_t prompt, const study::PolicySetting& setting) {
-    return engine::describe_picture(*model, evaluation.request_of(setting, prompt), 0, common.at("model_sha256"));
+    return engine::describe_picture(*model, evaluation.request_of(setting, prompt));
   };
   study::EvaluationLog log(options.out / "samples.jsonl", common, evaluation.prompts().sha256());
   {
@@ -223,7 +226,7 @@ void evaluate(EvaluateOptions options) {
   write_file(options.out / "evaluation.json", study::to_json(rows, request.seed));
   write_file(options.out / "evaluation.csv", study::to_csv(rows));
   write_file(options.out / "evaluation.md", study::to_markdown(rows));
-  write_page(options, model->name, evaluation, settings, rows, describe);
+  write_page(options, model->sizes.name, evaluation, settings, rows, describe);
   if (options.model.json) {
     fmt::print("{}", study::to_json(rows, request.seed));
   } else if (!options.model.quiet) {

@@ -14,6 +14,8 @@
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "engine/description.h"
+#include "engine/run.h"
 #include "shapes/shapes_judge.h"
 
 namespace scalekv::cli {
@@ -51,8 +53,11 @@ class Evaluation {
     check_seeds(request.seed, captions_.size());
     std::vector<std::string> prompts;
     for (const shapes::ShapesCaption& caption : captions_) prompts.push_back(caption.prompt);
-    options_.model.require_memory(options_.model.question(request, prompts));
-    Pipeline pipeline = Pipeline::open(options_.model.model, options_.model.checked());
+    request.prompt = "any";
+    auto files = options_.model.open_files();
+    const engine::ResolvedRequest resolved = engine::resolve_request(*files, request);
+    options_.model.require_memory(engine::make_question(files, resolved, prompts));
+    const auto model = engine::load_model(std::move(files));
     if (!options_.out.empty()) {
       std::error_code failed;
       std::filesystem::create_directories(options_.out, failed);
@@ -63,11 +68,11 @@ class Evaluation {
     drawn_from_ = seed;
     for (std::size_t i = 0; i < captions_.size(); ++i) {
       bar.show(static_cast<double>(i) / static_cast<double>(captions_.size()), captions_[i].prompt);
-      request.prompt = captions_[i].prompt;
-      request.seed = seed + i;
-      const Image image = pipeline.generate(request, bar.callback());
+      const engine::ResolvedRequest one = resolved.of(captions_[i].prompt, seed + i);
+      const Image image = std::move(engine::run(*model, one, bar.callback()).images.front());
       if (!options_.out.empty()) {
-        image.write(options_.out / fmt::format("{:05}.png", i), with_parameters(pipeline.describe(request), image));
+        const Settings text = with_parameters(engine::describe_picture(*model, one), image);
+        image.write(options_.out / fmt::format("{:05}.png", i), text);
       }
       judge(i, image);
     }

@@ -9,6 +9,8 @@
 #include "cli/options.h"
 #include "cli/picture_out.h"
 #include "cli/progress.h"
+#include "engine/description.h"
+#include "engine/run.h"
 #include "runtime/stopwatch.h"
 
 namespace scalekv::cli {
@@ -34,7 +36,7 @@ nlohmann::json to_json(const Statistics& statistics) {
 }
 
 void generate(const GenerateOptions& options) {
-  Request request = options.request.parsed();
+  const Request request = options.request.parsed();
   options.out.check(request.images);
   if (request.batch > request.images && options.request.given("--batch")) {
     note(fmt::format("a batch of {} for {} picture{}; --images {} draws as many", request.batch, request.images,
@@ -42,32 +44,35 @@ void generate(const GenerateOptions& options) {
          options.model.quiet);
   }
   Stopwatch watch;
-  Pipeline pipeline = options.model.open_pipeline(request);
-  const std::map<std::string, std::string> settings = pipeline.describe(request);
+  auto files = options.model.open_files();
+  const engine::ResolvedRequest resolved = engine::resolve_request(*files, request);
+  options.model.require_memory(engine::make_question(files, resolved));
+  const auto model = engine::load_model(std::move(files));
+  const Settings settings = engine::describe_picture(*model, resolved);
   const double seconds_open = watch.lap();
   Result result;
   {
     ProgressBar bar("drawing", options.model.quiet);
-    result = pipeline.run(request, bar.callback());
+    result = engine::run(*model, resolved, bar.callback());
   }
-  std::vector<std::string> files;
+  std::vector<std::string> written;
   for (int i = 0; i < request.images; ++i) {
-    std::map<std::string, std::string> text = settings;
+    Settings text = settings;
     text["image"] = fmt::format("{}", i);
     const Image& image = result.images[static_cast<std::size_t>(i)];
-    files.push_back(options.out.write(image, i, request.images, with_parameters(text, image)));
+    written.push_back(options.out.write(image, i, request.images, with_parameters(text, image)));
   }
   const Statistics& statistics = result.statistics;
   if (options.model.json) {
     nlohmann::json report = to_json(statistics);
     report["seconds_open"] = seconds_open;
-    report["files"] = files;
+    report["files"] = written;
     report["seed"] = request.seed;
     report["settings"] = settings;
     fmt::print(options.out.reports(), "{}\n", report.dump(2));
   } else if (!options.model.quiet) {
     const Image& first = result.images.front();
-    for (const std::string& file : files) fmt::print(options.out.reports(), "{}\n", file);
+    for (const std::string& file : written) fmt::print(options.out.reports(), "{}\n", file);
     fmt::print(options.out.reports(),
                "{}x{} pixels from seed {} in {:.2f} s (text {:.2f}, {} scales {:.2f}, decoding {:.2f}; opening {:.2f} "
                "before); KV cache {} of {} KiB at its peak\n",

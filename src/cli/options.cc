@@ -65,20 +65,11 @@ OpenOptions ModelOptions::checked() const {
   return open;
 }
 
-engine::PlanQuestion ModelOptions::question(const Request& request, std::span<const std::string> prompts) const {
-  return engine::make_question(model, checked(), request, prompts);
-}
-
-void ModelOptions::require_memory(engine::PlanQuestion question) const {
+void ModelOptions::require_memory(engine::MemoryQuestion question) const {
   for (const char* option : {"--weights", "--keep-text-encoder", "--kv", "--batch", "--budget", "--size"}) {
     if (command_->get_option_no_throw(option) == nullptr) question.not_advised.emplace_back(option);
   }
-  engine::require_memory(question, engine::memory_allowed(question.open.memory_limit));
-}
-
-Pipeline ModelOptions::open_pipeline(const Request& request) const {
-  require_memory(question(request));
-  return Pipeline::open(model, checked());
+  engine::require_memory(question, engine::memory_allowed(open.memory_limit));
 }
 
 void RequestOptions::add_to(CLI::App& command) {

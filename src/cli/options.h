@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cache/budget_file.h"
-#include "engine/plan.h"
+#include "engine/memory_plan.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::cli {
@@ -28,13 +28,11 @@ struct ModelOptions {
   void add_to(CLI::App& command);
   // `open`. Throws UsageError on options that make no sense together.
   OpenOptions checked() const;
-  // What a request takes with this model; prompts: as in make_question.
-  engine::PlanQuestion question(const Request& request, std::span<const std::string> prompts = {}) const;
+  // The model's files, opened with the options, which are checked.
+  std::shared_ptr<const engine::ModelFiles> open_files() const { return engine::open_files(model, checked()); }
   // Before anything is loaded: throws Error where it takes more memory than there is, with advice in options that the
   // command has.
-  void require_memory(engine::PlanQuestion question) const;
-  // Opens the model after require_memory() for the request.
-  Pipeline open_pipeline(const Request& request) const;
+  void require_memory(engine::MemoryQuestion question) const;
 
  private:
   const CLI::App* command_ = nullptr;

@@ -1,5 +1,5 @@
 // scalekv plan: what a request will take, before anything is allocated.
-#include "engine/plan.h"
+#include "engine/memory_plan.h"
 
 #include <fmt/format.h>
 
@@ -10,8 +10,7 @@
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
-#include "engine/model.h"
-#include "engine/settings.h"
+#include "engine/prompt.h"
 
 namespace scalekv::cli {
 namespace {
@@ -23,21 +22,14 @@ struct PlanOptions {
 };
 
 // Tokens that the sentence about faces adds to a prompt.
-std::int64_t face_tokens(const PlanOptions& options, const OpenOptions& open, Request request) {
-  if (!request.face_prompt) return 0;
-  request.prompt = "a man";
-  const std::int64_t with = engine::make_question(options.model.model, open, request).texts.prompt;
-  request.face_prompt = false;
-  return with - engine::make_question(options.model.model, open, request).texts.prompt;
+std::int64_t face_tokens(const engine::PromptTokenizer& tokenizer) {
+  return tokenizer.count(engine::with_face_prompt("a man")) - tokenizer.count("a man");
 }
 
 // The plan of one request, and what is said about it.
 struct Answer {
-  Request request;
-  engine::ModelSizes sizes;
-  infinity::GenerationRequest resolved;
+  engine::MemoryQuestion question;
   engine::MemoryPlan plan;
-  std::int64_t prompt_tokens = 0;
   double paper_kv_mebibytes = 0.0;
   double paper_kv_mebibytes_full = 0.0;
   std::int64_t available = 0;
@@ -45,41 +37,39 @@ struct Answer {
 };
 
 Answer answer(const PlanOptions& options) {
-  const OpenOptions open = options.model.open;
   Request request = options.request.parsed();
   request.images = request.batch;
-  engine::PlanQuestion question = engine::make_question(options.model.model, open, request);
-  question.request.prompt = "any";  // only its length matters
-  question.texts.prompt =
-      std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face_tokens(options, open, request));
-  Answer result;
-  result.request = request;
-  result.prompt_tokens = question.texts.prompt;
-  result.sizes = engine::read_sizes(*question.bundle, open.weights);
-  result.resolved = engine::resolve_request(result.sizes, question.calibration, question.request);
-  result.plan =
-      engine::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);
-  const cache::CacheGeometry geometry = infinity::cache_geometry(result.sizes.transformer, result.resolved.schedule);
+  request.prompt = "any";  // only its length matters
+  const auto files = engine::open_files(options.model.model, options.model.open);
+  Answer result{
+      .question = engine::make_question(files, engine::resolve_request(*files, request)), .plan = {}, .fits = {}};
+  const std::int64_t face = request.face_prompt ? face_tokens(*files->tokenizer) : 0;
+  result.question.texts.prompt = std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face);
+  result.plan = engine::answer(result.question);
+  const infinity::GenerationRequest& generation = result.question.request.generation;
+  const cache::CacheGeometry geometry = infinity::cache_geometry(files->sizes.transformer, generation.schedule);
   result.paper_kv_mebibytes_full = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, cache::Budget()));
-  result.paper_kv_mebibytes = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, result.resolved.policy.budget));
-  result.available = engine::memory_allowed(open.memory_limit);
-  if (result.plan.peak() > result.available) result.fits = engine::what_fits(question, result.available);
+  result.paper_kv_mebibytes = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, generation.policy.budget));
+  result.available = engine::memory_allowed(options.model.open.memory_limit);
+  if (result.plan.peak() > result.available) result.fits = engine::what_fits(result.question, result.available);
   return result;
 }
 
 nlohmann::ordered_json to_json(const Answer& answer) {
-  const Request& request = answer.request;
+  const Request& request = answer.question.request.request;
+  const infinity::GenerationRequest& generation = answer.question.request.generation;
+  const engine::ModelSizes& sizes = answer.question.files->sizes;
   const engine::MemoryPlan& plan = answer.plan;
   nlohmann::ordered_json report = {
-      {"model", answer.sizes.name},
-      {"size", answer.resolved.schedule.size},
-      {"aspect", answer.resolved.schedule.aspect},
+      {"model", sizes.name},
+      {"size", generation.schedule.size},
+      {"aspect", generation.schedule.aspect},
       {"batch", request.batch},
-      {"policy", answer.resolved.policy.name},
+      {"policy", generation.policy.name},
       {"budget", budget_json(request.cache)},
-      {"cache", answer.resolved.policy.facts},
-      {"prompt_tokens", answer.prompt_tokens},
-      {"weights", weight_type_name(answer.sizes.weights)},
+      {"cache", generation.policy.facts},
+      {"prompt_tokens", answer.question.texts.prompt},
+      {"weights", weight_type_name(sizes.weights)},
       {"kv", request.cache.precision},
       {"weights_bytes", plan.weights},
       {"text_encoder_bytes", plan.text_weights},
@@ -106,14 +96,15 @@ void print_row(const char* what, std::int64_t bytes, const char* note) {
 }
 
 void print(const Answer& answer) {
-  const Request& request = answer.request;
+  const Request& request = answer.question.request.request;
+  const infinity::GenerationRequest& generation = answer.question.request.generation;
+  const engine::ModelSizes& sizes = answer.question.files->sizes;
   const engine::MemoryPlan& plan = answer.plan;
-  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", answer.sizes.name,
-             answer.resolved.schedule.size, answer.resolved.schedule.aspect, request.batch,
-             cache_name(request.cache, answer.resolved.policy.name), weight_type_name(answer.sizes.weights),
-             request.cache.precision);
-  Settings cache = answer.resolved.policy.facts;
-  cache["policy"] = answer.resolved.policy.name;
+  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", sizes.name, generation.schedule.size,
+             generation.schedule.aspect, request.batch, cache_name(request.cache, generation.policy.name),
+             weight_type_name(sizes.weights), request.cache.precision);
+  Settings cache = generation.policy.facts;
+  cache["policy"] = generation.policy.name;
   fmt::print("cache: {}\n", cache_line(cache));
   fmt::print("peak by kind\n");
   print_row("weights", plan.weights, "transformer and VAE");

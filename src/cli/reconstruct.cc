@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "cli/picture_out.h"
 #include "engine/description.h"
-#include "engine/fingerprint.h"
+#include "engine/run.h"
 
 namespace scalekv::cli {
 namespace {
@@ -24,11 +24,11 @@ struct ReconstructOptions {
 };
 
 // What the picture depends on.
-Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
-  Settings text = engine::describe_origin(engine::model_fingerprint(options.model.model, options.model.open));
+Settings describe(const ReconstructOptions& options, engine::Model& model) {
+  Settings text = engine::describe_origin(model);
   const std::string bytes = read_file(options.in);
-  text["model"] = model.name;
-  text["size"] = options.size.empty() ? model.default_size : options.size;
+  text["model"] = model.sizes.name;
+  text["size"] = options.size.empty() ? model.sizes.defaults.size : options.size;
   text["reconstruction_of"] = options.in.filename().string();
   text["reconstruction_of_sha256"] = sha256_of(std::as_bytes(std::span(bytes)));
   return text;
@@ -37,11 +37,11 @@ Settings describe(const ReconstructOptions& options, const ModelFacts& model) {
 void reconstruct(const ReconstructOptions& options) {
   options.out.check(1);
   const Image image = Image::read(options.in, Orientation::upright);
-  const OpenOptions open = options.model.checked();
-  options.model.require_memory(engine::make_reconstruction_question(options.model.model, open, image, options.size));
-  Pipeline pipeline = Pipeline::open(options.model.model, open);
-  const Image again = pipeline.reconstruct(image, options.size);
-  const std::string file = options.out.write(again, 0, 1, describe(options, pipeline.facts()));
+  auto files = options.model.open_files();
+  options.model.require_memory(engine::make_reconstruction_question(files, image, options.size));
+  const auto model = engine::load_model(std::move(files));
+  const Image again = engine::reconstruct(*model, image, options.size);
+  const std::string file = options.out.write(again, 0, 1, describe(options, *model));
   if (options.model.json) {
     const nlohmann::json report = {{"file", file}, {"width", again.width}, {"height", again.height}};
     fmt::print(options.out.reports(), "{}\n", report.dump(2));

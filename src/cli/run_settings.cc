@@ -1,14 +1,13 @@
 #include "cli/run_settings.h"
 
 #include "base/numbers.h"
-#include "engine/fingerprint.h"
+#include "engine/description.h"
 
 namespace scalekv::cli {
 
-Settings run_settings(Settings described, const ModelOptions& model) {
+Settings run_settings(Settings described, engine::Model& model) {
+  described.merge(engine::describe_origin(model));
   for (const char* of_one_picture : {"prompt", "image", "kernels"}) described.erase(of_one_picture);
-  described["scalekv"] = SCALEKV_VERSION;
-  described["model_sha256"] = engine::model_fingerprint(model.model, model.open);
   return described;
 }
 

@@ -6,10 +6,10 @@
 
 namespace scalekv::cli {
 
-// `described`: a request of the run as describe_request or Pipeline::describe has it. What only one picture or machine
+// `described`: a request of the run as describe_request or describe_picture has it. What only one picture or machine
 // has makes way for the program's version and for what the model's files hold. Throws Error naming a file that cannot
 // be read.
-Settings run_settings(Settings described, const ModelOptions& model);
+Settings run_settings(Settings described, engine::Model& model);
 
 // A seed by chance is drawn once for a run: one that goes on, with the settings `recorded`, has the seed that it began
 // with. Other seeds stay, and are compared like all settings.

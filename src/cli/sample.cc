@@ -22,6 +22,8 @@
 #include "distributed/crew.h"
 #include "distributed/manifest.h"
 #include "distributed/run_folder.h"
+#include "engine/description.h"
+#include "engine/run.h"
 
 namespace scalekv::cli {
 namespace {
@@ -114,12 +116,16 @@ class Sampler {
     for (const dataset::Picture& picture : plan_.pictures) prompts.push_back(picture.prompt);
     ModelOptions model = options_.model;
     if (model.open.threads == 0) model.open.threads = crew_.processors();
-    model.require_memory(model.question(request_, prompts));
+    Request request = request_;
+    request.prompt = "any";  // each of the list takes its place
+    auto files = model.open_files();
+    resolved_ = engine::resolve_request(*files, request);
+    model.require_memory(engine::make_question(files, resolved_, prompts));
     if (crew_.rank() == 0) {
       folder_.make();
       locks_ = folder_.lock();
     }
-    pipeline_.emplace(Pipeline::open(model.model, model.checked()));
+    model_ = engine::load_model(std::move(files));
   }
 
   std::vector<std::uint32_t> prepare() {
@@ -136,9 +142,7 @@ class Sampler {
 
   // What all pictures of the run have in common, and what may not change between two runs in one folder.
   Settings settings() const {
-    Request request = request_;
-    request.prompt = "any";
-    Settings settings = run_settings(pipeline_->describe(request), options_.model);
+    Settings settings = run_settings(engine::describe_request(*model_, resolved_), *model_);
     settings["layout"] = dataset::layout_name(layout_);
     settings["images_per_prompt"] = fmt::format("{}", plan_.images_per_prompt);
     return settings;
@@ -148,8 +152,6 @@ class Sampler {
     // Each process compares its own: another machine may have another model under the same name.
     if (settings_hash_.empty()) settings_hash_ = folder_.agree(settings());
     if (!manifest_) manifest_.emplace(folder_.manifest());
-    Request request = request_;
-    request.prompt = picture.prompt;
     std::vector<Image> images;
     distributed::ManifestEntry entry{.file = picture.file,
                                      .prompt = picture.prompt,
@@ -157,8 +159,8 @@ class Sampler {
                                      .settings = settings_hash_,
                                      .sha256 = {}};
     for (const std::uint64_t seed : picture.seeds) {
-      request.seed = seed;
-      Result result = pipeline_->run(request, [&](const Progress& progress) {
+      const engine::ResolvedRequest request = resolved_.of(picture.prompt, seed);
+      Result result = engine::run(*model_, request, [&](const Progress& progress) {
         const double of_image = static_cast<double>(progress.scale) / progress.scales;
         progress_.show((static_cast<double>(images.size()) + of_image) / static_cast<double>(picture.seeds.size()));
         return !ProgressBar::interrupted();
@@ -169,8 +171,8 @@ class Sampler {
       entry.kv_bytes_peak_full = std::max(entry.kv_bytes_peak_full, result.statistics.kv_bytes_peak_full);
     }
     const Image image = dataset::as_grid(std::move(images));
-    request.seed = picture.seeds.front();
-    std::map<std::string, std::string> text = with_parameters(pipeline_->describe(request), image);
+    const engine::ResolvedRequest first = resolved_.of(picture.prompt, picture.seeds.front());
+    Settings text = with_parameters(engine::describe_picture(*model_, first), image);
     text["seed"] = fmt::format("{}", fmt::join(picture.seeds, ","));
     const std::vector<std::uint8_t> bytes = image.encode(image_format(picture.file), text);
     folder_.write(picture.file, std::as_bytes(std::span(bytes)));
@@ -207,7 +209,8 @@ class Sampler {
   dataset::Layout layout_ = dataset::Layout::list;
   dataset::Plan plan_;
   std::vector<distributed::FileLock> locks_;
-  std::optional<Pipeline> pipeline_;
+  engine::ResolvedRequest resolved_;
+  std::unique_ptr<engine::Model> model_;
   std::optional<distributed::ManifestWriter> manifest_;
   std::string settings_hash_;
   std::size_t missing_ = 0;

@@ -4,9 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/fingerprint.h"
 #include "engine/prompt.h"
-#include "engine/settings.h"
-#include "kernels/machine.h"
 
 namespace scalekv::engine {
 namespace {
@@ -19,8 +18,9 @@ std::string budget_text(double share) {
 
 }  // namespace
 
-Settings describe_request(const Model& model, const Request& request) {
-  const infinity::GenerationRequest resolved = resolve_request(model, request);
+Settings describe_request(const Model& model, const ResolvedRequest& resolved) {
+  const Request& request = resolved.request;
+  const infinity::GenerationRequest& generation = resolved.generation;
   const CacheSettings& cache = request.cache;
   const auto list = [](const std::vector<float>& values) {
     const bool same = std::all_of(values.begin(), values.end(), [&](float v) { return v == values.front(); });
@@ -28,40 +28,41 @@ Settings describe_request(const Model& model, const Request& request) {
   };
   Settings text = {
       {"Software", "scalekv"},
-      {"model", model.name},
+      {"model", model.sizes.name},
       {"prompt", request.prompt},
       {"seed", fmt::format("{}", request.seed)},
-      {"size", resolved.schedule.size},
-      {"aspect", fmt::format("{}", resolved.schedule.aspect)},
-      {"cfg", list(resolved.cfg)},
-      {"tau", list(resolved.tau)},
+      {"size", generation.schedule.size},
+      {"aspect", fmt::format("{}", generation.schedule.aspect)},
+      {"cfg", list(generation.cfg)},
+      {"tau", list(generation.tau)},
       {"top_p", fmt::format("{}", request.top_p)},
-      {"weights", std::string(weight_type_name(model.weights))},
-      {"policy", resolved.policy.name},
+      {"weights", std::string(weight_type_name(model.sizes.weights))},
+      {"policy", generation.policy.name},
   };
-  text.insert(resolved.policy.facts.begin(), resolved.policy.facts.end());
+  text.insert(generation.policy.facts.begin(), generation.policy.facts.end());
   if (cache.precision != "f32") text["kv"] = cache.precision;
-  if (resolved.policy.by_share && resolved.policy.name != "full") text["budget"] = budget_text(cache.budget);
+  if (generation.policy.by_share && generation.policy.name != "full") text["budget"] = budget_text(cache.budget);
   if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
   if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);
   if (request.top_k != 0) text["top_k"] = fmt::format("{}", request.top_k);
   if (request.face_prompt) {
     text["face_prompt"] = "yes";
-    text["encoded_prompt"] = with_face_prompt(request.prompt);
+    text["encoded_prompt"] = encoded_prompt(request);
   }
   return text;
 }
 
-Settings describe_origin(const std::string& model_sha256) {
+Settings describe_origin(Model& model) {
+  if (model.fingerprint.empty()) model.fingerprint = model_fingerprint(model.file, model.options);
   return {{"Software", "scalekv"},
           {"scalekv", SCALEKV_VERSION},
-          {"kernels", kernels::machine_description()},  // the last bits of a sum depend on it
-          {"model_sha256", model_sha256}};
+          {"kernels", model.backend->facts().device},  // the last bits of a sum depend on it
+          {"model_sha256", model.fingerprint}};
 }
 
-Settings describe_picture(const Model& model, const Request& request, int image, const std::string& model_sha256) {
+Settings describe_picture(Model& model, const ResolvedRequest& request, int image) {
   Settings text = describe_request(model, request);
-  text.merge(describe_origin(model_sha256));
+  text.merge(describe_origin(model));
   text["image"] = fmt::format("{}", image);
   return text;
 }

@@ -2,18 +2,16 @@
 #pragma once
 
 #include "base/settings.h"
-#include "engine/model.h"
-#include "scalekv/scalekv.h"
+#include "engine/resolved_request.h"
 
 namespace scalekv::engine {
 
-// Throws as resolve_request does.
-Settings describe_request(const Model& model, const Request& request);
+Settings describe_request(const Model& model, const ResolvedRequest& request);
 
-// What everything has in common that this program makes of a model on this machine. model_sha256: model_fingerprint().
-Settings describe_origin(const std::string& model_sha256);
+// What everything has in common that this program makes of a model on this machine.
+Settings describe_origin(Model& model);
 
 // Both, for picture number `image` of a request: all that it depends on.
-Settings describe_picture(const Model& model, const Request& request, int image, const std::string& model_sha256);
+Settings describe_picture(Model& model, const ResolvedRequest& request, int image = 0);
 
 }  // namespace scalekv::engine

@@ -7,9 +7,8 @@
 #include <utility>
 
 #include "engine/peak_samples.h"
-#include "engine/settings.h"
+#include "engine/run.h"
 #include "infinity/latent.h"
-#include "infinity/predict.h"
 #include "runtime/freed_memory.h"
 #include "runtime/philox.h"
 #include "runtime/stopwatch.h"
@@ -71,22 +70,18 @@ constexpr std::array kNamedStages = {
 // One measurement in progress.
 class Measuring {
  public:
-  Measuring(const Model& model, const ModelSizes& sizes, const MeasureOptions& options)
-      : model_(model), sizes_(sizes), options_(options), products_(types(), options.product_rate) {
+  Measuring(const Model& model, const MeasureOptions& options)
+      : model_(model), options_(options), products_(types(), options.product_rate) {
     if (options_.product_rate) products_.take();
     MemoryPeaks::resume();
   }
 
-  Measurement run(infinity::GenerationRequest request, const Request& asked) && {
-    const std::int64_t images = std::min(asked.batch, asked.images);
+  Measurement run(const ResolvedRequest& request) && {
     const Tensor features =
         options_.text_encoder ? encode() : random_features(options_.prompt_tokens, sizes_.text.width);
-    for (std::int64_t image = 0; image < images; ++image) {
-      request.texts.push_back(features.clone(MemoryKind::text));
-      request.seeds.push_back({asked.seed, static_cast<std::uint32_t>(image)});
-    }
-    infinity::Generation drawn = draw(request, images);
-    if (options_.decode) decode(std::move(drawn), request.schedule.scales.back());
+    Drawn drawn =
+        draw(request.generation, batch_of(features.view<float>(), {}, {request.request.seed, 0}, request.together()));
+    if (options_.decode) decode(std::move(drawn), request.generation.schedule.scales.back());
     sample_products();
     result_.seconds = result_.seconds_text + result_.seconds_transformer + result_.seconds_decode;
     result_.kv_bytes_peak = memory_.kv;
@@ -129,14 +124,15 @@ class Measuring {
     return features;
   }
 
-  infinity::Generation draw(const infinity::GenerationRequest& request, std::int64_t images) {
-    const std::vector<ScaleWork> works = transformer_work(sizes_, request, images, options_.prompt_tokens);
+  Drawn draw(const infinity::GenerationRequest& request, const Batch& batch) {
+    const std::vector<ScaleWork> works =
+        transformer_work(sizes_, request, std::ssize(batch.seeds), options_.prompt_tokens);
     StageClock clock;
     std::array<double, kStages> before{};
     double seconds_of_products = 0.0;
-    infinity::GenerationHooks hooks;
-    hooks.clock = &clock;
-    hooks.progress = [&](int scale, const std::vector<Tensor>&) {
+    Observers observers;
+    observers.session.clock = &clock;
+    observers.progress = [&](int scale) {
       for (const auto& [stage, name, work] : kNamedStages) {
         double& seen = before[static_cast<std::size_t>(stage)];
         const double seconds = clock.seconds(stage) - std::exchange(seen, clock.seconds(stage));
@@ -153,19 +149,19 @@ class Measuring {
       return true;
     };
     const Stopwatch watch;
-    infinity::Generation drawn = infinity::generate(model_.transformer, request, hooks);
+    Drawn drawn = engine::draw(*model_.backend, request, batch, observers);
     result_.seconds_transformer = watch.seconds() - seconds_of_products;
     return_freed_memory();  // as a Pipeline does
     return drawn;
   }
 
-  void decode(infinity::Generation drawn, MapSize last) {
+  void decode(Drawn drawn, MapSize last) {
     const Work one = decoder_work(sizes_.vae, infinity::latent_size(sizes_.transformer, last));
     const auto count = static_cast<double>(drawn.latents.size());
     if (products_.due()) sample_products();
     const Stopwatch watch;
     for (Tensor& latent : drawn.latents) {
-      model_.decoder.decode(latent.view<float>());
+      model_.backend->decode(latent.view<float>());
       latent = Tensor();
     }
     result_.seconds_decode = watch.seconds();
@@ -173,7 +169,7 @@ class Measuring {
   }
 
   const Model& model_;
-  const ModelSizes& sizes_;
+  const ModelSizes& sizes_ = model_.sizes;
   const MeasureOptions& options_;
   PeakSamples products_;
   MemoryPeaks memory_;
@@ -196,11 +192,8 @@ Component Measurement::sum(const std::string& name) const {
   return total;
 }
 
-Measurement measure(const Model& model, const ModelSizes& sizes, const Request& request,
-                    const MeasureOptions& options) {
-  infinity::GenerationRequest generation = resolve_request(model, request);
-  keep_first_scales(generation, options.scales);
-  return Measuring(model, sizes, options).run(std::move(generation), request);
+Measurement measure(const Model& model, const ResolvedRequest& request, const MeasureOptions& options) {
+  return Measuring(model, options).run(request);
 }
 
 }  // namespace scalekv::engine

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/model.h"
 #include "engine/operations.h"
+#include "engine/resolved_request.h"
 
 namespace scalekv::engine {
 
@@ -43,15 +43,13 @@ struct MeasureOptions {
   std::int64_t prompt_tokens = 32;
   // false: random features take the place of a text, and the text encoder is not loaded.
   bool text_encoder = true;
-  // Scales to run; 0: all. Fewer make a short measurement of a large model.
-  int scales = 0;
   bool decode = true;
   // GOP/s of this machine's products of matrices (kernels::measure_gemm_peak): what components are held against. Empty:
   // their peaks stay 0.
   std::function<double(WeightType)> product_rate = {};
 };
 
-// Draws min(batch, images) pictures of the request together.
-Measurement measure(const Model& model, const ModelSizes& sizes, const Request& request, const MeasureOptions& options);
+// Draws as many pictures of the request as are drawn together.
+Measurement measure(const Model& model, const ResolvedRequest& request, const MeasureOptions& options);
 
 }  // namespace scalekv::engine

@@ -1,5 +1,6 @@
 #include "engine/model.h"
 
+#include "backend/cpu.h"
 #include "base/error.h"
 #include "engine/random_model.h"
 #include "runtime/freed_memory.h"
@@ -22,43 +23,59 @@ formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions
   return random_bundle(find_architecture(options.random_architecture), 0);
 }
 
-std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
-                                                         const formats::Bundle& bundle) {
-  return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
+std::shared_ptr<ModelFiles> files_of(formats::Bundle bundle, const OpenOptions& options) {
+  ModelSizes sizes = read_sizes(bundle, options.weights);
+  auto tokenizer = std::make_shared<PromptTokenizer>(bundle.tokenizer, sizes.text.vocabulary, options.warn);
+  return std::make_shared<ModelFiles>(ModelFiles{.file = {},
+                                                 .options = options,
+                                                 .bundle = std::move(bundle),
+                                                 .sizes = std::move(sizes),
+                                                 .tokenizer = std::move(tokenizer),
+                                                 .calibration = nullptr,
+                                                 .backend = std::make_shared<backend::CpuBackend>()});
 }
 
-void use_threads(const OpenOptions& options) { Runtime::current().set_threads(options.threads); }
-
-std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
-  use_threads(options);
-  formats::Bundle bundle = open_bundle(file, options);
-  auto calibration = find_calibration(file, options, bundle);
-  auto model = load_model(std::move(bundle), options);
-  model->calibration = std::move(calibration);
-  return model;
+std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, const OpenOptions& options) {
+  Runtime::current().set_threads(options.threads);
+  auto files = files_of(open_bundle(file, options), options);
+  files->file = file;
+  files->calibration = std::make_shared<ModelCalibration>(file, options, files->bundle, files->sizes.name);
+  return files;
 }
 
-std::unique_ptr<Model> load_model(formats::Bundle bundle, const OpenOptions& options) {
-  const ModelSizes sizes = read_sizes(bundle, options.weights);
-  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, options.keep_text_encoder);
-  vae::Decoder decoder(sizes.vae, *bundle.vae);
+std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files) {
+  const ModelSizes& sizes = files->sizes;
+  formats::Bundle bundle = files->bundle;
+  TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, files->options.keep_text_encoder);
+  files->backend->load(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
   if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
   vae::ignore_leftovers(*bundle.vae);
   bundle.vae->expect_all_used();
-  auto model = std::make_unique<Model>(
-      Model{.name = sizes.name,
-            .defaults = sizes.defaults,
-            .weights = sizes.weights,
-            .vae_config = sizes.vae,
-            .tokenizer = PromptTokenizer(bundle.tokenizer, sizes.text.vocabulary, options.warn),
-            .text_encoder = std::move(text_encoder),
-            .transformer = infinity::Transformer(sizes.transformer, *bundle.transformer, sizes.weights),
-            .decoder = std::move(decoder),
-            .encoder = std::move(encoder),
-            .calibration = nullptr});
+  files->backend->load(sizes.transformer, *bundle.transformer, sizes.weights);
+  auto model = std::make_unique<Model>(Model{.file = files->file,
+                                             .options = files->options,
+                                             .sizes = sizes,
+                                             .tokenizer = files->tokenizer,
+                                             .calibration = files->calibration,
+                                             .text_encoder = std::move(text_encoder),
+                                             .texts = {},
+                                             .backend = files->backend,
+                                             .encoder = std::move(encoder),
+                                             .fingerprint = {}});
   return_freed_memory();  // of matrices on their way to another type or layout
   return model;
+}
+
+std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
+  return load_model(open_files(file, options));
+}
+
+std::vector<View<const float>> encode_texts(Model& model, std::span<const std::string> texts) {
+  std::vector<EncodedTexts::Ids> ids;
+  for (const std::string& text : texts)
+    ids.push_back(text.empty() ? EncodedTexts::Ids() : model.tokenizer->encode(text));
+  return model.texts.encode(model.text_encoder, ids);
 }
 
 }  // namespace scalekv::engine

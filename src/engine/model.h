@@ -1,4 +1,4 @@
-// A loaded model: its parts and its own defaults.
+// A model: its files, opened once, and what is loaded from them.
 #pragma once
 
 #include <memory>
@@ -6,33 +6,40 @@
 #include <span>
 #include <string>
 
+#include "backend/backend.h"
+#include "engine/encoded_texts.h"
 #include "engine/model_calibration.h"
 #include "engine/sizes.h"
 #include "engine/text_room.h"
 #include "formats/bundle.h"
-#include "infinity/transformer.h"
-#include "runtime/weight_type.h"
 #include "scalekv/scalekv.h"
-#include "vae/decoder.h"
 #include "vae/encoder.h"
 
 namespace scalekv::engine {
 
-struct Model {
-  std::string name;
-  ModelDefaults defaults;
-  WeightType weights = WeightType::f32;  // of the transformer's matrices
-  vae::VaeConfig vae_config;
-  PromptTokenizer tokenizer;
-  TextEncoder text_encoder;
-  infinity::Transformer transformer;
-  vae::Decoder decoder;
-  std::optional<vae::Encoder> encoder;  // absent where the file has none
+// The open files of a model: names, shapes, tokenizer, and where its calibration lies. No weight is loaded.
+struct ModelFiles {
+  std::filesystem::path file;  // as it was opened
+  OpenOptions options;
+  formats::Bundle bundle;
+  ModelSizes sizes;
+  std::shared_ptr<const PromptTokenizer> tokenizer;
   // What was measured of the model (docs/FORMATS.md); null as none.
-  std::shared_ptr<const ModelCalibration> calibration = nullptr;
+  std::shared_ptr<const ModelCalibration> calibration;
+  std::shared_ptr<backend::Backend> backend;  // where the model will run
+};
 
-  // Pixels that a token covers in each direction.
-  std::int64_t pixels_per_token() const { return vae_config.stride() * (transformer.config().patchify ? 2 : 1); }
+struct Model {
+  std::filesystem::path file;  // as it was opened
+  OpenOptions options;
+  ModelSizes sizes;
+  std::shared_ptr<const PromptTokenizer> tokenizer;
+  std::shared_ptr<const ModelCalibration> calibration;
+  TextEncoder text_encoder;
+  EncodedTexts texts;                         // of the last run
+  std::shared_ptr<backend::Backend> backend;  // transformer and the VAE's decoder
+  std::optional<vae::Encoder> encoder;        // absent where the file has none
+  std::string fingerprint;                    // model_fingerprint(), once somebody has asked
 };
 
 // The parts that a model is made of: a model file's, published files', those of the embedded model where no path is
@@ -42,20 +49,21 @@ formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions
 // Does somebody name the parts' files? Otherwise the embedded model is meant.
 bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 
-// What comes with that model, read later. Throws Error where the parts do not fit each other.
-std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
-                                                         const formats::Bundle& bundle);
+// A model file with its calibration, published files, the embedded model or random weights. Sets the number of threads,
+// with which scratch memory grows. Throws Error naming the part that is missing or does not fit the others.
+std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, const OpenOptions& options);
+// The same of parts that are open; its options' files are not looked at, and there is no calibration.
+std::shared_ptr<ModelFiles> files_of(formats::Bundle bundle, const OpenOptions& options = {});
 
-// Sets the number of threads that the options ask for.
-void use_threads(const OpenOptions& options);
+// Loads the weights, once for the same files, which are let go then. Throws Error naming the part that does not fit.
+std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files);
 
-// Opens a model file with its calibration, published files, the embedded model or random weights, and sets the number
-// of threads.
+// Both in one.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
-// `options`: how weights are held, and what is kept and told; its files are not opened. Throws Error naming the part
-// that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(formats::Bundle bundle, const OpenOptions& options = {});
+// What texts come to, in the same order; that of an empty one is empty. Each distinct one is encoded once, and held
+// until other texts are asked for.
+std::vector<View<const float>> encode_texts(Model& model, std::span<const std::string> texts);
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();

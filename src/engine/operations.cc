@@ -3,6 +3,7 @@
 #include "base/ceil_divide.h"
 #include "infinity/observed_queries.h"
 #include "infinity/predict.h"
+#include "infinity/workspace.h"
 #include "kernels/linear.h"
 #include "kernels/products.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/sizes.h"
-#include "infinity/generator.h"
+#include "infinity/generation_request.h"
 
 namespace scalekv::engine {
 

@@ -17,4 +17,8 @@ std::string with_face_prompt(const std::string& prompt) {
   return prompt + ". very smooth faces, good looking faces, face to the camera, perfect facial features";
 }
 
+std::string encoded_prompt(const Request& request) {
+  return request.face_prompt ? with_face_prompt(request.prompt) : request.prompt;
+}
+
 }  // namespace scalekv::engine

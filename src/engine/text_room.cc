@@ -38,19 +38,26 @@ PromptTokenizer::PromptTokenizer(const std::string& model, std::int64_t vocabula
   if (sentinels > 0) tokenizer_.emplace(model, sentinels);
 }
 
-PromptTokens PromptTokenizer::read(std::string_view prompt) const {
+PromptTokens PromptTokenizer::cut(std::string_view prompt) const {
   PromptTokens tokens{tokenizer_ ? tokenizer_->encode(prompt) : encode_bytes(prompt)};
   tokens.cut = std::max<std::int64_t>(0, std::ssize(tokens.ids) - text::kMaxPromptTokens);
   if (tokens.cut == 0) return tokens;
-  if (warn_) {
-    warn_(fmt::format("the prompt \"{}\" has {} tokens; a model reads {}, so that the last {} are left out",
-                      beginning_of(prompt), tokens.ids.size(), text::kMaxPromptTokens, tokens.cut));
-  }
   const std::int32_t end = tokens.ids.back();
   tokens.ids.resize(text::kMaxPromptTokens);
   tokens.ids.back() = end;
   return tokens;
 }
+
+PromptTokens PromptTokenizer::read(std::string_view prompt) const {
+  PromptTokens tokens = cut(prompt);
+  if (tokens.cut > 0 && warn_) {
+    warn_(fmt::format("the prompt \"{}\" has {} tokens; a model reads {}, so that the last {} are left out",
+                      beginning_of(prompt), std::ssize(tokens.ids) + tokens.cut, text::kMaxPromptTokens, tokens.cut));
+  }
+  return tokens;
+}
+
+std::int64_t PromptTokenizer::count(std::string_view prompt) const { return std::ssize(cut(prompt).ids); }
 
 std::string PromptTokenizer::piece(std::int32_t id) const {
   if (tokenizer_) return tokenizer_->piece(id);

@@ -34,10 +34,14 @@ class PromptTokenizer {
   PromptTokens read(std::string_view prompt) const;
   // The ids alone.
   std::vector<std::int32_t> encode(std::string_view prompt) const { return read(prompt).ids; }
+  // How many there are; nobody is told where the prompt is cut.
+  std::int64_t count(std::string_view prompt) const;
   // The text of an id that read() gave; "<0x41>" for a byte.
   std::string piece(std::int32_t id) const;
 
  private:
+  PromptTokens cut(std::string_view prompt) const;
+
   std::optional<text::Tokenizer> tokenizer_;
   Warn warn_;
 };

@@ -25,15 +25,13 @@ Conditioning::Conditioning(const InfinityConfig& config, formats::WeightMap& wei
   modulation_ = take_linear(weights, "shared_ada_lin.1", c, 6 * c);
 }
 
-RaggedText Conditioning::join_texts(std::span<const Tensor> texts, std::span<const Tensor> negative,
-                                    bool guided) const {
+RaggedText Conditioning::join_texts(std::span<const View<const float>> texts,
+                                    std::span<const View<const float>> negative, bool guided) const {
   SCALEKV_ASSERT(negative.empty() || negative.size() == texts.size());
-  std::vector<View<const float>> parts;
-  for (const Tensor& text : texts) parts.push_back(text.view<float>());
+  std::vector<View<const float>> parts(texts.begin(), texts.end());
   for (std::size_t i = 0; guided && i < texts.size(); ++i) {
     const bool learned = negative.empty() || negative[i].empty();
-    parts.push_back(learned ? unconditional_.view<float>().slice(0, 0, texts[i].shape()[0])
-                            : negative[i].view<float>());
+    parts.push_back(learned ? unconditional_.view<float>().slice(0, 0, texts[i].size(0)) : negative[i]);
   }
   RaggedText joined;
   joined.offsets.push_back(0);

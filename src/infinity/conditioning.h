@@ -36,7 +36,8 @@ class Conditioning {
   // Conditional texts, then as many unconditional ones: `negative[i]` where given (not empty), else the learned
   // unconditional rows, as many as text i has. guided = false leaves the second half out.
   // Each text: [length, text width], 1 <= length <= text_max. Throws Error on other shapes.
-  RaggedText join_texts(std::span<const Tensor> texts, std::span<const Tensor> negative, bool guided) const;
+  RaggedText join_texts(std::span<const View<const float>> texts, std::span<const View<const float>> negative,
+                        bool guided) const;
 
   // Stages for the tap: "txt.text_norm_out", "txt.cond_BD", "txt.ca_kv", "txt.cond_gss".
   Condition run(const RaggedText& text, const Tap& tap = {}) const;

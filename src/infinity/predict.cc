@@ -25,8 +25,7 @@ std::int64_t observed_bytes(const GenerationRequest& request, const cache::KeepP
 }  // namespace
 
 std::int64_t sequence_count(const GenerationRequest& request, std::int64_t images) {
-  const bool guided = std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; });
-  return guided ? 2 * images : images;
+  return request.guided() ? 2 * images : images;
 }
 
 std::int64_t predict_result_bytes(const InfinityConfig& config, const Schedule& schedule, std::int64_t images) {

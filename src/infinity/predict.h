@@ -1,7 +1,7 @@
 // What a generation takes, before it runs: bytes as the ledger will count them.
 #pragma once
 
-#include "infinity/generator.h"
+#include "infinity/generation_request.h"
 
 namespace scalekv::infinity {
 

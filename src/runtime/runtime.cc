@@ -39,6 +39,7 @@ int available_processors() {
 Runtime::Runtime(int threads) : threads_(checked(threads)), pool_(std::make_unique<Pool>(threads_)) {}
 
 void Runtime::set_threads(int threads) {
+  if (checked(threads) == threads_) return;
   threads_ = checked(threads);
   pool_ = std::make_unique<Pool>(threads_);
 }

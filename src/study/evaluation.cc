@@ -10,8 +10,8 @@
 #include "base/sha256.h"
 #include "dataset/prompt_list.h"
 #include "engine/cache_choice.h"
-#include "engine/pixels.h"
-#include "engine/settings.h"
+#include "engine/memory_plan.h"
+#include "engine/run.h"
 #include "infinity/predict.h"
 #include "runtime/ledger.h"
 #include "runtime/stopwatch.h"
@@ -33,17 +33,6 @@ bool is_shapes_list(const std::filesystem::path& path) {
     return json.is_object() && json.contains("objects");
   }
   return false;
-}
-
-std::int64_t sequences(const infinity::GenerationRequest& request) {
-  const bool guided = std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; });
-  return guided ? 2 : 1;
-}
-
-std::int64_t peak_bytes(const cache::KeepPlan& plan, const infinity::GenerationRequest& request) {
-  const std::int64_t rows = sequences(request);
-  const auto group = infinity::sequence_groups(plan.geometry().scales, rows);
-  return cache::predict_kv_bytes(plan, rows, group, request.kv).peak;
 }
 
 }  // namespace
@@ -80,51 +69,41 @@ double finite_psnr(const Image& a, const Image& b) {
   return std::min(psnr(a, b), -10.0 * std::log10(least));
 }
 
-Evaluation::Evaluation(const engine::Model& model, Request request, EvaluationPrompts prompts)
+Evaluation::Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts)
     : model_(model), request_(std::move(request)), prompts_(std::move(prompts)) {
   SCALEKV_ASSERT(!prompts_.prompts.empty());
 }
 
-Request Evaluation::request_of(const PolicySetting& setting, std::size_t prompt) const {
+const engine::ResolvedRequest& Evaluation::resolved(const PolicySetting& setting) const {
+  const std::pair key(setting.policy, setting.budget);
+  const auto found = resolved_.find(key);
+  if (found != resolved_.end()) return found->second;
   Request request = request_;
-  request.prompt = prompts_.prompts[prompt];
-  request.seed += prompt;
+  request.prompt = prompts_.prompts.front();
   request.cache = engine::with_policy(request.cache, setting.policy);
   request.cache.budget = setting.budget;
-  return request;
+  return resolved_.emplace(key, engine::resolve_request(model_, request)).first->second;
 }
 
-infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting) const {
-  return engine::resolve_request(model_, request_of(setting, 0));
+engine::ResolvedRequest Evaluation::request_of(const PolicySetting& setting, std::size_t prompt) const {
+  return resolved(setting).of(prompts_.prompts[prompt], request_.seed + prompt);
 }
 
-infinity::GenerationRequest Evaluation::resolve(const PolicySetting& setting, std::size_t prompt,
-                                                const Tensor& text) const {
-  infinity::GenerationRequest resolved = resolve(setting);
-  resolved.texts.push_back(text.clone(MemoryKind::text));
-  resolved.seeds = {{request_.seed + prompt, 0}};
-  return resolved;
+engine::Batch Evaluation::batch_of(std::size_t prompt) const {
+  const View<const float> text = engine::encode_texts(model_, std::span(prompts_.prompts).subspan(prompt, 1)).front();
+  return engine::batch_of(text, {}, {request_.seed + prompt, 0});
 }
 
-Tensor Evaluation::encode(std::size_t prompt) const {
-  Tensor text = model_.text_encoder.encode(model_.tokenizer.encode(prompts_.prompts[prompt]));
-  model_.text_encoder.release();
-  return text;
+std::string Evaluation::policy_name(const PolicySetting& setting) const {
+  return resolved(setting).generation.policy.name;
 }
-
-Image Evaluation::decode(const infinity::Generation& generation) const {
-  return engine::to_image(model_.decoder.decode(generation.latents.front().view<float>()).view<float>());
-}
-
-std::string Evaluation::policy_name(const PolicySetting& setting) const { return resolve(setting).policy.name; }
 
 SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
-  const infinity::GenerationRequest request = resolve(setting);
-  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
-  const cache::KeepPlan plan(geometry, request.policy.budget);
-  const std::int64_t full = peak_bytes(cache::KeepPlan(geometry, cache::Budget()), request);
-  const std::int64_t peak = peak_bytes(plan, request);
-  return {peak, static_cast<double>(peak) / static_cast<double>(full), cache::paper_kv_mebibytes(plan)};
+  const engine::ResolvedRequest& request = resolved(setting);
+  const engine::MemoryPlan plan = engine::plan_memory(*model_.backend, model_.sizes, request, {.prompt = 1}, false);
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.sizes.transformer, request.generation.schedule);
+  return {plan.kv, static_cast<double>(plan.kv) / static_cast<double>(plan.kv_full),
+          cache::paper_kv_mebibytes(cache::KeepPlan(geometry, request.generation.policy.budget))};
 }
 
 std::int64_t Evaluation::held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule) {
@@ -135,26 +114,25 @@ std::int64_t Evaluation::held_bytes(const infinity::InfinityConfig& config, cons
 }
 
 void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const {
-  const Tensor text = encode(prompt);
-  const Trace reference = run_traced(model_.transformer, resolve(kFull, prompt, text));
-  const Image full_image = decode(reference.generation);
+  const backend::Backend& backend = *model_.backend;
+  const engine::Batch batch = batch_of(prompt);
+  const Trace reference = run_traced(backend, resolved(kFull).generation, batch);
+  const Image full_image = engine::decode(model_, reference.drawn.latents.front());
   for (const PolicySetting& setting : settings) {
-    infinity::GenerationRequest request = resolve(setting, prompt, text);
-    const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
+    const infinity::GenerationRequest& request = resolved(setting).generation;
     ledger().reset_peaks();
     const std::int64_t before = ledger().current(MemoryKind::kv);
     Stopwatch watch;
-    const infinity::Generation generation = infinity::generate(model_.transformer, request);
+    const engine::Drawn drawn = engine::draw(backend, request, batch);
     const double seconds = watch.lap();
     // Two ways to the same bytes: what the plan foretold and what the ledger saw.
-    SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before ==
-                   peak_bytes(cache::KeepPlan(geometry, request.policy.budget), request));
-    const Image image = decode(generation);
+    SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before == bytes(setting).peak);
+    const Image image = engine::decode(model_, drawn.latents.front());
     Sample sample{.setting = setting,
                   .prompt = prompt,
                   .psnr = finite_psnr(full_image, image),
                   .ssim = ssim(full_image, image),
-                  .divergence = teacher_forced_divergence(reference, model_.transformer, request).front(),
+                  .divergence = teacher_forced_divergence(reference, backend, request, batch).front(),
                   .right = std::nullopt,
                   .seconds = seconds};
     if (!prompts_.captions.empty())
@@ -164,15 +142,14 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
 }
 
 Image Evaluation::draw_tokens(std::size_t prompt, const PolicySetting& setting) const {
-  const infinity::GenerationRequest request = resolve(setting, prompt, encode(prompt));
-  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.transformer.config(), request.schedule);
+  const infinity::GenerationRequest& request = resolved(setting).generation;
+  const cache::CacheGeometry geometry = infinity::cache_geometry(model_.sizes.transformer, request.schedule);
   TokenWatch watch(geometry);
-  infinity::GenerationHooks hooks;
-  hooks.observer = [&](int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept) {
-    watch.see(scale, layer, sequence, head, kept);
-  };
-  const infinity::Generation generation = infinity::generate(model_.transformer, request, hooks);
-  return token_sheet(decode(generation), watch, geometry);
+  engine::Observers observers;
+  observers.session.kept = [&](int scale, int layer, std::int64_t sequence, int head,
+                               std::span<const std::int32_t> kept) { watch.see(scale, layer, sequence, head, kept); };
+  const engine::Drawn drawn = engine::draw(*model_.backend, request, batch_of(prompt), observers);
+  return token_sheet(engine::decode(model_, drawn.latents.front()), watch, geometry);
 }
 
 }  // namespace scalekv::study

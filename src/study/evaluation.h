@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/model.h"
+#include "engine/resolved_request.h"
 #include "shapes/shapes_judge.h"
 #include "study/teacher_forcing.h"
 
@@ -57,7 +59,7 @@ struct SettingBytes {
 class Evaluation {
  public:
   // request: what all pictures have in common; prompt i is drawn with its seed + i. The model must outlive this.
-  Evaluation(const engine::Model& model, Request request, EvaluationPrompts prompts);
+  Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts);
 
   const EvaluationPrompts& prompts() const { return prompts_; }
   // The policy that a setting comes to: another name for "auto".
@@ -74,17 +76,17 @@ class Evaluation {
   Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
 
   // What is drawn of a prompt under a setting.
-  Request request_of(const PolicySetting& setting, std::size_t prompt) const;
+  engine::ResolvedRequest request_of(const PolicySetting& setting, std::size_t prompt) const;
 
  private:
-  infinity::GenerationRequest resolve(const PolicySetting& setting) const;
-  infinity::GenerationRequest resolve(const PolicySetting& setting, std::size_t prompt, const Tensor& text) const;
-  Tensor encode(std::size_t prompt) const;
-  Image decode(const infinity::Generation& generation) const;
+  // Of the first prompt; resolved when a setting is first asked for.
+  const engine::ResolvedRequest& resolved(const PolicySetting& setting) const;
+  engine::Batch batch_of(std::size_t prompt) const;
 
-  const engine::Model& model_;
+  engine::Model& model_;
   Request request_;
   EvaluationPrompts prompts_;
+  mutable std::map<std::pair<std::string, double>, engine::ResolvedRequest> resolved_;  // by policy and budget
 };
 
 }  // namespace scalekv::study

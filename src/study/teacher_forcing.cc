@@ -29,7 +29,7 @@ double mean_divergence(View<const float> reference, View<const float> other) {
 }
 
 double bit_agreement(View<const float> reference, View<const float> other, const infinity::SamplingOptions& sampling,
-                     const infinity::ImageSeed& seed, std::uint32_t scale) {
+                     const engine::ImageSeed& seed, std::uint32_t scale) {
   const Shape shape{reference.size(0), reference.size(1) / 2};
   Tensor first(DType::u8, shape, MemoryKind::other);
   Tensor second(DType::u8, shape, MemoryKind::other);
@@ -50,25 +50,24 @@ double bit_divergence(double reference_gap, double gap) {
   return std::max(0.0, p * one + (1.0 - p) * zero);
 }
 
-Trace run_traced(const infinity::Transformer& transformer, const infinity::GenerationRequest& request) {
+Trace run_traced(const backend::Backend& backend, const infinity::GenerationRequest& request,
+                 const engine::Batch& batch) {
   Trace trace;
-  infinity::GenerationHooks hooks;
-  hooks.tap = [&](std::string_view stage, View<const float> value) {
-    if (!stage.starts_with("logits")) return;
-    Tensor copy(DType::f32, value.shape(), MemoryKind::other);
-    std::copy_n(value.data(), value.elements(), copy.view<float>().data());
+  engine::Observers observers;
+  observers.logits = [&](int, View<const float> logits) {
+    Tensor copy(DType::f32, logits.shape(), MemoryKind::other);
+    std::copy_n(logits.data(), logits.elements(), copy.view<float>().data());
     trace.logits.push_back(std::move(copy));
   };
-  trace.generation = infinity::generate(transformer, request, hooks);
+  trace.drawn = engine::draw(backend, request, batch, observers);
   return trace;
 }
 
-std::vector<Divergence> teacher_forced_divergence(const Trace& reference, const infinity::Transformer& transformer,
-                                                  infinity::GenerationRequest& request) {
-  request.forced = &reference.generation.bits;
-  const Trace other = run_traced(transformer, request);
-  request.forced = nullptr;
-  const std::size_t images = request.seeds.size();
+std::vector<Divergence> teacher_forced_divergence(const Trace& reference, const backend::Backend& backend,
+                                                  const infinity::GenerationRequest& request, engine::Batch batch) {
+  batch.forced = &reference.drawn.bits;
+  const Trace other = run_traced(backend, request, batch);
+  const std::size_t images = batch.seeds.size();
   std::vector<Divergence> divergences(images);
   for (std::size_t image = 0; image < images; ++image) {
     Divergence& mine = divergences[image];
@@ -82,7 +81,7 @@ std::vector<Divergence> teacher_forced_divergence(const Trace& reference, const 
       const View<const float> q = image_rows(other.logits[scale], image, images);
       mine.scale_kl.push_back(mean_divergence(p, q));
       mine.scale_agreement.push_back(
-          bit_agreement(p, q, request.sampling, request.seeds[image], static_cast<std::uint32_t>(scale)));
+          bit_agreement(p, q, request.sampling, batch.seeds[image], static_cast<std::uint32_t>(scale)));
       const auto weight = static_cast<double>(p.size(0));
       mine.kl += weight * mine.scale_kl.back();
       mine.agreement += weight * mine.scale_agreement.back();

@@ -5,17 +5,18 @@
 
 #include <vector>
 
-#include "infinity/generator.h"
+#include "engine/draw.h"
 
 namespace scalekv::study {
 
 // A run with its logits.
 struct Trace {
-  infinity::Generation generation;
+  engine::Drawn drawn;
   std::vector<Tensor> logits;  // per scale [B L, 2 bits], after temperature and guidance, before top-k and top-p
 };
 
-Trace run_traced(const infinity::Transformer& transformer, const infinity::GenerationRequest& request);
+Trace run_traced(const backend::Backend& backend, const infinity::GenerationRequest& request,
+                 const engine::Batch& batch);
 
 // One image. With p and q the probabilities of a bit in the first and the second run:
 struct Divergence {
@@ -28,10 +29,10 @@ struct Divergence {
   std::vector<double> scale_kl, scale_agreement;  // the same of each scale
 };
 
-// Runs `request` fed with the reference's bits and compares, image by image. The request has the reference's schedule,
-// texts and seeds; model and policy may be others. Throws Error where the numbers of bits differ.
-std::vector<Divergence> teacher_forced_divergence(const Trace& reference, const infinity::Transformer& transformer,
-                                                  infinity::GenerationRequest& request);
+// Runs the request fed with the reference's bits and compares, image by image. Request and batch have the reference's
+// schedule, texts and seeds; model and policy may be others. Throws Error where the numbers of bits differ.
+std::vector<Divergence> teacher_forced_divergence(const Trace& reference, const backend::Backend& backend,
+                                                  const infinity::GenerationRequest& request, engine::Batch batch);
 
 // KL divergence in nats of two bits' probabilities, from the differences of their logits (of 1 and 0).
 double bit_divergence(double reference_gap, double gap);

@@ -8,18 +8,17 @@
 #include "base/file.h"
 #include "engine/model.h"
 #include "engine/random_model.h"
-#include "infinity/generator.h"
+#include "infinity/generation_request.h"
 
 namespace scalekv::engine {
 namespace {
 
 // The embedded model's, for a picture of a size.
 CachedPicture picture_of(const std::string& size) {
-  static const formats::Bundle bundle = open_embedded_bundle();
-  static const ModelSizes sizes = read_sizes(bundle, "");
-  return {.model = sizes.name,
-          .calibration = find_calibration({}, {}, bundle),
-          .geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, size)),
+  static const std::shared_ptr<const ModelFiles> files = open_files({}, {});
+  return {.model = files->sizes.name,
+          .calibration = files->calibration,
+          .geometry = infinity::cache_geometry(files->sizes.transformer, infinity::make_schedule(1.0, size)),
           .size = size};
 }
 

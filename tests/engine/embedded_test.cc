@@ -9,10 +9,9 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "engine/model.h"
 #include "engine/pixels.h"
+#include "engine/run.h"
 #include "formats/tensor_source.h"
-#include "infinity/generator.h"
 #include "vae/quantizer.h"
 
 namespace scalekv::engine {
@@ -24,7 +23,7 @@ class Embedded : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     const std::string stem = SCALEKV_SOURCE_DIR "/tests/data/embedded";
-    model_ = load_model(open_embedded_bundle());
+    model_ = load_model(files_of(open_embedded_bundle()));
     fixture_ = formats::open_tensor_source(stem + ".safetensors");
     about_ = nlohmann::json::parse(read_file(stem + ".json"));
   }
@@ -46,8 +45,8 @@ class Embedded : public ::testing::Test {
   }
 
   // The bits that the reference drew, to be forced on the engine.
-  static infinity::BitMaps recorded_bits(const std::vector<MapSize>& scales, std::int64_t images) {
-    infinity::BitMaps bits(scales.size());
+  static BitMaps recorded_bits(const std::vector<MapSize>& scales, std::int64_t images) {
+    BitMaps bits(scales.size());
     for (std::size_t scale = 0; scale < scales.size(); ++scale) {
       const Tensor all = load("in.bits.s" + std::to_string(scale));  // [B, 1, h, w, d]
       const auto& shape = all.shape();
@@ -89,7 +88,7 @@ TEST_F(Embedded, TheFixtureIsOfTheseWeights) {
 TEST_F(Embedded, TextIsTheReferences) {
   const auto prompts = about_["prompts"].get<std::vector<std::string>>();
   for (std::size_t k = 0; k < prompts.size(); ++k) {
-    const auto ids = model_->tokenizer.encode(prompts[k]);
+    const auto ids = model_->tokenizer->encode(prompts[k]);
     EXPECT_EQ(ids, integers("text.ids." + std::to_string(k))) << prompts[k];
     const Tensor features = model_->text_encoder.encode(ids);
     EXPECT_LE(relative_error(load("text.features." + std::to_string(k)), features.view<float>()), kTolerance);
@@ -99,32 +98,34 @@ TEST_F(Embedded, TextIsTheReferences) {
 TEST_F(Embedded, LogitsLatentsAndPicturesAreTheReferences) {
   const auto images = about_["drawn"].get<std::int64_t>();
   infinity::GenerationRequest request;
+  std::vector<Tensor> texts;
+  Batch batch;
   request.schedule = infinity::make_schedule(1.0, "0.06M");
   for (std::int64_t image = 0; image < images; ++image) {
-    request.texts.push_back(load("text.features." + std::to_string(image)));
-    request.seeds.push_back({});
+    texts.push_back(load("text.features." + std::to_string(image)));
+    batch.texts.push_back(std::as_const(texts.back()).view<float>());
+    batch.seeds.push_back({});
   }
   request.cfg.assign(request.schedule.scales.size(), about_["cfg"].get<float>());
   request.tau.assign(request.schedule.scales.size(), about_["tau"].get<float>());
   request.policy = cache::make_policy({"full", 1.0, "reference"},
-                                      infinity::cache_geometry(model_->transformer.config(), request.schedule));
-  const infinity::BitMaps bits = recorded_bits(request.schedule.scales, images);
-  request.forced = &bits;
+                                      infinity::cache_geometry(model_->sizes.transformer, request.schedule));
+  const BitMaps bits = recorded_bits(request.schedule.scales, images);
+  batch.forced = &bits;
 
-  infinity::GenerationHooks hooks;
+  Observers observers;
   std::size_t compared = 0;
-  hooks.tap = [&](std::string_view stage, View<const float> value) {
-    if (!stage.starts_with("logits.s")) return;
-    EXPECT_LE(relative_error(load("full." + std::string(stage)), value), kTolerance) << stage;
+  observers.logits = [&](int scale, View<const float> logits) {
+    EXPECT_LE(relative_error(load("full.logits.s" + std::to_string(scale)), logits), kTolerance) << scale;
     ++compared;
   };
-  const infinity::Generation generation = infinity::generate(model_->transformer, request, hooks);
+  const Drawn generation = draw(*model_->backend, request, batch, observers);
   EXPECT_EQ(compared, request.schedule.scales.size());
 
   const Tensor pictures = load("full.img_u8_bgr");  // [B, H, W, 3]
   for (std::int64_t image = 0; image < images; ++image) {
     const Tensor& latent = generation.latents[static_cast<std::size_t>(image)];
-    const Image drawn = to_image(model_->decoder.decode(latent.view<float>()).view<float>());
+    const Image drawn = decode(*model_, latent);
     const std::uint8_t* expected =
         pictures.view<std::uint8_t>().data() + image * static_cast<std::int64_t>(drawn.rgb.size());
     std::int64_t differing = 0;

@@ -36,7 +36,7 @@ std::vector<MapSize> table_scales(const infinity::Schedule& schedule) {
 // Cosines and sines of all scales one after another, zeros behind.
 void check_rotary_table(const Fixture& fixture, const ModelCase& model, Report& report) {
   if (!fixture.has("rope.cache")) return;
-  const std::int64_t size = model.transformer.config().head_size();
+  const std::int64_t size = model.backend.config().head_size();
   std::vector<float> cosines;
   std::vector<float> sines;
   for (const MapSize& map : table_scales(model.request.schedule)) {
@@ -66,10 +66,9 @@ void check_rotary_table(const Fixture& fixture, const ModelCase& model, Report& 
 }
 
 void check_text(const Fixture& fixture, const ModelCase& model, Report& report) {
-  const infinity::GenerationRequest& request = model.request;
-  const bool guided = std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; });
-  const infinity::Conditioning& conditioning = model.transformer.conditioning();
-  const infinity::RaggedText texts = conditioning.join_texts(request.texts, request.negative, guided);
+  const infinity::Conditioning& conditioning = model.backend.transformer().conditioning();
+  const engine::Batch batch = model.request.batch();
+  const infinity::RaggedText texts = conditioning.join_texts(batch.texts, batch.negative, model.request.guided());
   if (fixture.has("txt.cu_seqlens_k")) {
     report.exact("txt.cu_seqlens_k", fixture.integers("txt.cu_seqlens_k").values, texts.offsets);
   }
@@ -92,17 +91,19 @@ void check_masked(const Fixture& fixture, Report& report, const ModelCase& model
 }
 
 void check_full_run(const Fixture& fixture, const ModelCase& model, Report& report) {
-  infinity::GenerationHooks hooks;
-  hooks.tap = [&](std::string_view stage, View<const float> value) {
+  engine::Observers observers;
+  observers.session.tap = [&](std::string_view stage, View<const float> value) {
     const int scale = scale_of_stage(stage);
-    if (scale < 0) return;
-    compare_rows(fixture, report, model, "full." + std::string(stage), scale, value);
-    if (stage.starts_with("logits.")) check_masked(fixture, report, model, scale, value);
+    if (scale >= 0) compare_rows(fixture, report, model, "full." + std::string(stage), scale, value);
   };
-  const infinity::Generation generation = infinity::generate(model.transformer, model.request, hooks);
+  observers.logits = [&](int scale, View<const float> logits) {
+    compare_rows(fixture, report, model, fmt::format("full.logits.s{}", scale), scale, logits);
+    check_masked(fixture, report, model, scale, logits);
+  };
+  const engine::Drawn drawn = testing::draw(model.backend, model.request, observers);
   MapCollector maps(fixture, report);
   for (std::int64_t image = 0; image < model.images(); ++image) {
-    maps.add("full.summed_codes", image, generation.latents[static_cast<std::size_t>(image)].view<float>());
+    maps.add("full.summed_codes", image, drawn.latents[static_cast<std::size_t>(image)].view<float>());
   }
   maps.finish();
   if (fixture.names("vae.decoder.").empty()) return;
@@ -111,7 +112,7 @@ void check_full_run(const Fixture& fixture, const ModelCase& model, Report& repo
   const vae::Decoder decoder(vae::infer_vae_config(weights), weights);
   std::vector<Tensor> pictures;
   for (std::int64_t image = 0; image < model.images(); ++image) {
-    pictures.push_back(decoder.decode(generation.latents[static_cast<std::size_t>(image)].view<float>()));
+    pictures.push_back(decoder.decode(drawn.latents[static_cast<std::size_t>(image)].view<float>()));
     maps.add("full.img_f32_sub", image, pictures.back().view<float>());
   }
   maps.finish();

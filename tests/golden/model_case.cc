@@ -10,11 +10,10 @@
 namespace scalekv::golden {
 namespace {
 
-infinity::Transformer make_transformer(const Fixture& fixture) {
+backend::CpuBackend load_transformer(const Fixture& fixture) {
   formats::WeightMap weights(fixture.source(), "gpt.", "transformer");
   const Shape& bits = fixture.shape("in.bits.s0");
-  const infinity::InfinityConfig config = infinity::infer_infinity_config(weights, bits[bits.rank() - 1]);
-  return {config, weights};
+  return testing::transformer_of(infinity::infer_infinity_config(weights, bits[bits.rank() - 1]), weights);
 }
 
 // Rows of `features` for each of `lengths`, one after another.
@@ -88,7 +87,7 @@ infinity::Schedule read_request_schedule(const Fixture& fixture) {
 
 }  // namespace
 
-ModelCase::ModelCase(const Fixture& fixture) : transformer(make_transformer(fixture)) {
+ModelCase::ModelCase(const Fixture& fixture) : backend(load_transformer(fixture)) {
   request.schedule = read_request_schedule(fixture);
   const std::size_t scales = request.schedule.scales.size();
   request.texts = split_texts(fixture.numbers("in.kv_compact"), fixture.integers("in.lens").values);

@@ -1,4 +1,4 @@
-// A fixture of a whole model, read: the transformer and the request that the reference was given.
+// A fixture of a whole model, read: the transformer, and the request and pictures that the reference was given.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "golden/fixture.h"
 #include "golden/report.h"
-#include "infinity/generator.h"
+#include "support/small_generation.h"
 
 namespace scalekv::golden {
 
@@ -18,9 +18,9 @@ struct ModelCase {
 
   std::int64_t images() const { return static_cast<std::int64_t>(request.texts.size()); }
 
-  infinity::Transformer transformer;
-  infinity::BitMaps bits;
-  infinity::GenerationRequest request;  // with the full cache; `forced` points to bits
+  backend::CpuBackend backend;
+  engine::BitMaps bits;
+  testing::SmallRequest request;  // with the full cache; `forced` points to bits
   // Positions that tensors of a scale are stored for; empty: all.
   std::vector<std::vector<std::int64_t>> positions;
 };

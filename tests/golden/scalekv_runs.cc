@@ -84,8 +84,8 @@ class RecordedRun {
         model_(model),
         report_(report),
         options_(read_window(fixture)),
-        budget_(read_budget(fixture, model.transformer.config())),
-        plan_(infinity::cache_geometry(model.transformer.config(), model.request.schedule), budget_, true) {
+        budget_(read_budget(fixture, model.backend.config())),
+        plan_(infinity::cache_geometry(model.backend.config(), model.request.schedule), budget_, true) {
     for (const std::string& keep : fixture.names(name_ + ".keep.")) {
       const Integers recorded = fixture.integers(keep);
       const auto count = static_cast<std::size_t>(recorded.shape[2]);
@@ -146,10 +146,10 @@ class RecordedRun {
     return planned == recorded;
   }
 
-  infinity::Generation run(std::shared_ptr<const cache::Selector> selector, const infinity::GenerationHooks& hooks) {
+  engine::Drawn run(std::shared_ptr<const cache::Selector> selector, const engine::Observers& observers) {
     model_.request.policy = {"scalekv", budget_, std::move(selector)};
     model_.request.keep_last = true;
-    return infinity::generate(model_.transformer, model_.request, hooks);
+    return testing::draw(model_.backend, model_.request, observers);
   }
 
   // The engine as it is. Returns whether it kept what the fixture recorded, everywhere; if so, checks its logits.
@@ -157,21 +157,21 @@ class RecordedRun {
     std::size_t rows = 0;
     bool same = true;
     std::vector<std::pair<int, Tensor>> logits;
-    infinity::GenerationHooks hooks;
-    hooks.observer = [&](int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept) {
-      const auto index = static_cast<std::size_t>(sequence * model_.transformer.config().heads + head);
+    engine::Observers observers;
+    observers.session.kept = [&](int scale, int layer, std::int64_t sequence, int head,
+                                 std::span<const std::int32_t> kept) {
+      const auto index = static_cast<std::size_t>(sequence * model_.backend.config().heads + head);
       const auto recorded = keeps_.find({scale, layer});
       ++rows;
       same = same && recorded != keeps_.end() && index < recorded->second.size() &&
              std::equal(kept.begin(), kept.end(), recorded->second[index].begin(), recorded->second[index].end());
     };
-    hooks.tap = [&](std::string_view stage, View<const float> value) {
-      if (!stage.starts_with("logits.")) return;
+    observers.logits = [&](int scale, View<const float> value) {
       Tensor copy(DType::f32, value.shape(), MemoryKind::other);
       std::copy_n(value.data(), value.elements(), copy.view<float>().data());
-      logits.emplace_back(scale_of_stage(stage), std::move(copy));
+      logits.emplace_back(scale, std::move(copy));
     };
-    static_cast<void>(run(cache::make_reference_selector(options_), hooks));
+    static_cast<void>(run(cache::make_reference_selector(options_), observers));
     if (!same) return false;
     report_.verdict(name_ + " run", true, fmt::format("keeps the same tokens in all {} selections by itself", rows));
     for (const auto& [scale, values] : logits) {
@@ -186,16 +186,15 @@ class RecordedRun {
     for (const std::string& name : fixture_.names(name_ + ".upd_in_")) recorded.push_back(read_event(name));
     const auto selector = std::make_shared<const ReplaySelector>(cache::make_reference_selector(options_), options_,
                                                                  keeps_, std::move(recorded));
-    infinity::GenerationHooks hooks;
+    engine::Observers observers;
     if (check_logits) {
-      hooks.tap = [&](std::string_view stage, View<const float> value) {
-        if (!stage.starts_with("logits.")) return;
-        compare_rows(fixture_, report_, model_, fmt::format("{}.{}", name_, stage), scale_of_stage(stage), value);
+      observers.logits = [&](int scale, View<const float> value) {
+        compare_rows(fixture_, report_, model_, fmt::format("{}.logits.s{}", name_, scale), scale, value);
       };
     }
     const int before = threads();
     Runtime::current().set_threads(1);
-    static_cast<void>(run(selector, hooks));
+    static_cast<void>(run(selector, observers));
     Runtime::current().set_threads(before);
     for (const auto& [event, selections] : selector->selections()) check_event(event, selections);
   }

@@ -5,14 +5,14 @@
 
 #include "engine/calibrate.h"
 #include "engine/measure.h"
-#include "engine/plan.h"
+#include "engine/memory_plan.h"
 #include "runtime/ledger.h"
 #include "study/evaluation.h"
 
 namespace scalekv::study {
 namespace {
 
-using engine::PlanQuestion;
+using engine::MemoryQuestion;
 
 // What kernels need while they run is in the ledger and not in the plan: a few hundred KiB a thread.
 constexpr double kTolerance = 0.02;
@@ -23,12 +23,17 @@ void expect_near(std::int64_t seen, std::int64_t planned) {
 
 Request request_of(const char* policy) { return {.prompt = "a red circle", .cache = {.policy = policy}}; }
 
+MemoryQuestion question_of(const Request& request, const OpenOptions& options = {},
+                           const std::vector<std::string>& prompts = {}, int scales = 0) {
+  const auto files = engine::open_files({}, options);
+  return engine::make_question(files, engine::resolve_request(*files, request, scales), prompts);
+}
+
 TEST(CommandMemory, AnEvaluationHoldsTwoRuns) {
   const auto model = engine::open_model({}, {});
   for (const char* policy : {"full", "scalekv"}) {
-    PlanQuestion question = engine::make_question({}, {}, request_of(policy));
-    const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, "");
-    question.held = Evaluation::held_bytes(sizes.transformer, engine::resolve_question(question, sizes).schedule);
+    MemoryQuestion question = question_of(request_of(policy));
+    question.held = Evaluation::held_bytes(question.files->sizes.transformer, question.request.generation.schedule);
     EXPECT_GT(question.held, 0);
     const Evaluation evaluation(*model, request_of("full"), {{"a red circle"}, {}});
     evaluation.run(0, {{policy, 0.10}}, [](const Sample&, const Image&) {});
@@ -39,11 +44,12 @@ TEST(CommandMemory, AnEvaluationHoldsTwoRuns) {
 
 TEST(CommandMemory, ACalibrationDrawsWithTheFullCacheAndDecodesNothing) {
   const auto model = engine::open_model({}, {});
-  PlanQuestion question = engine::make_question({}, {}, request_of("full"));
+  MemoryQuestion question = question_of(request_of("full"));
   question.decode = false;
-  cache::Calibration calibration = engine::empty_calibration(*model, request_of("scalekv"));
+  const auto request = engine::resolve_calibration(*question.files, request_of("scalekv"));
+  cache::Calibration calibration = engine::empty_calibration(*model, request);
   ledger().reset_peaks();
-  engine::calibrate(*model, request_of("scalekv"), {"a red circle"}, calibration, [] { return true; });
+  engine::calibrate(*model, request, {"a red circle"}, calibration, [] { return true; });
   expect_near(ledger().peak_total(), engine::answer(question).peak());
 }
 
@@ -56,7 +62,7 @@ TEST(CommandMemory, AReconstructionEncodesAndDecodes) {
     ledger().reset_peaks();
     pipeline.reconstruct(picture);
     expect_near(ledger().peak(kind) - before,
-                engine::answer(engine::make_reconstruction_question({}, {}, picture, "")).vae);
+                engine::answer(engine::make_reconstruction_question(engine::open_files({}, {}), picture, "")).vae);
   }
   OpenOptions little;
   little.memory_limit = ledger().current_total() + 1'000'000;
@@ -67,10 +73,8 @@ TEST(CommandMemory, AReconstructionEncodesAndDecodes) {
 TEST(CommandMemory, AMeasurementOfTheFirstScalesIsThatOfThem) {
   const auto model = engine::open_model({}, {});
   for (const int scales : {1, 3, 0}) {
-    PlanQuestion question = engine::make_question({}, {}, request_of("scalekv"));
-    question.scales = scales;
-    const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, "");
-    const auto measured = engine::measure(*model, sizes, question.request, {.scales = scales});
+    const MemoryQuestion question = question_of(request_of("scalekv"), {}, {}, scales);
+    const auto measured = engine::measure(*model, question.request, {});
     EXPECT_EQ(measured.kv_bytes_peak, engine::answer(question).kv) << scales;
   }
 }
@@ -79,15 +83,16 @@ TEST(CommandMemory, TheTextEncoderStaysWhereItIsToBeKept) {
   for (const bool keep : {false, true}) {
     const auto model = engine::open_model({}, {.keep_text_encoder = keep});
     const std::int64_t before = ledger().current(MemoryKind::weights);
-    cache::Calibration calibration = engine::empty_calibration(*model, request_of("full"));
-    engine::calibrate(*model, request_of("full"), {"a red circle"}, calibration, [] { return true; });
+    const auto request = engine::resolve_request(*model, request_of("full"));
+    cache::Calibration calibration = engine::empty_calibration(*model, request);
+    engine::calibrate(*model, request, {"a red circle"}, calibration, [] { return true; });
     EXPECT_EQ(ledger().current(MemoryKind::weights) > before, keep);
   }
 }
 
 TEST(CommandMemory, TheLongestPromptIsAskedFor) {
   const auto tokens = [](const Request& request, std::vector<std::string> prompts = {}) {
-    return engine::make_question({}, {}, request, prompts).texts.prompt;
+    return question_of(request, {}, prompts).texts.prompt;
   };
   const std::int64_t one = tokens({.prompt = "a red man"});
   EXPECT_GE(tokens({.prompt = "a red man", .face_prompt = true}), one + 10);
@@ -97,7 +102,7 @@ TEST(CommandMemory, TheLongestPromptIsAskedFor) {
 }
 
 TEST(CommandMemory, AdviceLeavesOutWhatACommandLacks) {
-  PlanQuestion question = engine::make_question({}, {.keep_text_encoder = true}, request_of("full"));
+  MemoryQuestion question = question_of(request_of("full"), {.keep_text_encoder = true});
   const std::int64_t available = engine::answer(question).peak() - 1;
   const auto advised = [&](const char* option) {
     const auto fits = engine::what_fits(question, available);

@@ -19,32 +19,32 @@ TEST(BitDivergence, HasItsTextbookValues) {
 }
 
 TEST(TeacherForcing, TheSameRunDivergesByNothing) {
-  infinity::GenerationRequest request = testing::full_request(0, 2);
-  const Trace reference = run_traced(testing::small_transformer(), request);
-  for (const Divergence& mine : teacher_forced_divergence(reference, testing::small_transformer(), request)) {
+  const testing::SmallRequest request = testing::full_request(0, 2);
+  const Trace reference = run_traced(testing::small_transformer(), request, request.batch());
+  for (const Divergence& mine :
+       teacher_forced_divergence(reference, testing::small_transformer(), request, request.batch())) {
     EXPECT_EQ(mine.kl, 0.0);
     EXPECT_EQ(mine.agreement, 1.0);
     EXPECT_EQ(mine.scale_kl.size(), request.schedule.scales.size());
   }
-  EXPECT_EQ(request.forced, nullptr);
 }
 
 TEST(TeacherForcing, ACutCacheDivergesOnlyAfterItsCut) {
-  infinity::GenerationRequest full = testing::full_request(0, 2);
-  const Trace reference = run_traced(testing::small_transformer(), full);
-  infinity::GenerationRequest cut = testing::request(0, 2, "sliding-window", 0.1);  // 27 tokens: full up to scale 4
-  for (const Divergence& mine : teacher_forced_divergence(reference, testing::small_transformer(), cut)) {
+  const testing::SmallRequest full = testing::full_request(0, 2);
+  const Trace reference = run_traced(testing::small_transformer(), full, full.batch());
+  const testing::SmallRequest cut = testing::request(0, 2, "sliding-window", 0.1);  // 27 tokens: full up to scale 4
+  for (const Divergence& mine : teacher_forced_divergence(reference, testing::small_transformer(), cut, cut.batch())) {
     for (std::size_t scale = 0; scale < 4; ++scale) EXPECT_EQ(mine.scale_kl[scale], 0.0) << scale;
     EXPECT_GT(mine.scale_kl[4], 0.0);
     EXPECT_GT(mine.kl, 0.0);
     EXPECT_LE(mine.agreement, 1.0);
   }
   // An image's figure does not depend on the batch it is in.
-  infinity::GenerationRequest second_full = testing::full_request(1, 1);
-  const Trace second = run_traced(testing::small_transformer(), second_full);
-  infinity::GenerationRequest second_cut = testing::request(1, 1, "sliding-window", 0.1);
-  EXPECT_EQ(teacher_forced_divergence(second, testing::small_transformer(), second_cut)[0].kl,
-            teacher_forced_divergence(reference, testing::small_transformer(), cut)[1].kl);
+  const testing::SmallRequest second_full = testing::full_request(1, 1);
+  const Trace second = run_traced(testing::small_transformer(), second_full, second_full.batch());
+  const testing::SmallRequest second_cut = testing::request(1, 1, "sliding-window", 0.1);
+  EXPECT_EQ(teacher_forced_divergence(second, testing::small_transformer(), second_cut, second_cut.batch())[0].kl,
+            teacher_forced_divergence(reference, testing::small_transformer(), cut, cut.batch())[1].kl);
 }
 
 }  // namespace

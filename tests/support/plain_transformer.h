@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "formats/tensor_source.h"
-#include "infinity/generator.h"
+#include "support/small_generation.h"
 
 namespace scalekv::testing {
 
@@ -23,7 +23,7 @@ class PlainTransformer {
 
   // By scale: a row of logits, after temperature and guidance, for every token of every image. The request's bits are
   // forced, its cache is full.
-  std::vector<Rows> logits(const infinity::GenerationRequest& request) const {
+  std::vector<Rows> logits(const SmallRequest& request) const {
     const std::size_t images = request.texts.size();
     std::vector<Sequence> sequences;
     for (std::size_t i = 0; i < images; ++i) sequences.push_back(begin(rows_of(request.texts[i].view<float>())));
@@ -322,7 +322,7 @@ class PlainTransformer {
     return logits;
   }
 
-  Rows scale_logits(const infinity::GenerationRequest& request, std::size_t scale, std::vector<Sequence>& sequences,
+  Rows scale_logits(const SmallRequest& request, std::size_t scale, std::vector<Sequence>& sequences,
                     std::vector<Rows>& latents) const {
     const MapSize map = request.schedule.scales[scale], last = request.schedule.scales.back();
     const std::size_t images = latents.size();

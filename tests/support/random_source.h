@@ -13,6 +13,17 @@
 
 namespace scalekv::testing {
 
+inline infinity::InfinityConfig small_config() {
+  return {.depth = 4,
+          .width = 48,
+          .heads = 3,
+          .chunks = 2,
+          .feed_forward = 256,
+          .text_width = 128,
+          .text_max = 32,
+          .bits = 8};
+}
+
 class RandomSource final : public MemorySource {
  public:
   RandomSource() : MemorySource("random weights") {}

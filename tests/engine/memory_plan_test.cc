@@ -1,5 +1,5 @@
 // The memory plan against the ledger, on small models of random weights.
-#include "engine/plan.h"
+#include "engine/memory_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 #include <string>
 #include <tuple>
 
+#include "backend/cpu.h"
 #include "base/error.h"
 #include "engine/measure.h"
 #include "engine/random_model.h"
-#include "engine/settings.h"
 #include "infinity/predict.h"
 #include "runtime/threads.h"
 
@@ -67,7 +67,7 @@ class LedgerPeak {
   std::int64_t before_;
 };
 
-TEST(Plan, IsWhatTheLedgerSays) {
+TEST(Memory, IsWhatTheLedgerSays) {
   const std::vector<Case> cases = {
       {},
       {.policy = "full"},
@@ -88,37 +88,34 @@ TEST(Plan, IsWhatTheLedgerSays) {
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
     const Architecture architecture = tiny(c.patchify);
-    const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), c.weights);
-    const auto model = load_model(random_bundle(architecture, 5), {.weights = c.weights});
-    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
-                kPadding)
-        << c.policy;
-    const Request request = request_of(c);
-    const MemoryPlan plan = plan_memory(sizes, request, resolve_request(*model, request), {kTokens, 0}, false);
+    const std::int64_t before = ledger().current(MemoryKind::weights);
+    const auto weights = [&] { return static_cast<double>(ledger().current(MemoryKind::weights) - before); };
+    const auto model = load_model(files_of(random_bundle(architecture, 5), {.weights = c.weights}));
+    const ModelSizes& sizes = model->sizes;
+    EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes), kPadding) << c.policy;
+    const ResolvedRequest request = resolve_request(*model, request_of(c));
+    const MemoryPlan plan = plan_memory(*model->backend, sizes, request, {kTokens, 0}, false);
     const LedgerPeak kv(MemoryKind::kv), activations(MemoryKind::activations), vae(MemoryKind::vae),
         text(MemoryKind::text);
-    measure(*model, sizes, request, {.prompt_tokens = kTokens});
+    measure(*model, request, {.prompt_tokens = kTokens});
     const std::string what =
         c.policy + " " + c.size + " x " + std::to_string(c.batch) + " " + architecture.name + " " + c.weights;
     EXPECT_EQ(kv.bytes(), plan.kv) << what;
     EXPECT_EQ(activations.bytes(), plan.activations) << what;
     EXPECT_EQ(vae.bytes(), plan.vae) << what;
     EXPECT_EQ(text.bytes(), plan.text) << what;
-    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
-                kPadding)
-        << "the text encoder was let go";
+    EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes), kPadding) << "the text encoder was let go";
     model->text_encoder.load();
-    EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)),
-                static_cast<double>(sizes.weight_bytes + sizes.text_weight_bytes), kPadding);
+    EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes + sizes.text_weight_bytes), kPadding);
   }
 }
 
-TEST(Plan, PhasesAddUpAndKeepingTheTextEncoderCosts) {
+TEST(Memory, PhasesAddUpAndKeepingTheTextEncoderCosts) {
   const ModelSizes sizes = read_sizes(random_bundle(find_architecture("infinity-2b"), 0), "");
-  const Request request = request_of({.size = "1M"});
-  const auto resolved = resolve_request(sizes, nullptr, request);
-  const MemoryPlan plan = plan_memory(sizes, request, resolved, {20, 0}, false);
-  const MemoryPlan kept = plan_memory(sizes, request, resolved, {20, 0}, true);
+  const ResolvedRequest request = resolve_request(sizes, nullptr, request_of({.size = "1M"}));
+  const backend::CpuBackend cpu;
+  const MemoryPlan plan = plan_memory(cpu, sizes, request, {20, 0}, false);
+  const MemoryPlan kept = plan_memory(cpu, sizes, request, {20, 0}, true);
   EXPECT_EQ(plan.peak(), std::max({plan.encoding, plan.drawing, plan.decoding}));
   EXPECT_EQ(kept.drawing, plan.drawing + plan.text_weights);
   EXPECT_EQ(kept.decoding, plan.decoding + plan.text_weights);
@@ -126,7 +123,7 @@ TEST(Plan, PhasesAddUpAndKeepingTheTextEncoderCosts) {
   EXPECT_LT(plan.kv, plan.kv_full / 5);
 }
 
-TEST(Plan, KnowsTheReleasedSizes) {
+TEST(Memory, KnowsTheReleasedSizes) {
   // Parameters as published: 2B has 2.2e9 in its transformer, 8B 8.7e9 (with what is around the blocks), and the
   // encoder of flan-t5-xl 1.2e9.
   const auto parameters = [](const formats::WeightMap& weights) {
@@ -160,7 +157,7 @@ TEST(Plan, KnowsTheReleasedSizes) {
 }
 
 // The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.
-TEST(Plan, KnowsTheReleasedImageTokenizers) {
+TEST(Memory, KnowsTheReleasedImageTokenizers) {
   const auto sizes_with = [](std::int64_t codebook, bool patchify) {
     Architecture architecture = find_architecture("layer12");
     architecture.vae.codebook = codebook;
@@ -182,7 +179,7 @@ TEST(Plan, KnowsTheReleasedImageTokenizers) {
   EXPECT_EQ(patches.pixels_per_token(), 16);
 }
 
-TEST(Plan, CountsAsThePaperDoes) {
+TEST(Memory, CountsAsThePaperDoes) {
   const auto megabytes = [](const char* name, double share) {
     const ModelSizes sizes = read_sizes(random_bundle(find_architecture(name), 0), "");
     const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
@@ -199,14 +196,15 @@ TEST(Plan, CountsAsThePaperDoes) {
   EXPECT_EQ(megabytes("infinity-8b", 0.04), 3478);
 }
 
-PlanQuestion large_question(const Case& c) {
+MemoryQuestion large_question(const Case& c) {
   OpenOptions open;
   open.random_architecture = "infinity-2b";
-  return make_question({}, open, request_of(c));
+  const auto files = open_files({}, open);
+  return make_question(files, resolve_request(*files, request_of(c)));
 }
 
-TEST(Plan, LeavesOutWhatARunLeavesOut) {
-  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+TEST(Memory, LeavesOutWhatARunLeavesOut) {
+  MemoryQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
   const MemoryPlan whole = answer(question);
   question.text_encoder = false;
   const MemoryPlan without_text = answer(question);
@@ -217,8 +215,8 @@ TEST(Plan, LeavesOutWhatARunLeavesOut) {
   EXPECT_EQ(answer(question).peak(), std::max(without_text.encoding, without_text.drawing));
 }
 
-TEST(Plan, AdviceFitsAndIsWhatItSays) {
-  PlanQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
+TEST(Memory, AdviceFitsAndIsWhatItSays) {
+  MemoryQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
   const std::int64_t peak = answer(question).peak();
   const auto fits = what_fits(question, peak - 1);
   ASSERT_FALSE(fits.empty());
@@ -228,7 +226,7 @@ TEST(Plan, AdviceFitsAndIsWhatItSays) {
     batch = batch || alternative.options == "--batch 4";
   }
   EXPECT_TRUE(batch);
-  question.request.batch = question.request.images = 4;
+  question.request.request.batch = question.request.request.images = 4;
   for (const Alternative& alternative : fits) {
     if (alternative.options == "--batch 4") {
       EXPECT_EQ(alternative.peak, answer(question).peak());
@@ -237,13 +235,13 @@ TEST(Plan, AdviceFitsAndIsWhatItSays) {
   EXPECT_TRUE(what_fits(question, 1000).empty());
 }
 
-TEST(Plan, AdvisesOnlyWeightsThatTakeLess) {
-  PlanQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
+TEST(Memory, AdvisesOnlyWeightsThatTakeLess) {
+  MemoryQuestion question = large_question({.policy = "scalekv", .batch = 1, .size = "0.06M"});
   // Whether `option` is advised to one who asked for `weights` and has room for `enough`.
   const auto advised = [&](const std::string& option, const char* weights, const char* enough) {
-    question.open.weights = enough;
+    question.weights = enough;
     const std::int64_t available = answer(question).peak();
-    question.open.weights = weights;
+    question.weights = weights;
     const auto fits = what_fits(question, available);
     return std::any_of(fits.begin(), fits.end(), [&](const Alternative& a) { return a.options.starts_with(option); });
   };
@@ -253,8 +251,8 @@ TEST(Plan, AdvisesOnlyWeightsThatTakeLess) {
   EXPECT_FALSE(advised("--weights", "int8", "int8"));
 }
 
-TEST(Plan, RefusesInOneSentence) {
-  const PlanQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
+TEST(Memory, RefusesInOneSentence) {
+  const MemoryQuestion question = large_question({.policy = "full", .batch = 8, .size = "1M"});
   const std::int64_t peak = answer(question).peak();
   EXPECT_NO_THROW(require_memory(question, peak));
   try {
@@ -268,10 +266,9 @@ TEST(Plan, RefusesInOneSentence) {
   EXPECT_THROW(require_memory(question, 1), Error);
 }
 
-TEST(Plan, RefusesBatchesThatMakeNoSense) {
-  const PlanQuestion question = large_question({.batch = 2'000'000'000});
-  EXPECT_THROW(answer(question), UsageError);
-  const PlanQuestion most = large_question({.batch = 100'000, .size = "1M"});
+TEST(Memory, RefusesBatchesThatMakeNoSense) {
+  EXPECT_THROW(large_question({.batch = 2'000'000'000}), UsageError);
+  const MemoryQuestion most = large_question({.batch = 100'000, .size = "1M"});
   EXPECT_GT(answer(most).peak(), std::int64_t{1} << 42);  // and no overflow
 }
 
@@ -293,7 +290,7 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
 TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
   const ModelSizes sizes = read_sizes(random_bundle(tiny(false), 0), "");
   const Request request = request_of({.policy = "full"});
-  const auto resolved = resolve_request(sizes, nullptr, request);
+  const infinity::GenerationRequest resolved = resolve_request(sizes, nullptr, request).generation;
   const auto works = transformer_work(sizes, resolved, 1, 10);
   ASSERT_EQ(works.size(), 7U);
   double before = 0.0;
@@ -311,7 +308,7 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
 }
 
 // The library's requests are checked as the command line's are.
-TEST(Plan, RatiosBeyondTheTableAreRefused) {
+TEST(Memory, RatiosBeyondTheTableAreRefused) {
   const Architecture small = tiny(false);
   const formats::Bundle bundle = random_bundle(small, 3);
   const ModelSizes sizes = read_sizes(bundle, "");

@@ -1,5 +1,5 @@
 // The engine's logits against the transformer written plainly (support/plain_transformer.h).
-#include "infinity/transformer.h"
+#include "engine/draw.h"
 
 #include <gtest/gtest.h>
 
@@ -9,15 +9,16 @@
 #include "support/plain_transformer.h"
 #include "support/small_generation.h"
 
-namespace scalekv::infinity {
+namespace scalekv::engine {
 namespace {
 
 using testing::PlainTransformer;
 using testing::random_transformer_source;
 using testing::small_config;
+using testing::SmallRequest;
 
-InfinityConfig shallow_config() {
-  InfinityConfig config = small_config();
+infinity::InfinityConfig shallow_config() {
+  infinity::InfinityConfig config = small_config();
   config.depth = 3;
   config.chunks = 0;
   return config;
@@ -25,21 +26,21 @@ InfinityConfig shallow_config() {
 
 // Two images of different texts on a schedule of four scales that is not square; every scale has guidance and
 // temperature of its own, guidance is off at one.
-GenerationRequest small_request() {
-  GenerationRequest made = testing::full_request(0, 2, "0.06M", 1.5);
+SmallRequest small_request() {
+  SmallRequest made = testing::full_request(0, 2, "0.06M", 1.5);
   made.schedule.scales.resize(4);
   made.cfg = {3.0F, 1.0F, 2.0F, 4.0F};
   made.tau = {0.5F, 0.8F, 1.0F, 1.25F};
   return made;
 }
 
-BitMaps any_bits(const InfinityConfig& config, const GenerationRequest& request) {
+BitMaps any_bits(const infinity::InfinityConfig& config, const SmallRequest& request) {
   BitMaps bits;
   for (std::size_t scale = 0; scale < request.schedule.scales.size(); ++scale) {
-    const MapSize cells = latent_size(config, request.schedule.scales[scale]);
+    const MapSize cells = infinity::latent_size(config, request.schedule.scales[scale]);
     bits.emplace_back();
     for (std::size_t image = 0; image < request.texts.size(); ++image) {
-      Tensor map(DType::u8, {cells.height, cells.width, codebook(config)}, MemoryKind::other);
+      Tensor map(DType::u8, {cells.height, cells.width, infinity::codebook(config)}, MemoryKind::other);
       for (std::int64_t i = 0; i < map.elements(); ++i) {
         const RandomSite site{static_cast<std::uint32_t>(image), static_cast<std::uint32_t>(scale),
                               static_cast<std::uint32_t>(i), 0};
@@ -52,18 +53,17 @@ BitMaps any_bits(const InfinityConfig& config, const GenerationRequest& request)
 }
 
 // The relative error of the logits, at worst of a scale.
-double worst_error(const InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
-                   GenerationRequest&& request) {
-  formats::WeightMap weights(source, "", "transformer");
-  const Transformer transformer(config, weights);
+double worst_error(const infinity::InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
+                   SmallRequest&& request) {
+  const backend::CpuBackend transformer =
+      testing::transformer_of(config, formats::WeightMap(source, "", "transformer"));
   const BitMaps bits = any_bits(config, request);
   request.forced = &bits;
   const std::vector<PlainTransformer::Rows> expected = PlainTransformer(config, *source).logits(request);
   double worst = 0.0;
   std::size_t compared = 0;
-  GenerationHooks hooks;
-  hooks.tap = [&](std::string_view stage, View<const float> value) {
-    if (!stage.starts_with("logits.s")) return;
+  Observers observers;
+  observers.logits = [&](int, View<const float> value) {
     const PlainTransformer::Rows& rows = expected[compared++];
     ASSERT_EQ(value.shape(), (Shape{std::ssize(rows), std::ssize(rows.front())}));
     double difference = 0.0, norm = 0.0;
@@ -75,7 +75,7 @@ double worst_error(const InfinityConfig& config, const std::shared_ptr<testing::
     }
     worst = std::max(worst, std::sqrt(difference / norm));
   };
-  generate(transformer, request, hooks);
+  draw(transformer, request, observers);
   EXPECT_EQ(compared, expected.size());
   return worst;
 }
@@ -87,7 +87,7 @@ TEST(Transformer, LogitsAreThoseOfTheFormulas) {
 }
 
 TEST(Transformer, LogitsOfGuidanceInsideAndNegativeTexts) {
-  GenerationRequest request = small_request();
+  SmallRequest request = small_request();
   request.guidance_layer = 2;
   request.negative.push_back(testing::text(5, 40));
   request.negative.emplace_back();
@@ -95,7 +95,7 @@ TEST(Transformer, LogitsOfGuidanceInsideAndNegativeTexts) {
 }
 
 TEST(Transformer, LogitsWithPatches) {
-  InfinityConfig config = shallow_config();
+  infinity::InfinityConfig config = shallow_config();
   config.patchify = true;
   EXPECT_LE(worst_error(config, random_transformer_source(config), small_request()), kNear);
 }
@@ -104,7 +104,7 @@ TEST(Transformer, LogitsWithPatches) {
 TEST(Transformer, QueryScalesStopAtAHundred) {
   const auto source = random_transformer_source(shallow_config());
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
-    const std::string name = block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
+    const std::string name = infinity::block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
     for (const auto& [head, value] : {std::pair{0, 4.4F}, {1, 4.7F}, {2, 6.0F}}) source->spoil(name, value, head);
   }
   EXPECT_LE(worst_error(shallow_config(), source, small_request()), kNear);
@@ -121,9 +121,10 @@ TEST(Transformer, FaintNumbersShowTheNormsEpsilons) {
   source->multiply("cfg_uncond", 1e-3F);
   for (const char* name : {"lvl_embed", "word_embed", "text_proj_for_sos.ca.proj"}) fade(name);
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
-    for (const char* part : {"sa.proj", "ca.proj", "ffn.fc2"}) fade(block_prefix(shallow_config(), layer) + part);
+    for (const char* part : {"sa.proj", "ca.proj", "ffn.fc2"})
+      fade(infinity::block_prefix(shallow_config(), layer) + part);
   }
-  GenerationRequest request = small_request();
+  SmallRequest request = small_request();
   for (Tensor& text : request.texts) {
     for (std::int64_t i = 0; i < text.elements(); ++i) text.view<float>().data()[i] *= 1e-3F;
   }
@@ -131,4 +132,4 @@ TEST(Transformer, FaintNumbersShowTheNormsEpsilons) {
 }
 
 }  // namespace
-}  // namespace scalekv::infinity
+}  // namespace scalekv::engine

@@ -6,13 +6,15 @@
 #include "cache/budget_file.h"
 #include "support/small_generation.h"
 
-namespace scalekv::infinity {
+namespace scalekv::engine {
 namespace {
 
+using testing::draw;
 using testing::full_request;
 using testing::same;
 using testing::small_config;
 using testing::small_transformer;
+using testing::SmallRequest;
 
 // Rankings of the small transformer's 4 layers of 3 heads, made by rule.
 const cache::BudgetFile& small_rankings() {
@@ -31,9 +33,10 @@ const cache::BudgetFile& small_rankings() {
   return file;
 }
 
-GenerationRequest ranked_request(int images, double share, double aspect = 1.0) {
-  GenerationRequest made = full_request(0, images, "0.06M", aspect);
-  made.policy = cache::make_policy(small_rankings(), cache_geometry(small_config(), made.schedule), {"scalekv", share});
+SmallRequest ranked_request(int images, double share, double aspect = 1.0) {
+  SmallRequest made = full_request(0, images, "0.06M", aspect);
+  made.policy =
+      cache::make_policy(small_rankings(), infinity::cache_geometry(small_config(), made.schedule), {"scalekv", share});
   return made;
 }
 
@@ -43,20 +46,20 @@ TEST(RankedPolicy, HoldsToTheByteWhatIsPlannedAndNoMoreThanTheBudgetAndOneMap) {
   std::size_t turn = 0;
   for (const double share : {0.001, 0.01, 0.04, 0.10, 0.5}) {
     for (const double aspect : {1.0, 1.5, 1.0 / 3.0}) {
-      GenerationRequest made = ranked_request(2, share, aspect);
+      SmallRequest made = ranked_request(2, share, aspect);
       made.kv = kPrecisions[turn++ % 3];
-      const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+      const cache::CacheGeometry geometry = infinity::cache_geometry(small_config(), made.schedule);
       const cache::KeepPlan plan(geometry, made.policy.budget);
-      const std::vector<std::int64_t> groups = sequence_groups(geometry.scales, 4);
-      GenerationHooks hooks;
+      const std::vector<std::int64_t> groups = infinity::sequence_groups(geometry.scales, 4);
+      Observers observers;
       int selections = 0;
-      hooks.observer = [&](int scale, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
+      observers.session.kept = [&](int scale, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
         ++selections;
         EXPECT_EQ(static_cast<std::int64_t>(kept.size()), plan.after(scale, layer, head));
       };
       ledger().reset_peaks();
       const std::int64_t before = ledger().current(MemoryKind::kv);
-      generate(small_transformer(), made, hooks);
+      draw(small_transformer(), made, observers);
       EXPECT_GT(selections, 0);
       const std::int64_t peak = ledger().peak(MemoryKind::kv) - before;
       EXPECT_EQ(peak, cache::predict_kv_bytes(plan, 4, groups, made.kv).peak) << share << " at " << aspect;
@@ -72,15 +75,15 @@ TEST(RankedPolicy, HoldsToTheByteWhatIsPlannedAndNoMoreThanTheBudgetAndOneMap) {
 }
 
 TEST(RankedPolicy, TheBudgetActsAndAWholeOneIsTheFullCache) {
-  const Generation whole = generate(small_transformer(), full_request(0, 1));
+  const Drawn whole = draw(small_transformer(), full_request(0, 1));
   const Tensor& full = whole.latents[0];
-  const auto draw = [](double share) { return generate(small_transformer(), ranked_request(1, share)); };
-  EXPECT_TRUE(same(full, draw(1.0).latents[0]));
-  const Generation tenth = draw(0.1), hundredth = draw(0.01);
+  const auto draw_share = [](double share) { return draw(small_transformer(), ranked_request(1, share)); };
+  EXPECT_TRUE(same(full, draw_share(1.0).latents[0]));
+  const Drawn tenth = draw_share(0.1), hundredth = draw_share(0.01);
   EXPECT_FALSE(same(full, tenth.latents[0]));
   EXPECT_FALSE(same(tenth.latents[0], hundredth.latents[0]));
-  EXPECT_TRUE(same(tenth.latents[0], draw(0.1).latents[0]));
+  EXPECT_TRUE(same(tenth.latents[0], draw_share(0.1).latents[0]));
 }
 
 }  // namespace
-}  // namespace scalekv::infinity
+}  // namespace scalekv::engine

@@ -11,13 +11,15 @@
 #include "runtime/threads.h"
 #include "support/small_generation.h"
 
-namespace scalekv::infinity {
+namespace scalekv::engine {
 namespace {
 
+using testing::draw;
 using testing::request;
 using testing::same;
 using testing::small_config;
 using testing::small_transformer;
+using testing::SmallRequest;
 
 using kernels::KvPrecision;
 constexpr KvPrecision kPrecisions[] = {KvPrecision::f32, KvPrecision::bf16, KvPrecision::int8};
@@ -25,18 +27,18 @@ constexpr KvPrecision kPrecisions[] = {KvPrecision::f32, KvPrecision::bf16, KvPr
 class EveryPolicy : public ::testing::TestWithParam<std::string> {};
 
 // Images of the small transformer with a policy in a precision.
-Generation draw(int first, int images, const std::string& policy, double share, KvPrecision precision) {
-  GenerationRequest made = request(first, images, policy, share);
+Drawn draw_small(int first, int images, const std::string& policy, double share, KvPrecision precision) {
+  SmallRequest made = request(first, images, policy, share);
   made.kv = precision;
-  return generate(small_transformer(), made);
+  return draw(small_transformer(), made);
 }
 
 TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
   std::size_t turn = 0;
   for (const double share : {0.01, 0.04, 0.10, 0.5}) {
     for (const double aspect : {1.0, 1.5}) {
-      const GenerationRequest made = request(0, 2, GetParam(), share, "0.06M", aspect);
-      const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+      const SmallRequest made = request(0, 2, GetParam(), share, "0.06M", aspect);
+      const cache::CacheGeometry geometry = infinity::cache_geometry(small_config(), made.schedule);
       const cache::KeepPlan plan(geometry, made.policy.budget);
       const std::int64_t mean = cache::mean_tokens(share, geometry);
       for (int scale = 0; scale + 1 < geometry.scale_count(); ++scale) {
@@ -46,9 +48,9 @@ TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
         }
         EXPECT_LE(sum, geometry.layers * geometry.heads * mean) << share << " scale " << scale;
       }
-      GenerationHooks hooks;
+      Observers observers;
       int selections = 0;
-      hooks.observer = [&](int scale, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
+      observers.session.kept = [&](int scale, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
         ++selections;
         EXPECT_EQ(static_cast<std::int64_t>(kept.size()), plan.after(scale, layer, head));
         EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end()));
@@ -59,14 +61,14 @@ TEST_P(EveryPolicy, KeepsWhatTheBudgetAllowsAndNoMoreBytesThanPlanned) {
       };
       // Every precision in turn: lengths are the same in all.
       const KvPrecision precision = kPrecisions[turn++ % std::size(kPrecisions)];
-      GenerationRequest precise = request(0, 2, GetParam(), share, "0.06M", aspect);
+      SmallRequest precise = request(0, 2, GetParam(), share, "0.06M", aspect);
       precise.kv = precision;
       ledger().reset_peaks();
       const std::int64_t before = ledger().current(MemoryKind::kv);
-      generate(small_transformer(), precise, hooks);
+      draw(small_transformer(), precise, observers);
       EXPECT_GT(selections, 0);
       EXPECT_EQ(ledger().peak(MemoryKind::kv) - before,
-                cache::predict_kv_bytes(plan, 4, sequence_groups(geometry.scales, 4), precision).peak)
+                cache::predict_kv_bytes(plan, 4, infinity::sequence_groups(geometry.scales, 4), precision).peak)
           << kernels::kv_precision_name(precision);
     }
   }
@@ -77,7 +79,7 @@ std::int64_t budget_and_map(const cache::CacheGeometry& geometry, std::int64_t m
   const std::int64_t token = 2 * geometry.head_size * kernels::kv_element_bytes(precision);
   const std::int64_t grids = geometry.heads * kernels::kv_grid_bytes(precision, geometry.head_size);
   const std::int64_t sequences = 4;  // two images, guided
-  const std::int64_t together = sequence_groups(geometry.scales, sequences)[static_cast<std::size_t>(scale)];
+  const std::int64_t together = infinity::sequence_groups(geometry.scales, sequences)[static_cast<std::size_t>(scale)];
   return sequences * geometry.layers * (geometry.heads * mean * token + grids) +
          together * (geometry.heads * geometry.map_tokens(scale) * token + grids);
 }
@@ -92,20 +94,20 @@ TEST_P(EveryPolicy, HoldsNoMoreThanTheBudgetAndOneMap) {
   std::size_t turn = 0;
   for (const double share : {0.01, 0.04, 0.10, 0.5}) {
     const KvPrecision precision = kPrecisions[turn++ % std::size(kPrecisions)];
-    GenerationRequest made = request(0, 2, GetParam(), share);
+    SmallRequest made = request(0, 2, GetParam(), share);
     made.kv = precision;
-    const cache::CacheGeometry geometry = cache_geometry(small_config(), made.schedule);
+    const cache::CacheGeometry geometry = infinity::cache_geometry(small_config(), made.schedule);
     const std::int64_t mean = cache::mean_tokens(share, geometry);
     const std::int64_t before = ledger().current(MemoryKind::kv);
     ledger().reset_peaks();
-    GenerationHooks hooks;
-    hooks.progress = [&](int scale, const std::vector<Tensor>&) {
+    Observers observers;
+    observers.progress = [&](int scale) {
       const std::int64_t peak = ledger().peak(MemoryKind::kv) - before;
       excess = std::max(excess, peak - budget_and_map(geometry, mean, scale, precision));
       ledger().reset_peaks();
       return true;
     };
-    generate(small_transformer(), made, hooks);
+    draw(small_transformer(), made, observers);
   }
   if (kSharesChange.count(GetParam()) == 0) {
     EXPECT_LE(excess, 0);
@@ -116,18 +118,18 @@ TEST_P(EveryPolicy, HoldsNoMoreThanTheBudgetAndOneMap) {
 
 TEST_P(EveryPolicy, AWholeBudgetDrawsTheFullCachesPicture) {
   for (const KvPrecision precision : kPrecisions) {
-    const Generation full = draw(0, 1, "full", 1.0, precision);
-    EXPECT_TRUE(same(full.latents[0], draw(0, 1, GetParam(), 1.0, precision).latents[0]));
+    const Drawn full = draw_small(0, 1, "full", 1.0, precision);
+    EXPECT_TRUE(same(full.latents[0], draw_small(0, 1, GetParam(), 1.0, precision).latents[0]));
   }
 }
 
 TEST_P(EveryPolicy, IsDeterministicAndForgetsTheImageBefore) {
   for (const KvPrecision precision : kPrecisions) {
-    const Generation alone = draw(1, 1, GetParam(), 0.1, precision);
-    draw(0, 1, GetParam(), 0.04, precision);
+    const Drawn alone = draw_small(1, 1, GetParam(), 0.1, precision);
+    draw_small(0, 1, GetParam(), 0.04, precision);
     const int before = threads();
     Runtime::current().set_threads(before == 1 ? 2 : 1);
-    EXPECT_TRUE(same(alone.latents[0], draw(0, 2, GetParam(), 0.1, precision).latents[1]));
+    EXPECT_TRUE(same(alone.latents[0], draw_small(0, 2, GetParam(), 0.1, precision).latents[1]));
     Runtime::current().set_threads(before);
   }
 }
@@ -151,16 +153,16 @@ std::vector<double> attention_received(const kernels::AttentionHead& head, std::
 // H2O as it runs: from the first selection on, what a token has received goes with it from scale to scale. The sums are
 // made here from the queries and keys of every scale; no token that went has more than one that its sum has kept.
 TEST(HeavyHitters, SumsTravelWithTheirTokens) {
-  GenerationRequest made = request(0, 1, "h2o", 0.2);
+  SmallRequest made = request(0, 1, "h2o", 0.2);
   made.cfg.assign(made.cfg.size(), 1.0F);  // one sequence
   const auto heads = static_cast<std::size_t>(small_config().heads);
   std::vector<std::vector<double>> now(heads), received(heads * static_cast<std::size_t>(small_config().depth));
-  GenerationHooks hooks;
-  hooks.attention_observer = [&](int, int, std::span<const kernels::AttentionHead> work) {
+  Observers observers;
+  observers.session.attention = [&](int, int, std::span<const kernels::AttentionHead> work) {
     for (std::size_t h = 0; h < heads; ++h) now[h] = attention_received(work[h], small_config().head_size());
   };
   int selections = 0;
-  hooks.observer = [&](int, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
+  observers.session.kept = [&](int, int layer, std::int64_t, int head, std::span<const std::int32_t> kept) {
     if (kept.empty()) return;
     std::vector<double>& before = received[static_cast<std::size_t>(layer) * heads + static_cast<std::size_t>(head)];
     std::vector<double> sums = now[static_cast<std::size_t>(head)];
@@ -175,7 +177,7 @@ TEST(HeavyHitters, SumsTravelWithTheirTokens) {
     }
     ++selections;
   };
-  generate(small_transformer(), made, hooks);
+  draw(small_transformer(), made, observers);
   EXPECT_GE(selections, 2 * static_cast<int>(received.size()));  // the sums have travelled
 }
 
@@ -194,4 +196,4 @@ INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy, ::testing::ValuesIn(compressing_
 });
 
 }  // namespace
-}  // namespace scalekv::infinity
+}  // namespace scalekv::engine

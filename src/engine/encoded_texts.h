@@ -1,0 +1,27 @@
+// Texts that are encoded once, however often a run asks for them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "engine/text_room.h"
+
+namespace scalekv::engine {
+
+class EncodedTexts {
+ public:
+  using Ids = std::vector<std::int32_t>;
+
+  // Lets all other texts go.
+  void keep_only(std::span<const Ids> texts);
+  // Features [n, width] of each text, which live until it is let go; an empty text has none. Keeps only these texts,
+  // encodes those that are not at hand, and releases the encoder then.
+  std::vector<View<const float>> encode(const TextEncoder& encoder, std::span<const Ids> texts);
+
+ private:
+  std::map<Ids, Tensor> features_;
+};
+
+}  // namespace scalekv::engine

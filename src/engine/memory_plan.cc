@@ -1,0 +1,274 @@
+#include "engine/memory_plan.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/error.h"
+#include "engine/prompt.h"
+#include "infinity/latent.h"
+#include "infinity/predict.h"
+#include "runtime/available_memory.h"
+#include "vae/encoder.h"
+
+namespace scalekv::engine {
+namespace {
+
+double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+// The ledger's `text` while the encoder runs on a text of this length, the features that it returns included.
+std::int64_t encoder_bytes(const text::T5Config& config, std::int64_t length) {
+  const std::int64_t inner = config.heads * config.head_size;
+  const std::int64_t columns = 2 * config.width + 4 * inner + 2 * config.feed_forward;
+  return (length * columns + config.heads * (2 * length - 1)) * kFloatBytes;
+}
+
+// One step towards less memory; false where the request has nothing to give there.
+struct Saving {
+  const char* of;  // the option
+  bool (*apply)(MemoryQuestion& question);
+  std::string (*option)(const MemoryQuestion& question);
+};
+
+bool save_weights(MemoryQuestion& question) {
+  const WeightType now = read_sizes(question.files->bundle, question.weights).weights;
+  if (now == WeightType::int8) return false;  // as in a file that holds nothing else
+  question.weights = now == WeightType::f32 ? "bf16" : "int8";
+  return true;
+}
+
+bool save_kv(MemoryQuestion& question) {
+  if (question.request.request.cache.precision == "int8") return false;
+  question.request.request.cache.precision = "int8";
+  return true;
+}
+
+bool save_budget(MemoryQuestion& question) {
+  CacheSettings& cache = question.request.request.cache;
+  if (!question.request.generation.policy.by_share) return false;
+  const double wanted = cache.policy == "full" || cache.budget > 0.10 ? 0.10 : 0.04;
+  if (cache.policy != "full" && cache.budget <= wanted) return false;
+  if (cache.policy == "full") cache.policy = CacheSettings().policy;
+  cache.budget = wanted;
+  return true;
+}
+
+bool save_text_encoder(MemoryQuestion& question) { return std::exchange(question.keep_text_encoder, false); }
+
+bool save_batch(MemoryQuestion& question) {
+  int& batch = question.request.request.batch;
+  if (batch == 1) return false;
+  batch = std::max(1, batch / 2);
+  return true;
+}
+
+bool save_size(MemoryQuestion& question) {
+  const std::vector<std::string>& sizes = infinity::size_presets();
+  std::string& size = question.request.request.size;
+  const auto found = std::find(sizes.begin(), sizes.end(), size);
+  if (found == sizes.begin() || found == sizes.end()) return false;
+  size = *(found - 1);
+  return true;
+}
+
+// In the order in which they cost picture quality or time.
+const std::vector<Saving>& savings() {
+  static const std::vector<Saving> list = {
+      {"--keep-text-encoder", save_text_encoder,
+       [](const MemoryQuestion&) { return std::string("no --keep-text-encoder"); }},
+      {"--kv", save_kv, [](const MemoryQuestion&) { return std::string("--kv int8"); }},
+      {"--weights", save_weights, [](const MemoryQuestion& q) { return "--weights " + q.weights; }},
+      {"--batch", save_batch,
+       [](const MemoryQuestion& q) { return fmt::format("--batch {}", q.request.request.batch); }},
+      {"--budget", save_budget,
+       [](const MemoryQuestion& q) {
+         return fmt::format("--policy {} --budget {:g}%", q.request.request.cache.policy,
+                            q.request.request.cache.budget * 100.0);
+       }},
+      {"--size", save_size, [](const MemoryQuestion& q) { return fmt::format("--size {}", q.request.request.size); }},
+  };
+  return list;
+}
+
+std::vector<Saving> advised_savings(const MemoryQuestion& question) {
+  std::vector<Saving> advised;
+  std::copy_if(savings().begin(), savings().end(), std::back_inserter(advised), [&](const Saving& saving) {
+    return std::find(question.not_advised.begin(), question.not_advised.end(), saving.of) == question.not_advised.end();
+  });
+  return advised;
+}
+
+// One step of a saving, with the request as it then is; false where there is nothing to save.
+bool apply(const Saving& saving, MemoryQuestion& question) {
+  if (!saving.apply(question)) return false;
+  question.request = resolve_request(*question.files, question.request.request, question.request.scales);
+  return true;
+}
+
+}  // namespace
+
+std::int64_t MemoryPlan::peak() const { return std::max({encoding, drawing, decoding}); }
+
+MemoryPlan plan_memory(const backend::Backend& backend, const ModelSizes& sizes, const ResolvedRequest& request,
+                       const TextLengths& texts, bool keep_text_encoder) {
+  const infinity::InfinityConfig& config = sizes.transformer;
+  const infinity::GenerationRequest& generation = request.generation;
+  const std::int64_t images = request.together();
+  const cache::CacheGeometry geometry = infinity::cache_geometry(config, generation.schedule);
+  const std::int64_t unconditional = texts.negative > 0 ? texts.negative : texts.prompt;
+  const std::int64_t tokens = images * (texts.prompt + (generation.guided() ? unconditional : 0));
+  const auto session = [&](const cache::Budget& budget) {
+    return backend.plan_session(config, generation, cache::KeepPlan(geometry, budget), images, tokens, sizes.weights);
+  };
+  const backend::SessionBytes bytes = session(generation.policy.budget);
+  MemoryPlan plan;
+  plan.weights = sizes.weight_bytes;
+  plan.text_weights = sizes.text_weight_bytes;
+  plan.kv = bytes.kv;
+  plan.kv_full = session(cache::Budget()).kv;
+  plan.activations = bytes.activations;
+
+  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * kFloatBytes;
+  const std::int64_t text_encoding = std::max(
+      encoder_bytes(sizes.text, texts.prompt),
+      texts.negative == 0 ? 0
+                          : texts.prompt * config.text_width * kFloatBytes + encoder_bytes(sizes.text, texts.negative));
+  const std::int64_t text_drawing = features + bytes.text;
+  plan.text = std::max(text_encoding, text_drawing);
+
+  const MapSize latent = infinity::latent_size(config, generation.schedule.scales.back());
+  plan.vae = backend.plan_decoding(sizes.vae, latent);
+  const std::int64_t always = plan.weights + (keep_text_encoder ? plan.text_weights : 0);
+  plan.encoding = plan.weights + plan.text_weights + text_encoding;
+  plan.drawing = always + plan.kv + plan.activations + text_drawing;
+  plan.decoding = always + plan.vae + features + infinity::predict_result_bytes(config, generation.schedule, images);
+  return plan;
+}
+
+MemoryPlan plan_reconstruction(const backend::Backend& backend, const ModelSizes& sizes,
+                               const infinity::Schedule& schedule, const Image& picture) {
+  const MapSize latent = infinity::latent_size(sizes.transformer, schedule.scales.back());
+  const std::int64_t stride = sizes.vae.stride();
+  const std::int64_t height = latent.height * stride, width = latent.width * stride;
+  const std::int64_t source = std::ssize(picture.rgb) * kFloatBytes;
+  const std::int64_t pixels = height * width * 3 * kFloatBytes;
+  const std::int64_t features = latent.tokens() * sizes.vae.codebook * kFloatBytes;
+  std::int64_t bits = 0;
+  for (const MapSize& map : schedule.scales) bits += map.tokens() * sizes.transformer.bits;
+  // Pixels, features, their quantised sum and its bits are alive beside the VAE's own.
+  const std::int64_t encode = pixels + vae::Encoder::predict_bytes(sizes.vae, height, width);
+  const std::int64_t quantize = pixels + 6 * features + bits;  // residual, upsampled, seen and codes besides
+  const std::int64_t decode = pixels + 2 * features + bits + backend.plan_decoding(sizes.vae, latent);
+  MemoryPlan plan;
+  plan.weights = sizes.weight_bytes;
+  plan.vae = std::max({source + pixels, encode, quantize, decode});
+  plan.encoding = plan.weights + std::max({source + pixels, encode, quantize});
+  plan.decoding = plan.weights + decode;
+  return plan;
+}
+
+MemoryQuestion make_question(std::shared_ptr<const ModelFiles> files, ResolvedRequest request,
+                             std::span<const std::string> prompts) {
+  const auto length = [&](const std::string& text) { return text.empty() ? 0 : files->tokenizer->count(text); };
+  TextLengths texts{.prompt = 0, .negative = length(request.request.negative_prompt)};
+  for (const std::string& prompt : prompts.empty() ? std::span(&request.request.prompt, 1) : prompts) {
+    const std::string encoded = request.request.face_prompt ? with_face_prompt(prompt) : prompt;
+    texts.prompt = std::max(texts.prompt, length(encoded));
+  }
+  const OpenOptions& options = files->options;
+  return {.files = files,
+          .weights = options.weights,
+          .keep_text_encoder = options.keep_text_encoder,
+          .request = std::move(request),
+          .texts = texts};
+}
+
+MemoryQuestion make_reconstruction_question(std::shared_ptr<const ModelFiles> files, const Image& picture,
+                                            const std::string& size) {
+  const double aspect = static_cast<double>(picture.height) / static_cast<double>(picture.width);
+  const Request request{.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}};
+  MemoryQuestion question = make_question(files, resolve_request(*files, request));
+  question.reconstructed = &picture;
+  question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};
+  return question;
+}
+
+MemoryPlan answer(const MemoryQuestion& question) {
+  const backend::Backend& backend = *question.files->backend;
+  ModelSizes sizes = read_sizes(question.files->bundle, question.weights);
+  if (question.reconstructed != nullptr) {
+    return plan_reconstruction(backend, sizes, question.request.generation.schedule, *question.reconstructed);
+  }
+  if (!question.text_encoder) sizes.text_weight_bytes = 0;
+  MemoryPlan plan = plan_memory(backend, sizes, question.request, question.texts, question.keep_text_encoder);
+  plan.drawing += question.held;
+  plan.decoding += question.held;
+  if (!question.decode) plan.vae = plan.decoding = 0;
+  return plan;
+}
+
+std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t available) {
+  MemoryQuestion base = question;
+  Request& request = base.request.request;
+  if (request.size.empty()) request.size = base.files->sizes.defaults.size;
+  request.batch = base.request.together();
+  const std::vector<Saving> savings = advised_savings(question);
+  std::vector<Alternative> found;
+  for (const Saving& saving : savings) {
+    MemoryQuestion less = base;
+    while (apply(saving, less)) {
+      const std::int64_t peak = answer(less).peak();
+      if (peak > available) continue;
+      found.push_back({saving.option(less), peak});
+      break;
+    }
+  }
+  if (!found.empty()) return found;
+  MemoryQuestion less = base;
+  std::vector<std::string> options;
+  for (const Saving& saving : savings) {
+    std::string option;
+    while (apply(saving, less)) {
+      option = saving.option(less);
+      const std::int64_t peak = answer(less).peak();
+      if (peak > available) continue;
+      options.push_back(option);
+      return {{fmt::format("{}", fmt::join(options, " ")), peak}};
+    }
+    if (!option.empty()) options.push_back(option);
+  }
+  return {};
+}
+
+void require_memory(const MemoryQuestion& question, std::int64_t available) {
+  const MemoryPlan plan = answer(question);
+  if (plan.peak() <= available) return;
+  std::vector<std::string> fits;
+  for (const Alternative& alternative : what_fits(question, available)) {
+    fits.push_back(fmt::format("{} ({:.2f} GB)", alternative.options, gigabytes(alternative.peak)));
+  }
+  const std::string advice =
+      fits.empty() ? "nothing smaller that can be asked for here would fit; use a machine with more memory"
+                   : fmt::format("it would fit with {}", fmt::join(fits, ", or "));
+  fail(
+      "this needs {:.2f} GB at its peak (weights {:.2f}, KV cache {:.2f}, activations {:.2f}, decoding {:.2f}), and "
+      "{:.2f} GB are available; {}",
+      gigabytes(plan.peak()), gigabytes(plan.weights + plan.text_weights), gigabytes(plan.kv),
+      gigabytes(plan.activations), gigabytes(plan.vae), gigabytes(available), advice);
+}
+
+void check_memory(std::int64_t bytes, const OpenOptions& options, const std::function<MemoryQuestion()>& question) {
+  const std::int64_t allowed = memory_allowed(options.memory_limit);
+  if (bytes > allowed) require_memory(question(), allowed);
+}
+
+std::int64_t memory_allowed(std::int64_t limit) {
+  if (limit > 0) return limit;
+  const std::int64_t available = available_memory();
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(available, ledger().current_total(), &sum) ? available : sum;
+}
+
+}  // namespace scalekv::engine

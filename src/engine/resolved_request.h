@@ -1,0 +1,35 @@
+// A request, checked against a model and filled with its defaults: made once, and given to whoever plans, describes or
+// draws it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/model.h"
+#include "infinity/generation_request.h"
+
+namespace scalekv::engine {
+
+struct ResolvedRequest {
+  Request request;                         // as it was asked for
+  infinity::GenerationRequest generation;  // what it comes to
+  int scales = 0;                          // only the first so many are drawn; 0: all
+
+  // Images that are drawn together.
+  int together() const;
+  // The same of another prompt and seed, which nothing else of it depends on.
+  ResolvedRequest of(std::string prompt, std::uint64_t seed) const;
+};
+
+// Everything about the request that can be wrong is found here, before anything is computed. calibration: what comes
+// with the model; null as none. Throws UsageError, and as choose_cache does.
+ResolvedRequest resolve_request(const ModelSizes& sizes, const std::shared_ptr<const ModelCalibration>& calibration,
+                                const Request& request, int scales = 0);
+
+// part: ModelFiles or Model.
+template <typename Part>
+ResolvedRequest resolve_request(const Part& part, const Request& request, int scales = 0) {
+  return resolve_request(part.sizes, part.calibration, request, scales);
+}
+
+}  // namespace scalekv::engine

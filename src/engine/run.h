@@ -1,0 +1,23 @@
+// What a loaded model does: draw a request, and turn a picture into bits and back.
+#pragma once
+
+#include "engine/draw.h"
+#include "engine/resolved_request.h"
+
+namespace scalekv::engine {
+
+// Images of one text that are drawn together: `count` of them, the first with the number `first.image`. What is
+// borrowed must live as long as the batch.
+Batch batch_of(View<const float> text, View<const float> negative, ImageSeed first, int count = 1);
+
+// Draws all images of the request, a batch after the other. Throws Error where it takes more memory than the model's
+// options or the system allow, and Cancelled when `progress` says so.
+Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress = {});
+
+// The picture of a latent map.
+Image decode(const Model& model, const Tensor& latent);
+
+// As Pipeline::reconstruct.
+Image reconstruct(const Model& model, const Image& image, const std::string& size);
+
+}  // namespace scalekv::engine
