@@ -23,7 +23,7 @@
 namespace scalekv {
 
 struct OpenOptions {
-  // Threads of this process's pool; 0: one for each processor.
+  // Threads of the pipeline's pool; 0: one for each processor.
   int threads = 0;
   // Published files, in place of a model file's own part: transformer checkpoint, VAE, flan-t5-xl folder.
   std::filesystem::path transformer = {}, vae = {}, text_encoder = {};
@@ -43,8 +43,8 @@ struct OpenOptions {
   // Is told, in one sentence, where something was done otherwise than asked: a prompt that is longer than the model
   // reads, and cut. May be empty.
   std::function<void(const std::string&)> warn = {};
-  // Bytes that requests may take; 0: what the system and its control groups (containers) have left. A request whose
-  // plan takes more is refused before anything is allocated.
+  // Bytes that the pipelines of this process may take together; 0: what the system and its control groups (containers)
+  // have left. A request whose plan takes more is refused before anything is allocated.
   std::int64_t memory_limit = 0;
 };
 
@@ -142,7 +142,8 @@ struct ModelFacts {
   std::string default_size;
 };
 
-// A loaded model. One generation at a time per pipeline.
+// A loaded model, with threads and memory of its own. One generation at a time per pipeline; pipelines may run at the
+// same time, each on a thread of its own.
 class Pipeline {
  public:
   // Opens a model file, or the model embedded in the library where `model` is empty and no parts are named.
@@ -157,6 +158,9 @@ class Pipeline {
   Image generate(const Request& request, const ProgressCallback& progress = {});
   // All images, and what they took.
   Result run(const Request& request, const ProgressCallback& progress = {});
+  // Stops what is running from another thread: it throws Cancelled after its scale. Where nothing runs, the next run is
+  // stopped.
+  void cancel();
   // The image as the model's bits can say it: encoded to bits of every scale and decoded again. The image is cut at
   // its centre to the nearest aspect ratio and resized to the schedule's pixels.
   Image reconstruct(const Image& image, const std::string& size = {});

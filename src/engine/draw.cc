@@ -37,6 +37,7 @@ class Drawing {
       if (observers_.session.clock != nullptr) observers_.session.clock->lap(Stage::rest);
       if (observers_.preview) observers_.preview(scale, drawn_.latents);
       if (observers_.progress && !observers_.progress(scale)) throw Cancelled();
+      Runtime::current().throw_if_cancelled();
     }
     return std::move(drawn_);
   }

@@ -10,7 +10,6 @@
 #include "engine/prompt.h"
 #include "infinity/latent.h"
 #include "infinity/predict.h"
-#include "runtime/available_memory.h"
 #include "vae/encoder.h"
 
 namespace scalekv::engine {
@@ -259,16 +258,9 @@ void require_memory(const MemoryQuestion& question, std::int64_t available) {
       gigabytes(plan.activations), gigabytes(plan.vae), gigabytes(available), advice);
 }
 
-void check_memory(std::int64_t bytes, const OpenOptions& options, const std::function<MemoryQuestion()>& question) {
-  const std::int64_t allowed = memory_allowed(options.memory_limit);
-  if (bytes > allowed) require_memory(question(), allowed);
-}
-
-std::int64_t memory_allowed(std::int64_t limit) {
-  if (limit > 0) return limit;
-  const std::int64_t available = available_memory();
-  std::int64_t sum = 0;
-  return __builtin_add_overflow(available, ledger().current_total(), &sum) ? available : sum;
+MemoryClaim claim_memory(std::int64_t bytes, const OpenOptions& options,
+                         const std::function<MemoryQuestion()>& question) {
+  return {bytes, options.memory_limit, [&](std::int64_t allowed) { require_memory(question(), allowed); }};
 }
 
 }  // namespace scalekv::engine

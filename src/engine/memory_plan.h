@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/memory_claim.h"
 #include "engine/resolved_request.h"
 
 namespace scalekv::engine {
@@ -84,12 +85,9 @@ std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t 
 // `available`: all that this process may have, what it already holds included.
 void require_memory(const MemoryQuestion& question, std::int64_t available);
 
-// Throws as require_memory does where `bytes` are more than the options or the system allow; nobody asks the question
-// before.
-void check_memory(std::int64_t bytes, const OpenOptions& options, const std::function<MemoryQuestion()>& question);
-
-// What this process may have in all, what it holds included: `limit` bytes, or (0) what the system and its control
-// groups allow.
-std::int64_t memory_allowed(std::int64_t limit);
+// Claims `bytes` for what comes next. Throws as require_memory does where that is more than the options or the system
+// allow, beside what other pipelines have claimed; nobody asks the question before.
+MemoryClaim claim_memory(std::int64_t bytes, const OpenOptions& options,
+                         const std::function<MemoryQuestion()>& question);
 
 }  // namespace scalekv::engine

@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "engine/description.h"
@@ -10,6 +11,7 @@ struct Pipeline::Impl {
   explicit Impl(int threads) : runtime(threads) {}
 
   Runtime runtime;
+  std::optional<engine::MemoryClaim> weights;  // what is held between requests
   std::unique_ptr<engine::Model> model;
   ModelFacts facts;
 };
@@ -23,10 +25,11 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
   auto impl = std::make_unique<Impl>(options.threads);
   const Runtime::Scope scope(impl->runtime);
   auto files = engine::open_files(model, options);
-  engine::check_memory(files->sizes.weight_bytes, options, [&] {
+  const engine::MemoryClaim claim = engine::claim_memory(files->sizes.weight_bytes, options, [&] {
     return engine::make_question(files, engine::resolve_request(*files, {.prompt = "a prompt"}));
   });
   impl->model = engine::load_model(std::move(files));
+  impl->weights.emplace();
   const engine::ModelSizes& sizes = impl->model->sizes;
   impl->facts = {.name = sizes.name,
                  .depth = sizes.transformer.depth,
@@ -53,6 +56,8 @@ Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
   const Runtime::Scope scope(impl_->runtime);
   return engine::run(*impl_->model, engine::resolve_request(*impl_->model, request), progress);
 }
+
+void Pipeline::cancel() { impl_->runtime.cancel(); }
 
 Image Pipeline::reconstruct(const Image& image, const std::string& size) {
   const Runtime::Scope scope(impl_->runtime);

@@ -61,8 +61,8 @@ Result run(Model& model, const ResolvedRequest& request, const ProgressCallback&
   const MemoryPlan plan =
       plan_memory(*model.backend, model.sizes, request, {std::ssize(texts.front()), std::ssize(texts.back())},
                   model.options.keep_text_encoder);
-  check_memory(plan.peak(), model.options,
-               [&] { return make_question(open_files(model.file, model.options), request); });
+  const MemoryClaim claim = claim_memory(plan.peak(), model.options,
+                                         [&] { return make_question(open_files(model.file, model.options), request); });
   const std::vector<View<const float>> features = model.texts.encode(model.text_encoder, texts);
   statistics.seconds_text = watch.lap();
 
@@ -101,8 +101,9 @@ Image reconstruct(const Model& model, const Image& image, const std::string& siz
   }
   const double aspect = static_cast<double>(image.height) / static_cast<double>(image.width);
   const infinity::Schedule schedule = infinity::make_schedule(aspect, size.empty() ? sizes.defaults.size : size);
-  check_memory(plan_reconstruction(*model.backend, sizes, schedule, image).peak(), model.options,
-               [&] { return make_reconstruction_question(open_files(model.file, model.options), image, size); });
+  const MemoryClaim claim =
+      claim_memory(plan_reconstruction(*model.backend, sizes, schedule, image).peak(), model.options,
+                   [&] { return make_reconstruction_question(open_files(model.file, model.options), image, size); });
   std::vector<MapSize> scales;
   for (const MapSize& map : schedule.scales) scales.push_back(infinity::latent_size(sizes.transformer, map));
   const std::int64_t stride = sizes.vae.stride();

@@ -6,6 +6,7 @@
 #include "engine/calibrate.h"
 #include "engine/measure.h"
 #include "engine/memory_plan.h"
+#include "engine/run.h"
 #include "runtime/ledger.h"
 #include "study/evaluation.h"
 
@@ -54,13 +55,13 @@ TEST(CommandMemory, ACalibrationDrawsWithTheFullCacheAndDecodesNothing) {
 }
 
 TEST(CommandMemory, AReconstructionEncodesAndDecodes) {
-  Pipeline pipeline = Pipeline::open();
+  const auto model = engine::open_model({}, {});
   for (const auto& [width, height] : {std::pair(128, 128), std::pair(700, 500)}) {
     const Image picture{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width * height * 3), 90)};
     const MemoryKind kind = MemoryKind::vae;
     const std::int64_t before = ledger().current(kind);
     ledger().reset_peaks();
-    pipeline.reconstruct(picture);
+    engine::reconstruct(*model, picture, "");
     expect_near(ledger().peak(kind) - before,
                 engine::answer(engine::make_reconstruction_question(engine::open_files({}, {}), picture, "")).vae);
   }
