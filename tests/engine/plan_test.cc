@@ -106,7 +106,7 @@ TEST(Plan, IsWhatTheLedgerSays) {
     EXPECT_EQ(text.bytes(), plan.text) << what;
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
                 kPadding)
-        << "the text encoder was let go";
+        << "the text encoder is freed";
     model->text_encoder.load();
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)),
                 static_cast<double>(sizes.weight_bytes + sizes.text_weight_bytes), kPadding);
