@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace scalekv::text {
 namespace {

@@ -1,11 +1,11 @@
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
 
-namespace scalekv::text {
+namespace scalekv {
 namespace {
 
 // Unicode's property White_Space, in UTF-8.
@@ -50,4 +50,4 @@ std::string_view strip_right(std::string_view text) {
   }
 }
 
-}  // namespace scalekv::text
+}  // namespace scalekv

@@ -1,10 +1,10 @@
-// What the tokenizer needs to know about Unicode.
+// Characters in UTF-8.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 
-namespace scalekv::text {
+namespace scalekv {
 
 // The byte at which `text` stops being UTF-8 (no overlong forms, no surrogates), or npos.
 std::size_t find_invalid_utf8(std::string_view text);
@@ -16,4 +16,4 @@ std::size_t character_length(char lead);
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 
-}  // namespace scalekv::text
+}  // namespace scalekv
