@@ -18,13 +18,19 @@ constexpr std::array<std::string_view, 25> kSpaces = {
 
 }  // namespace
 
+std::optional<Character> first_character(std::string_view text) {
+  utf8proc_int32_t code = 0;
+  const auto bytes = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                      static_cast<utf8proc_ssize_t>(text.size()), &code);
+  if (bytes <= 0) return std::nullopt;
+  return Character{static_cast<std::uint32_t>(code), static_cast<std::size_t>(bytes)};
+}
+
 std::size_t find_invalid_utf8(std::string_view text) {
-  const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  for (std::size_t i = 0; i < text.size();) {
-    utf8proc_int32_t character = 0;
-    const auto length = utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &character);
-    if (length <= 0) return i;
-    i += static_cast<std::size_t>(length);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::optional<Character> first = first_character(rest);
+    if (!first) return text.size() - rest.size();
+    rest.remove_prefix(first->bytes);
   }
   return std::string_view::npos;
 }
