@@ -18,7 +18,7 @@
 #include "cli/progress.h"
 #include "cli/run_settings.h"
 #include "dataset/grid.h"
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 #include "distributed/crew.h"
 #include "distributed/manifest.h"
 #include "distributed/run_folder.h"

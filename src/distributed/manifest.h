@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 #include "distributed/run_folder.h"
 
 namespace scalekv::distributed {

@@ -1,4 +1,4 @@
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // The layouts as docs/DATASETS.md describes them.
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 
 #include <gtest/gtest.h>
 
