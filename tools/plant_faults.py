@@ -7,7 +7,7 @@
     tools/plant_faults.py --rooms golden    with other tests than the table names: here, the committed fixtures alone
 
 The tests run without the fixture folder ../shared, and without the pinned pictures (tests/engine/pinned_test.cc),
-which hold on some machines only and do not say what is wrong. Exits with 1 where a fault lives or does not compile.
+which hold on some machines only and do not say what is wrong. Exits with 1 where a fault is not caught or does not compile.
 """
 
 import argparse
@@ -95,7 +95,7 @@ class Copy:
                 "--gtest_filter=-PinnedPictures.*"]
 
     def failing_test(self, rooms: list[str]) -> str | None:
-        """What the tests of these rooms stumble over first, or None."""
+        """The first test of these rooms that fails, or None."""
         environment = {k: v for k, v in os.environ.items() if k != "SCALEKV_SHARED"} | {"OMP_WAIT_POLICY": "passive"}
         for room in rooms:
             try:
@@ -118,7 +118,7 @@ class Copy:
                 error = re.search(r"error: .*", built.stdout)
                 return f"does not compile  {error.group(0) if error else built.stdout[-500:]}"
             test = self.failing_test(rooms)
-            return f"caught            {test}" if test else "LIVES"
+            return f"caught            {test}" if test else "NOT CAUGHT"
         finally:
             path.write_text(sound)
 

@@ -146,7 +146,7 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
     Stopwatch watch;
     const infinity::Generation generation = infinity::generate(model_.transformer, request);
     const double seconds = watch.lap();
-    // Two ways to the same bytes: what the plan foretold and what the ledger saw.
+    // What the keep plan predicts must be what the ledger measures.
     SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before ==
                    peak_bytes(cache::KeepPlan(geometry, request.policy.budget), request));
     const Image image = decode(generation);

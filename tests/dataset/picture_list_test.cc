@@ -14,78 +14,78 @@ namespace {
 using Files = std::vector<std::string>;
 using Seeds = std::vector<std::uint64_t>;
 
-Files files(const Plan& plan) {
+Files files(const PictureList& all) {
   Files names;
-  for (const Picture& picture : plan.pictures) names.push_back(picture.file);
+  for (const Picture& picture : all.pictures) names.push_back(picture.file);
   return names;
 }
 
-TEST(Plan, CocoIsNumberedWithFourDigitsAndSeededByIndex) {
-  const Plan plan = make_plan({Layout::coco, {{.text = "a"}, {.text = "b"}}}, {.seed = 7});
-  EXPECT_EQ(files(plan), (Files{"0000.png", "0001.png"}));
-  EXPECT_EQ(plan.pictures[1].prompt, "b");
-  EXPECT_EQ(plan.pictures[1].seeds, Seeds{8});
-  EXPECT_TRUE(plan.texts.empty());
+TEST(PictureList, CocoIsNumberedWithFourDigitsAndSeededByIndex) {
+  const PictureList all = list_pictures({Layout::coco, {{.text = "a"}, {.text = "b"}}}, {.seed = 7});
+  EXPECT_EQ(files(all), (Files{"0000.png", "0001.png"}));
+  EXPECT_EQ(all.pictures[1].prompt, "b");
+  EXPECT_EQ(all.pictures[1].seeds, Seeds{8});
+  EXPECT_TRUE(all.texts.empty());
 }
 
 // Behind the largest seed there is none.
-TEST(Plan, SeedsDoNotBeginAnew) {
+TEST(PictureList, SeedsDoNotBeginAnew) {
   const PromptList list{Layout::list, {{.text = "a"}, {.text = "b"}}};
   const std::uint64_t largest = ~std::uint64_t{0};
-  EXPECT_EQ(make_plan(list, {.seed = largest - 1}).pictures[1].seeds, Seeds{largest});
-  EXPECT_THROW(static_cast<void>(make_plan(list, {.seed = largest})), UsageError);
-  EXPECT_THROW(static_cast<void>(make_plan(list, {.seed = largest - 1, .images_per_prompt = 2})), UsageError);
+  EXPECT_EQ(list_pictures(list, {.seed = largest - 1}).pictures[1].seeds, Seeds{largest});
+  EXPECT_THROW(static_cast<void>(list_pictures(list, {.seed = largest})), UsageError);
+  EXPECT_THROW(static_cast<void>(list_pictures(list, {.seed = largest - 1, .images_per_prompt = 2})), UsageError);
 }
 
-TEST(Plan, ListsAreNumberedWithFiveDigits) {
+TEST(PictureList, ListsAreNumberedWithFiveDigits) {
   const PromptList list{Layout::list, {{.text = "a"}, {.text = "b"}}};
-  EXPECT_EQ(files(make_plan(list, {})), (Files{"00000.png", "00001.png"}));
-  const Plan two = make_plan(list, {.images_per_prompt = 2});
+  EXPECT_EQ(files(list_pictures(list, {})), (Files{"00000.png", "00001.png"}));
+  const PictureList two = list_pictures(list, {.images_per_prompt = 2});
   EXPECT_EQ(files(two), (Files{"00000-0.png", "00000-1.png", "00001-0.png", "00001-1.png"}));
   EXPECT_EQ(two.pictures[3].seeds, Seeds{3});
 }
 
-TEST(Plan, GenEvalHasAFolderForEachPrompt) {
-  const Plan plan =
-      make_plan({Layout::geneval, {{.text = "a", .metadata = "{1}"}, {.text = "b", .metadata = "{2}"}}}, {});
-  EXPECT_EQ(plan.images_per_prompt, 4);
-  ASSERT_EQ(plan.pictures.size(), 8U);
-  EXPECT_EQ(plan.pictures[0].file, "00000/samples/0000.png");
-  EXPECT_EQ(plan.pictures[7].file, "00001/samples/0003.png");
-  EXPECT_EQ(plan.pictures[7].seeds, Seeds{7});
-  ASSERT_EQ(plan.texts.size(), 2U);
-  EXPECT_EQ(plan.texts[1].file, "00001/metadata.jsonl");
-  EXPECT_EQ(plan.texts[1].text, "{2}\n");
+TEST(PictureList, GenEvalHasAFolderForEachPrompt) {
+  const PictureList all =
+      list_pictures({Layout::geneval, {{.text = "a", .metadata = "{1}"}, {.text = "b", .metadata = "{2}"}}}, {});
+  EXPECT_EQ(all.images_per_prompt, 4);
+  ASSERT_EQ(all.pictures.size(), 8U);
+  EXPECT_EQ(all.pictures[0].file, "00000/samples/0000.png");
+  EXPECT_EQ(all.pictures[7].file, "00001/samples/0003.png");
+  EXPECT_EQ(all.pictures[7].seeds, Seeds{7});
+  ASSERT_EQ(all.texts.size(), 2U);
+  EXPECT_EQ(all.texts[1].file, "00001/metadata.jsonl");
+  EXPECT_EQ(all.texts[1].text, "{2}\n");
 }
 
-TEST(Plan, DpgHasOneGridForEachPrompt) {
+TEST(PictureList, DpgHasOneGridForEachPrompt) {
   const PromptList list{Layout::dpg, {{.text = "a", .id = "256"}, {.text = "b", .id = "partiprompts10"}}};
-  const Plan plan = make_plan(list, {.seed = 100});
-  EXPECT_EQ(files(plan), (Files{"256.png", "partiprompts10.png"}));
-  EXPECT_EQ(plan.pictures[1].seeds, (Seeds{104, 105, 106, 107}));
-  EXPECT_EQ(make_plan(list, {.images_per_prompt = 1}).pictures[1].seeds, Seeds{1});
-  EXPECT_THROW(make_plan(list, {.images_per_prompt = 2}), UsageError);
+  const PictureList all = list_pictures(list, {.seed = 100});
+  EXPECT_EQ(files(all), (Files{"256.png", "partiprompts10.png"}));
+  EXPECT_EQ(all.pictures[1].seeds, (Seeds{104, 105, 106, 107}));
+  EXPECT_EQ(list_pictures(list, {.images_per_prompt = 1}).pictures[1].seeds, Seeds{1});
+  EXPECT_THROW(list_pictures(list, {.images_per_prompt = 2}), UsageError);
 }
 
-TEST(Plan, Hpsv2CountsWithinEachStyle) {
+TEST(PictureList, Hpsv2CountsWithinEachStyle) {
   const PromptList list{
       Layout::hpsv2,
       {{.text = "a", .style = "anime"}, {.text = "b", .style = "anime"}, {.text = "c", .style = "photo"}}};
-  const Plan plan = make_plan(list, {});
-  EXPECT_EQ(files(plan), (Files{"anime/00000.jpg", "anime/00001.jpg", "photo/00000.jpg"}));
-  EXPECT_EQ(plan.pictures[2].seeds, Seeds{2});
-  EXPECT_THROW(make_plan(list, {.images_per_prompt = 4}), UsageError);
+  const PictureList all = list_pictures(list, {});
+  EXPECT_EQ(files(all), (Files{"anime/00000.jpg", "anime/00001.jpg", "photo/00000.jpg"}));
+  EXPECT_EQ(all.pictures[2].seeds, Seeds{2});
+  EXPECT_THROW(list_pictures(list, {.images_per_prompt = 4}), UsageError);
 }
 
-TEST(Plan, ImageRewardListsItsPicturesInOneArray) {
-  const Plan plan =
-      make_plan({Layout::imagereward, {{.text = "a", .id = "x-1"}, {.text = "b", .id = "y"}}}, {.out = "out"});
-  ASSERT_EQ(plan.pictures.size(), 20U);
-  EXPECT_EQ(plan.pictures[19].file, "y/y_9.png");
-  EXPECT_EQ(plan.pictures[19].seeds, Seeds{19});
-  ASSERT_EQ(plan.texts.size(), 1U);
-  EXPECT_EQ(plan.texts[0].file, "metadata.jsonl");
-  const auto metadata = nlohmann::json::parse(plan.texts[0].text);
+TEST(PictureList, ImageRewardListsItsPicturesInOneArray) {
+  const PictureList all =
+      list_pictures({Layout::imagereward, {{.text = "a", .id = "x-1"}, {.text = "b", .id = "y"}}}, {.out = "out"});
+  ASSERT_EQ(all.pictures.size(), 20U);
+  EXPECT_EQ(all.pictures[19].file, "y/y_9.png");
+  EXPECT_EQ(all.pictures[19].seeds, Seeds{19});
+  ASSERT_EQ(all.texts.size(), 1U);
+  EXPECT_EQ(all.texts[0].file, "metadata.jsonl");
+  const auto metadata = nlohmann::json::parse(all.texts[0].text);
   ASSERT_EQ(metadata.size(), 2U);
   EXPECT_EQ(metadata[0]["id"], "x-1");
   EXPECT_EQ(metadata[1]["prompt"], "b");
@@ -93,9 +93,9 @@ TEST(Plan, ImageRewardListsItsPicturesInOneArray) {
   EXPECT_EQ(metadata[0]["gen_image_paths"][9], "out/x-1/x-1_9.png");
 }
 
-TEST(Plan, TooManyImagesAreRefused) {
-  EXPECT_THROW(make_plan({Layout::list, {{.text = "a"}}}, {.images_per_prompt = -1}), UsageError);
-  EXPECT_THROW(make_plan({Layout::list, {{.text = "a"}}}, {.images_per_prompt = 10001}), UsageError);
+TEST(PictureList, TooManyImagesAreRefused) {
+  EXPECT_THROW(list_pictures({Layout::list, {{.text = "a"}}}, {.images_per_prompt = -1}), UsageError);
+  EXPECT_THROW(list_pictures({Layout::list, {{.text = "a"}}}, {.images_per_prompt = 10001}), UsageError);
 }
 
 TEST(Grid, FourPicturesMeetEdgeToEdge) {
