@@ -9,7 +9,7 @@ namespace scalekv {
 namespace {
 
 // Unicode's property White_Space, in UTF-8.
-constexpr std::array<std::string_view, 25> kSpaces = {
+constexpr std::array<std::string_view, 25> kWhiteSpace = {
     "\t",           "\n",           "\v",           "\f",           "\r",           " ",
     "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82",
     "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88",
@@ -42,16 +42,16 @@ std::size_t character_length(char lead) {
 
 std::string_view strip_left(std::string_view text) {
   while (true) {
-    const auto space = std::find_if(kSpaces.begin(), kSpaces.end(), [&](auto s) { return text.starts_with(s); });
-    if (space == kSpaces.end()) return text;
+    const auto space = std::find_if(kWhiteSpace.begin(), kWhiteSpace.end(), [&](auto s) { return text.starts_with(s); });
+    if (space == kWhiteSpace.end()) return text;
     text.remove_prefix(space->size());
   }
 }
 
 std::string_view strip_right(std::string_view text) {
   while (true) {
-    const auto space = std::find_if(kSpaces.begin(), kSpaces.end(), [&](auto s) { return text.ends_with(s); });
-    if (space == kSpaces.end()) return text;
+    const auto space = std::find_if(kWhiteSpace.begin(), kWhiteSpace.end(), [&](auto s) { return text.ends_with(s); });
+    if (space == kWhiteSpace.end()) return text;
     text.remove_suffix(space->size());
   }
 }
