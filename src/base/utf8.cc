@@ -42,7 +42,8 @@ std::size_t character_length(char lead) {
 
 std::string_view strip_left(std::string_view text) {
   while (true) {
-    const auto space = std::find_if(kWhiteSpace.begin(), kWhiteSpace.end(), [&](auto s) { return text.starts_with(s); });
+    const auto space =
+        std::find_if(kWhiteSpace.begin(), kWhiteSpace.end(), [&](auto s) { return text.starts_with(s); });
     if (space == kWhiteSpace.end()) return text;
     text.remove_prefix(space->size());
   }
