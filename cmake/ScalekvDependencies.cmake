@@ -15,3 +15,11 @@ pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux libwebpmux)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+# libcsv comes with neither a CMake nor a pkg-config file.
+if(NOT TARGET csv::csv)
+  find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
+  find_library(CSV_LIBRARY csv REQUIRED)
+  add_library(csv::csv UNKNOWN IMPORTED)
+  set_target_properties(csv::csv PROPERTIES IMPORTED_LOCATION "${CSV_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${CSV_INCLUDE_DIR}")
+endif()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, rooms, clang-tidy, shell scripts. Exits non-zero on any finding.
+# Formatting, rooms, size of the test data, clang-tidy (with functions of more than 60 lines), shell scripts. Exits non-zero on any finding.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,7 @@ check() {
 mapfile -t sources < <(git ls-files '*.cc' '*.h')
 check "clang-format" clang-format-14 --dry-run --Werror "${sources[@]}"
 check "rooms" python3 tools/check_includes.py
+check "tests/data under 2 MB" test "$(git ls-files -z tests/data | xargs -0 cat | wc -c)" -lt 2000000
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
 check "shellcheck" shellcheck "${scripts[@]}"
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace scalekv {
 namespace {
 
@@ -34,26 +36,13 @@ void append_number(std::string& bytes, std::uint32_t value, int size) {
   for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(value >> shift & 0xFFU));
 }
 
-// The character at the front of UTF-8, which is taken off; U+FFFD for a byte that is none.
-std::uint32_t take_character(std::string_view& text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
-  const std::uint32_t first = byte(0);
-  const std::size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-  std::uint32_t character = length == 1 ? first : first & (0x7FU >> length);
-  bool sound = length > 0 && length <= text.size();
-  for (std::size_t i = 1; sound && i < length; ++i) {
-    sound = byte(i) >> 6 == 2;
-    character = character << 6 | (byte(i) & 0x3FU);
-  }
-  text.remove_prefix(sound ? length : 1);
-  return sound && character <= 0x10FFFF ? character : 0xFFFD;
-}
-
 // UTF-16, high byte first, of at most so many 16-bit units.
 std::string to_utf16(std::string_view text, std::size_t most) {
   std::string units;
   while (!text.empty()) {
-    const std::uint32_t character = take_character(text);
+    const std::optional<Character> first = first_character(text);
+    const std::uint32_t character = first ? first->code : 0xFFFD;  // what stands for bytes that are none
+    text.remove_prefix(first ? first->bytes : 1);
     const bool pair = character > 0xFFFF;
     if (units.size() / 2 + (pair ? 2 : 1) > most) break;
     if (pair) append_number(units, 0xD800 + ((character - 0x10000) >> 10), 2);

@@ -1,4 +1,4 @@
-// Fields of JSON objects from files that nobody vouches for: every function throws Error that says where (`at`: the
+// Fields of JSON objects from files that are not trusted: every function throws Error that says where (`at`: the
 // file and the place in it), which field, and what it should be.
 #pragma once
 

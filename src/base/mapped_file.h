@@ -26,7 +26,7 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
 
-  // Gives the memory of pages that were read back to the system; they are read again when they are touched again.
+  // Returns the memory of the pages that were read; they are read again when they are touched again.
   void drop_pages() const;
 
  private:

@@ -1,4 +1,4 @@
-// JSON from files that nobody vouches for.
+// JSON from files that are not trusted.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -50,7 +50,7 @@ void convert(const ConvertOptions& options) {
   check_writable(options.out);
   const formats::Bundle bundle = formats::open_bundle(options.sources);
   formats::ConversionOptions conversion{.weights = parse_weight_type(options.weights), .encoder = !options.no_encoder};
-  const auto plan = formats::plan_conversion(bundle, conversion);
+  const auto tensors = formats::list_converted_tensors(bundle, conversion);
   engine::check_readable(bundle);
   const nlohmann::json config = engine::make_config(bundle, options.choices, options.out.stem().string());
   conversion.config_json = config.dump();
@@ -60,8 +60,8 @@ void convert(const ConvertOptions& options) {
     formats::convert_model(bundle, options.out, conversion, bar.work());
   }
   if (options.quiet) return;
-  fmt::print("{}\n{}: {} tensors, {} MiB\n", options.out.string(), config["name"].get<std::string>(), plan.size(),
-             formats::converted_bytes(plan) >> 20);
+  fmt::print("{}\n{}: {} tensors, {} MiB\n", options.out.string(), config["name"].get<std::string>(), tensors.size(),
+             formats::converted_bytes(tensors) >> 20);
 }
 
 }  // namespace

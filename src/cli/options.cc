@@ -110,6 +110,10 @@ void RequestOptions::add_to(CLI::App& command) {
       .add_flag("--face-prompt", request.face_prompt,
                 "append the reference's sentence about faces to prompts that name a person")
       ->group(picture);
+  add_cache_options(command);
+}
+
+void RequestOptions::add_cache_options(CLI::App& command) {
   std::string policies = "how the KV cache is held small:";
   for (const cache::PolicyFacts& facts : cache::known_policies())
     policies += fmt::format("\n{}: {}", facts.name, facts.summary);

@@ -53,6 +53,7 @@ struct RequestOptions {
   bool given(const char* name) const;
 
  private:
+  void add_cache_options(CLI::App& command);
   // Options that would have no effect beside a budget file; throws UsageError.
   void check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const;
 

@@ -18,7 +18,7 @@
 #include "cli/progress.h"
 #include "cli/run_settings.h"
 #include "dataset/grid.h"
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 #include "distributed/crew.h"
 #include "distributed/manifest.h"
 #include "distributed/run_folder.h"
@@ -85,7 +85,7 @@ class Sampler {
     agree_on_seed();
     crew_.share({.open = [this] { open(); },
                  .prepare = [this] { return prepare(); },
-                 .run = [this](std::uint32_t job) { draw(plan_.pictures[job]); },
+                 .run = [this](std::uint32_t job) { draw(list_.pictures[job]); },
                  .wait =
                      [this] {
                        progress_.show(0.0);
@@ -110,10 +110,10 @@ class Sampler {
     const bool silent = options_.model.quiet || crew_.rank() != 0;
     take_first(list.prompts, options_.count, options_.prompts.string(), silent);
     layout_ = list.layout;
-    plan_ = dataset::make_plan(
+    list_ = dataset::list_pictures(
         list, {.seed = request_.seed, .images_per_prompt = options_.images_per_prompt, .out = options_.out});
     std::vector<std::string> prompts;
-    for (const dataset::Picture& picture : plan_.pictures) prompts.push_back(picture.prompt);
+    for (const dataset::Picture& picture : list_.pictures) prompts.push_back(picture.prompt);
     ModelOptions model = options_.model;
     if (model.open.threads == 0) model.open.threads = crew_.processors();
     Request request = request_;
@@ -130,12 +130,12 @@ class Sampler {
 
   std::vector<std::uint32_t> prepare() {
     settings_hash_ = folder_.agree(settings());
-    for (const dataset::TextFile& text : plan_.texts) {
+    for (const dataset::TextFile& text : list_.texts) {
       const std::filesystem::path path = folder_.picture(text.file);
       if (std::filesystem::exists(path) && read_file(path) == text.text) continue;
       folder_.write(text.file, std::as_bytes(std::span(text.text)));
     }
-    std::vector<std::uint32_t> missing = distributed::find_missing(folder_, shard_, plan_.pictures);
+    std::vector<std::uint32_t> missing = distributed::find_missing(folder_, shard_, list_.pictures);
     missing_ = missing.size();
     return missing;
   }
@@ -144,7 +144,7 @@ class Sampler {
   Settings settings() const {
     Settings settings = run_settings(engine::describe_request(*model_, resolved_), *model_);
     settings["layout"] = dataset::layout_name(layout_);
-    settings["images_per_prompt"] = fmt::format("{}", plan_.images_per_prompt);
+    settings["images_per_prompt"] = fmt::format("{}", list_.images_per_prompt);
     return settings;
   }
 
@@ -181,7 +181,7 @@ class Sampler {
   }
 
   void report() const {
-    const std::size_t all = (plan_.pictures.size() + shard_.count - 1 - shard_.index) / shard_.count;
+    const std::size_t all = (list_.pictures.size() + shard_.count - 1 - shard_.index) / shard_.count;
     const std::size_t kept = all - missing_;
     if (options_.model.json) {
       const nlohmann::json json = {{"out", folder_.out().string()},
@@ -207,7 +207,7 @@ class Sampler {
   RunProgress progress_;
   Request request_;
   dataset::Layout layout_ = dataset::Layout::list;
-  dataset::Plan plan_;
+  dataset::PictureList list_;
   std::vector<distributed::FileLock> locks_;
   engine::ResolvedRequest resolved_;
   std::unique_ptr<engine::Model> model_;

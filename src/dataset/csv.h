@@ -12,9 +12,9 @@ struct CsvRow {
   std::vector<std::string> fields;
 };
 
-// Fields may be quoted, with spaces around the quotes; quotes within are doubled; lines end in LF or CRLF; blank lines
-// are skipped. Throws Error naming `file` and the line where a quote is out of place. Between tabs a quote is never out
-// of place: where it does not enclose the field, it is part of it.
+// Fields may be quoted, quotes within are doubled; spaces around fields are dropped; lines end in LF or CRLF; blank
+// lines are skipped. Throws Error naming `file` and the line where a quote is out of place. Between tabs a quote is
+// never out of place: in a row where one does not enclose its field, quotes are text.
 std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file, char delimiter = ',');
 
 }  // namespace scalekv::dataset

@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strict_json.h"
+#include "base/utf8.h"
 #include "dataset/prompt_names.h"
 #include "dataset/readers.h"
-#include "text/utf8.h"
 
 namespace scalekv::dataset {
 namespace {
@@ -124,7 +124,7 @@ std::string clean_text(std::string content, const std::filesystem::path& path) {
   }
   const bool only_returns = content.find('\n') == std::string::npos;
   if (only_returns) std::replace(content.begin(), content.end(), '\r', '\n');
-  if (const std::size_t at = text::find_invalid_utf8(content); at != std::string_view::npos) {
+  if (const std::size_t at = find_invalid_utf8(content); at != std::string_view::npos) {
     const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     fail("{}, line {}: the text is not valid UTF-8; save the file as UTF-8", path.string(), line);
   }

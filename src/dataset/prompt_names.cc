@@ -8,7 +8,7 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/strict_json.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace scalekv::dataset {
 namespace {
@@ -30,7 +30,7 @@ std::string_view trim(std::string_view text) {
   std::size_t before = 0;
   do {
     before = text.size();
-    text = text::strip_right(text::strip_left(text));
+    text = strip_right(strip_left(text));
     for (const std::string_view space : kNoWidth) {
       if (text.starts_with(space)) text.remove_prefix(space.size());
       if (text.ends_with(space)) text.remove_suffix(space.size());

@@ -1,4 +1,4 @@
-// Which pictures of a run are whole: one JSON object a line, appended when its picture has its name.
+// Which pictures of a run are whole: one JSON object a line, appended once the picture is written.
 //   {"file": "0007.png", "prompt": "...", "seeds": [7], "settings": "<SHA-256>", "sha256": "<of the file>",
 //    "seconds": 0.2, "kv_bytes_peak": 1449984, "kv_bytes_peak_full": 7299072}
 #pragma once
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 #include "distributed/run_folder.h"
 
 namespace scalekv::distributed {
@@ -29,7 +29,7 @@ struct ManifestEntry {
 // Every process of a run appends to a file of its own, and all are read together.
 class Manifest {
  public:
-  // Reads all manifests of a run. A last line that was cut short says nothing. Throws Error naming file and line where
+  // Reads all manifests of a run. A last line that was cut short is left out. Throws Error naming file and line where
   // one is damaged.
   explicit Manifest(const std::filesystem::path& record);
 

@@ -41,10 +41,10 @@ class RunFolder {
   // Names the folders and touches nothing. `rank` is the number of the process within its shard.
   RunFolder(const std::filesystem::path& out, Shard shard, int rank);
 
-  // Makes both folders. Throws Error where that cannot be, and where OUT holds files of nobody's run.
+  // Makes both folders. Throws Error where they cannot be made, and where OUT holds files of nobody's run.
   void make() const;
-  // Keeps other runs out until the result dies; other shards of the same run may work. Throws Error where another run,
-  // or the same shard, is at work.
+  // Keeps other runs out until the result is destroyed; other shards of the same run may work. Throws Error where
+  // another run, or the same shard, is at work.
   std::vector<FileLock> lock() const;
   // Remembers the settings, or compares them with those of the pictures that are there. Throws Error naming what
   // differs. Returns their hash.

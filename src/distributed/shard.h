@@ -11,7 +11,7 @@ struct Shard {
   std::size_t index = 0;
   std::size_t count = 1;
 
-  // Pictures go round: shard i draws i, i + count, i + 2 count ...
+  // Pictures are dealt out in turn: shard i draws i, i + count, i + 2 count ...
   bool holds(std::size_t picture) const { return picture % count == index; }
   std::string describe() const;
 };

@@ -1,4 +1,4 @@
-// Little-endian numbers and strings from bytes that nobody vouches for.
+// Little-endian numbers and strings from bytes that are not trusted.
 #pragma once
 
 #include <cstring>

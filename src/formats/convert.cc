@@ -195,8 +195,8 @@ void check_space(const std::filesystem::path& path, std::int64_t bytes) {
 
 }  // namespace
 
-std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
-  std::vector<ConvertedTensor> plan;
+std::vector<ConvertedTensor> list_converted_tensors(const Bundle& bundle, const ConversionOptions& options) {
+  std::vector<ConvertedTensor> tensors;
   for (const Part& part : parts_of(bundle)) {
     for (const auto& entry : part.weights->infos()) {
       // Not bound to names at once: Clang 14 lets no lambda capture those.
@@ -209,7 +209,8 @@ std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const Convers
       const auto add = [&](const char* suffix, DType dtype, const Shape& shape, Derivation derivation) {
         TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
         target.bytes = checked_bytes(dtype, shape, bundle.description);
-        plan.push_back({.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
+        tensors.push_back(
+            {.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
       };
       const DType dtype = target_type(part, name, info->shape, options.weights);
       add("", dtype, info->shape, dtype == DType::i8 ? Derivation::codes : Derivation::elements);
@@ -221,33 +222,33 @@ std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const Convers
   if (bundle.tokenizer.empty())
     fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
   const auto size = static_cast<std::int64_t>(bundle.tokenizer.size());
-  plan.push_back(
+  tensors.push_back(
       {.target = {.name = std::string(kTokenizerTensor), .dtype = DType::u8, .shape = {size}, .bytes = size}});
   // Tensors of an odd length come last, so that they do not push the others off their alignment.
   const auto rank = [](const ConvertedTensor& tensor) {
     return std::pair(tensor.target.bytes % static_cast<std::int64_t>(kAlignment) != 0,
                      std::string_view(tensor.target.name));
   };
-  std::sort(plan.begin(), plan.end(), [&](const auto& a, const auto& b) {
+  std::sort(tensors.begin(), tensors.end(), [&](const auto& a, const auto& b) {
     return (a.source == nullptr) != (b.source == nullptr) ? b.source == nullptr : rank(a) < rank(b);
   });
-  return plan;
+  return tensors;
 }
 
-std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan) {
+std::int64_t converted_bytes(const std::vector<ConvertedTensor>& tensors) {
   std::int64_t bytes = 0;
-  for (const ConvertedTensor& tensor : plan) bytes += tensor.target.bytes;
+  for (const ConvertedTensor& tensor : tensors) bytes += tensor.target.bytes;
   return bytes;
 }
 
 void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
                    const WorkProgress& progress) {
-  const std::vector<ConvertedTensor> plan = plan_conversion(bundle, options);
-  const std::int64_t bytes = converted_bytes(plan);
+  const std::vector<ConvertedTensor> tensors = list_converted_tensors(bundle, options);
+  const std::int64_t bytes = converted_bytes(tensors);
   check_space(path, bytes);
   SourceHashes hashes;
   std::vector<TensorInfo> targets;
-  for (const ConvertedTensor& tensor : plan) {
+  for (const ConvertedTensor& tensor : tensors) {
     targets.push_back(tensor.target);
     if (tensor.source == nullptr) continue;
     hashes.add(tensor.target.name.substr(0, tensor.target.name.find('.')), tensor.source->file, progress);
@@ -260,7 +261,7 @@ void convert_model(const Bundle& bundle, const std::filesystem::path& path, cons
   if (!options.calibration_json.empty()) metadata["calibration"] = options.calibration_json;
   SafetensorsWriter writer(path, targets, metadata);
   Copier copier(writer, bytes, progress);
-  for (const ConvertedTensor& tensor : plan) {
+  for (const ConvertedTensor& tensor : tensors) {
     if (tensor.source != nullptr) copier.copy(tensor);
   }
   writer.append(std::as_bytes(std::span(bundle.tokenizer)));

@@ -38,10 +38,10 @@ struct ConvertedTensor {
 
 // What the new file will hold, in its order: what the engine reads and nothing else. Throws Error naming a part that
 // the bundle lacks.
-std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options);
+std::vector<ConvertedTensor> list_converted_tensors(const Bundle& bundle, const ConversionOptions& options);
 
-// Bytes that the tensors of a plan take.
-std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan);
+// Bytes that these tensors take.
+std::int64_t converted_bytes(const std::vector<ConvertedTensor>& tensors);
 
 // Writes the file, whose bytes depend on the sources' contents and file names and on the options alone. Throws Error
 // naming a tensor that holds a NaN or an infinity, and the path where it cannot be written. Where `progress` throws, no

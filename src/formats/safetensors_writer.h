@@ -14,7 +14,7 @@
 namespace scalekv::formats {
 
 // The file appears under its name only when finish() returns; until then it lies beside it under a temporary name,
-// which is removed if the writer dies first. Throws Error naming the path where it cannot be written.
+// which is removed if the writer is destroyed before. Throws Error naming the path where it cannot be written.
 class SafetensorsWriter {
  public:
   // `tensors` need name, dtype and shape; the bytes of each are then appended in this order.

@@ -5,7 +5,9 @@
 #include "base/strict_json.h"
 #include "formats/byte_reader.h"
 
-// The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (sections 4.3 and 4.5.3).
+// Libraries for zip (libzip, minizip) copy an entry out; here weights are used where they lie in the mapped file, so
+// the places of all entries must be known and checked. Only inflation is a library's (npz.cc). The format:
+// https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (sections 4.3 and 4.5.3).
 namespace scalekv::formats {
 namespace {
 

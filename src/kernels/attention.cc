@@ -131,6 +131,19 @@ std::size_t scratch_floats(std::size_t size) {
   return kTaskQueries * (size + width) + rounded + kBlockKeys * (2 * width + kTileQueries) + 4 * width;
 }
 
+// Takes queries first .. first + count - 1, scaled, and has seen no key yet.
+void begin_tile(const AttentionHead& head, std::int64_t first, std::size_t count, std::size_t size, float scale,
+                Tile& tile) {
+  std::fill_n(tile.queries, kTileQueries * size, 0.0F);
+  std::fill_n(tile.out, kTileQueries * padded(size), 0.0F);
+  std::fill_n(tile.maximum, kTileQueries, -std::numeric_limits<float>::max());
+  std::fill_n(tile.sum, kTileQueries, 0.0F);
+  for (std::size_t r = 0; r < count; ++r) {
+    const float* query = head.queries + (first + static_cast<std::int64_t>(r)) * head.query_stride;
+    for (std::size_t c = 0; c < size; ++c) tile.queries[c * kTileQueries + r] = query[c] * scale;
+  }
+}
+
 // Queries first .. first + count - 1 of one head, in tiles that share each packed block of keys.
 void attend(const AttentionHead& head, std::int64_t first, std::size_t count, std::size_t size, float scale,
             float* scratch) {
@@ -153,15 +166,9 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
     tile.queries = queries + t * kTileQueries * size;
     tile.out = outputs + t * kTileQueries * width;
     tile.rounded = {codes + t * kTileQueries * width, scales + t * kTileQueries, constants + t * kTileQueries};
-    std::fill_n(tile.queries, kTileQueries * size, 0.0F);
-    std::fill_n(tile.out, kTileQueries * width, 0.0F);
-    std::fill_n(tile.maximum, kTileQueries, -std::numeric_limits<float>::max());
-    std::fill_n(tile.sum, kTileQueries, 0.0F);
     const std::size_t begin = t * kTileQueries;
-    for (std::size_t r = 0; r < std::min(kTileQueries, count - begin); ++r) {
-      const float* query = head.queries + (first + static_cast<std::int64_t>(begin + r)) * head.query_stride;
-      for (std::size_t c = 0; c < size; ++c) tile.queries[c * kTileQueries + r] = query[c] * scale;
-    }
+    begin_tile(head, first + static_cast<std::int64_t>(begin), std::min(kTileQueries, count - begin), size, scale,
+               tile);
   }
   std::int64_t first_key = 0;
   for (const KeyValueSegment& segment : head.segments) {

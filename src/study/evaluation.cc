@@ -125,7 +125,7 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
     Stopwatch watch;
     const engine::Drawn drawn = engine::draw(backend, request, batch);
     const double seconds = watch.lap();
-    // Two ways to the same bytes: what the plan foretold and what the ledger saw.
+    // What the keep plan predicts must be what the ledger measures.
     SCALEKV_ASSERT(ledger().peak(MemoryKind::kv) - before == bytes(setting).peak);
     const Image image = engine::decode(model_, drawn.latents.front());
     Sample sample{.setting = setting,

@@ -65,8 +65,8 @@ class Evaluation {
   // The policy that a setting comes to: another name for "auto".
   std::string policy_name(const PolicySetting& setting) const;
   SettingBytes bytes(const PolicySetting& setting) const;
-  // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which
-  // logits and bits are kept.
+  // The most bytes taken beside those that drawing a picture takes: logits and bits of the full cache's run and of a
+  // policy's.
   static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.

@@ -35,7 +35,7 @@ using Measure = std::function<Estimate(const EvaluationRow&)>;
 std::vector<Curve> make_curves(const std::vector<EvaluationRow>& rows, const Measure& measure) {
   std::vector<Curve> curves;
   for (const EvaluationRow& row : rows) {
-    if (row.setting.budget >= 1.0) continue;  // the yardstick
+    if (row.setting.budget >= 1.0) continue;  // what the others are measured against
     auto curve =
         std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.name == row.setting.policy; });
     if (curve == curves.end()) curve = curves.insert(curves.end(), Curve{row.setting.policy, {}});

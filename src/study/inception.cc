@@ -88,7 +88,7 @@ std::vector<Block> architecture() {
           block_e("Mixed_7c", Pool::max)};
 }
 
-// Takes the layer's weight [O, I, h, w] with the batch norm that follows it folded in.
+// Takes the layer's weight [O, I, h, w], multiplied by the batch norm that follows it.
 void load(Layer& layer, const std::string& prefix, std::int64_t in, formats::WeightMap& weights) {
   constexpr double kEpsilon = 0.001;
   const std::string name = prefix + layer.name;
@@ -99,19 +99,19 @@ void load(Layer& layer, const std::string& prefix, std::int64_t in, formats::Wei
   const Tensor mean = weights.take_float(name + ".bn.running_mean", {layer.out}, kind);
   const Tensor variance = weights.take_float(name + ".bn.running_var", {layer.out}, kind);
   weights.ignore(name + ".bn.num_batches_tracked");
-  Tensor folded(DType::f32, kernel.shape(), kind);
+  Tensor scaled(DType::f32, kernel.shape(), kind);
   Tensor bias(DType::f32, {layer.out}, kind);
   const std::int64_t each = kernel.elements() / layer.out;
   for (std::int64_t o = 0; o < layer.out; ++o) {
     const double factor = scale.view<float>()(o) / std::sqrt(variance.view<float>()(o) + kEpsilon);
     bias.view<float>()(o) = static_cast<float>(shift.view<float>()(o) - factor * mean.view<float>()(o));
     const float* source = kernel.view<float>().data() + o * each;
-    float* target = folded.view<float>().data() + o * each;
+    float* target = scaled.view<float>().data() + o * each;
     for (std::int64_t i = 0; i < each; ++i) target[i] = static_cast<float>(factor * source[i]);
   }
   const std::int64_t rows = layer.padded ? layer.height / 2 : 0;
   const std::int64_t columns = layer.padded ? layer.width / 2 : 0;
-  layer.conv.emplace_back(folded, bias, kernels::ConvGeometry{layer.stride, rows, columns, rows, columns});
+  layer.conv.emplace_back(scaled, bias, kernels::ConvGeometry{layer.stride, rows, columns, rows, columns});
 }
 
 Tensor run_pool(Pool pool, View<const float> x) {

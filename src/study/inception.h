@@ -34,7 +34,7 @@ class Inception {
 
 enum class Pool : std::uint8_t { none, mean, max, max_halving };
 
-// A convolution, its batch norm folded in, and max(0, x).
+// A convolution with the batch norm multiplied into it, and max(0, x).
 struct Inception::Layer {
   std::string name;
   std::int64_t out;

@@ -26,7 +26,7 @@ std::string read_settings(const std::filesystem::path& path) {
   return text;
 }
 
-// Sums over the pictures of a run whose manifests tell time and bytes; a last line that was cut short says nothing.
+// Sums over the pictures of a run whose manifests tell time and bytes; a last line that was cut short is left out.
 class Totals {
  public:
   void read(const std::filesystem::path& manifest) {

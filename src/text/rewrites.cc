@@ -4,27 +4,24 @@
 
 #include <cstring>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace scalekv::text {
 namespace {
 
 // The bytes of the grapheme cluster that `text` begins with.
 std::size_t cluster_length(std::string_view text) {
-  const auto decode = [&](std::size_t at) {
-    utf8proc_int32_t character = 0;
-    utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-                     static_cast<utf8proc_ssize_t>(text.size() - at), &character);
-    return character;
-  };
+  const auto decode = [&](std::size_t at) { return first_character(text.substr(at)).value_or(Character{0, 1}); };
   utf8proc_int32_t state = 0;
-  utf8proc_int32_t before = decode(0);
-  std::size_t end = character_length(text[0]);
+  Character before = decode(0);
+  std::size_t end = before.bytes;
   while (end < text.size()) {
-    const utf8proc_int32_t next = decode(end);
-    if (utf8proc_grapheme_break_stateful(before, next, &state)) break;
+    const Character next = decode(end);
+    const bool breaks = utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before.code),
+                                                         static_cast<utf8proc_int32_t>(next.code), &state);
+    if (breaks) break;
     before = next;
-    end += character_length(text[end]);
+    end += next.bytes;
   }
   return end;
 }

@@ -6,11 +6,11 @@
 #include <exception>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/model_check.h"
 #include "text/rewrites.h"
 #include "text/special_tokens.h"
 #include "text/unigram.h"
-#include "text/utf8.h"
 
 namespace scalekv::text {
 namespace {

@@ -250,6 +250,8 @@ TEST_F(PromptFiles, TabsNeedNoQuotes) {
   EXPECT_EQ(list.layout, Layout::list);
   EXPECT_EQ(texts(list),
             (Texts{"a sloth, or two", "\"Deep\" on a wall", "a 5\" disk", "a\ttab, \"quoted\"", "\"unclosed"}));
+  // One quote out of place, and those of the whole row are text.
+  EXPECT_EQ(texts(read("a.tsv", "prompt\tnote\n\"two\"\t5\" disk\n\"three\"\tx\n")), (Texts{"\"two\"", "three"}));
   EXPECT_TRUE(says(why_not("a.tsv", "id\tprompt\n1\ta\n2\n"), "line 3: 1 fields instead of the 2"));
   EXPECT_TRUE(says(why_not("a.tsv", "prompt\tnote\na\tb\tc\n"), "quote fields that hold tabs"));
 }

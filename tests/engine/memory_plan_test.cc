@@ -104,7 +104,7 @@ TEST(Memory, IsWhatTheLedgerSays) {
     EXPECT_EQ(activations.bytes(), plan.activations) << what;
     EXPECT_EQ(vae.bytes(), plan.vae) << what;
     EXPECT_EQ(text.bytes(), plan.text) << what;
-    EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes), kPadding) << "the text encoder was let go";
+    EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes), kPadding) << "the text encoder is freed";
     model->text_encoder.load();
     EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes + sizes.text_weight_bytes), kPadding);
   }

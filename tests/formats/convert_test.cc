@@ -137,7 +137,7 @@ TEST_F(ConvertTest, BlocksAreRoundedToInt8WithScales) {
     EXPECT_NEAR(static_cast<float>(rotated.view<const std::int8_t>()(row, k)) * scale, expected, 0.51F * scale);
   }
   const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
-  EXPECT_TRUE(mentions(failure_of([&] { plan_conversion(again, {}); }), {"out.safetensors", "int8"}));
+  EXPECT_TRUE(mentions(failure_of([&] { list_converted_tensors(again, {}); }), {"out.safetensors", "int8"}));
 }
 
 TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
@@ -215,7 +215,7 @@ TEST_F(ConvertTest, AveragedCopiesAreTakenOnlyWhereThereIsNothingElse) {
 
 TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
   const auto failure = [&](const BundlePaths& paths) {
-    return failure_of([&] { plan_conversion(open_bundle(paths), {}); });
+    return failure_of([&] { list_converted_tensors(open_bundle(paths), {}); });
   };
   EXPECT_TRUE(mentions(failure({.transformer = folder_ / "gpt.safetensors", .vae = folder_ / "vae.safetensors"}),
                        {"text encoder", "--text-encoder"}));

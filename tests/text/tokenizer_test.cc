@@ -6,10 +6,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "formats/bundle.h"
 #include "support/failure.h"
 #include "text/fixtures.h"
-#include "text/utf8.h"
 
 namespace scalekv::text {
 namespace {

@@ -1,12 +1,22 @@
-// What the tokenizer needs to know about Unicode.
+// Characters in UTF-8.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
-namespace scalekv::text {
+namespace scalekv {
 
-// The byte at which `text` stops being UTF-8 (no overlong forms, no surrogates), or npos.
+struct Character {
+  std::uint32_t code;
+  std::size_t bytes;
+};
+
+// The character that `text` begins with; none where its bytes are not UTF-8 (no overlong forms, no surrogates).
+std::optional<Character> first_character(std::string_view text);
+
+// The byte at which `text` stops being UTF-8, or npos.
 std::size_t find_invalid_utf8(std::string_view text);
 
 // The bytes of the character that begins with `lead`, in valid UTF-8.
@@ -16,4 +26,4 @@ std::size_t character_length(char lead);
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 
-}  // namespace scalekv::text
+}  // namespace scalekv

@@ -1,4 +1,4 @@
-#include "dataset/plan.h"
+#include "dataset/picture_list.h"
 
 #include <fmt/format.h>
 
@@ -28,11 +28,11 @@ std::string numbered(const std::string& name, int image, int images) {
   return images == 1 ? name + ".png" : fmt::format("{}-{}.png", name, image);
 }
 
-class Planner {
+class PictureLister {
  public:
-  Planner(Layout layout, const PlanOptions& options) : layout_(layout), options_(options) {
-    plan_.images_per_prompt = options.images_per_prompt == 0 ? default_images(layout) : options.images_per_prompt;
-    const int images = plan_.images_per_prompt;
+  PictureLister(Layout layout, const PictureListOptions& options) : layout_(layout), options_(options) {
+    all_.images_per_prompt = options.images_per_prompt == 0 ? default_images(layout) : options.images_per_prompt;
+    const int images = all_.images_per_prompt;
     if (images < 1 || images > 10'000) fail_usage("{} images a prompt are not possible; ask for 1 to 10000", images);
     if (layout == Layout::dpg && images != 1 && images != 4) {
       fail_usage("DPG-Bench takes 1 or 4 images a prompt, not {}", images);
@@ -40,34 +40,34 @@ class Planner {
     if (layout == Layout::hpsv2 && images != 1) fail_usage("HPSv2 takes 1 image a prompt, not {}", images);
   }
 
-  int images_per_prompt() const { return plan_.images_per_prompt; }
+  int images_per_prompt() const { return all_.images_per_prompt; }
 
   void add(const Prompt& prompt, std::size_t index) {
-    const int images = plan_.images_per_prompt;
+    const int images = all_.images_per_prompt;
     const std::uint64_t seed = options_.seed + index * static_cast<std::uint64_t>(images);
     if (layout_ == Layout::dpg) {
-      plan_.pictures.push_back({prompt.id + ".png", prompt.text, {}});
-      for (int j = 0; j < images; ++j) plan_.pictures.back().seeds.push_back(seed + static_cast<std::uint64_t>(j));
+      all_.pictures.push_back({prompt.id + ".png", prompt.text, {}});
+      for (int j = 0; j < images; ++j) all_.pictures.back().seeds.push_back(seed + static_cast<std::uint64_t>(j));
       return;
     }
     if (layout_ == Layout::geneval) {
-      plan_.texts.push_back({fmt::format("{:05}/metadata.jsonl", index), prompt.metadata + "\n"});
+      all_.texts.push_back({fmt::format("{:05}/metadata.jsonl", index), prompt.metadata + "\n"});
     }
     const std::size_t in_style = layout_ == Layout::hpsv2 ? styles_[prompt.style]++ : 0;
     nlohmann::ordered_json paths = nlohmann::ordered_json::array();
     for (int j = 0; j < images; ++j) {
       std::string file = file_of(prompt, index, in_style, j);
       paths.push_back((options_.out / file).string());
-      plan_.pictures.push_back({std::move(file), prompt.text, {seed + static_cast<std::uint64_t>(j)}});
+      all_.pictures.push_back({std::move(file), prompt.text, {seed + static_cast<std::uint64_t>(j)}});
     }
     if (layout_ == Layout::imagereward) {
       rewards_.push_back({{"id", prompt.id}, {"prompt", prompt.text}, {"gen_image_paths", paths}});
     }
   }
 
-  Plan finish() {
-    if (layout_ == Layout::imagereward) plan_.texts.push_back({"metadata.jsonl", rewards_.dump() + "\n"});
-    return std::move(plan_);
+  PictureList finish() {
+    if (layout_ == Layout::imagereward) all_.texts.push_back({"metadata.jsonl", rewards_.dump() + "\n"});
+    return std::move(all_);
   }
 
  private:
@@ -80,26 +80,26 @@ class Planner {
       case Layout::imagereward:
         return fmt::format("{0}/{0}_{1}.png", prompt.id, image);
       case Layout::coco:
-        return numbered(fmt::format("{:04}", index), image, plan_.images_per_prompt);
+        return numbered(fmt::format("{:04}", index), image, all_.images_per_prompt);
       default:
-        return numbered(fmt::format("{:05}", index), image, plan_.images_per_prompt);
+        return numbered(fmt::format("{:05}", index), image, all_.images_per_prompt);
     }
   }
 
   Layout layout_;
-  const PlanOptions& options_;
-  Plan plan_;
+  const PictureListOptions& options_;
+  PictureList all_;
   std::map<std::string, std::size_t> styles_;  // prompts so far
   nlohmann::ordered_json rewards_ = nlohmann::ordered_json::array();
 };
 
 }  // namespace
 
-Plan make_plan(const PromptList& list, const PlanOptions& options) {
-  Planner planner(list.layout, options);
-  check_seeds(options.seed, list.prompts.size() * static_cast<std::size_t>(planner.images_per_prompt()));
-  for (std::size_t i = 0; i < list.prompts.size(); ++i) planner.add(list.prompts[i], i);
-  return planner.finish();
+PictureList list_pictures(const PromptList& list, const PictureListOptions& options) {
+  PictureLister lister(list.layout, options);
+  check_seeds(options.seed, list.prompts.size() * static_cast<std::size_t>(lister.images_per_prompt()));
+  for (std::size_t i = 0; i < list.prompts.size(); ++i) lister.add(list.prompts[i], i);
+  return lister.finish();
 }
 
 }  // namespace scalekv::dataset

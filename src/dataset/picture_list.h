@@ -23,13 +23,13 @@ struct TextFile {
   std::string text;
 };
 
-struct Plan {
+struct PictureList {
   std::vector<Picture> pictures;
   std::vector<TextFile> texts;
   int images_per_prompt = 1;
 };
 
-struct PlanOptions {
+struct PictureListOptions {
   std::uint64_t seed = 0;
   int images_per_prompt = 0;  // 0: what the layout asks for
   // As ImageReward's metadata shall name it.
@@ -38,6 +38,6 @@ struct PlanOptions {
 
 // Image j of prompt i has seed `seed + i * images_per_prompt + j`. Throws UsageError where the layout cannot take that
 // number of images a prompt, and where the seeds would go past the largest.
-Plan make_plan(const PromptList& list, const PlanOptions& options);
+PictureList list_pictures(const PromptList& list, const PictureListOptions& options);
 
 }  // namespace scalekv::dataset
