@@ -145,7 +145,7 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   query_key_value_.run(group.normed, group.query_key_value);  // [G, 3 C]
   context.lap(Stage::linear);
 
-  ObservedQueries observed(context.selector, store.plan(), context.scale, context.layer, group.count);
+  cache::ObservedQueries observed(context.selector, store.plan(), context.scale, context.layer, group.count);
   observed.gather(cache::QueryForm::projected, group.query_key_value);
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
     const View<float> rows = group.of(group.query_key_value, slot).reshape({group.tokens, 3, heads, size});
@@ -190,7 +190,8 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   context.lap(Stage::linear);
 }
 
-void Block::select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const {
+void Block::select_and_keep(const Group& group, const BlockContext& context,
+                            const cache::ObservedQueries& observed) const {
   cache::KvStore& store = *context.store;
   const cache::KeepPlan& plan = store.plan();
   const auto heads = static_cast<int>(config_.heads);

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cache/kv_store.h"
+#include "cache/observed_queries.h"
 #include "cache/policy.h"
 #include "formats/weight_map.h"
 #include "infinity/config.h"
-#include "infinity/observed_queries.h"
 #include "infinity/rope.h"
 #include "infinity/workspace.h"
 #include "kernels/attention.h"
@@ -65,7 +65,7 @@ class Block {
  private:
   struct Group;
   void self_attention(const Group& group, const BlockContext& context) const;
-  void select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const;
+  void select_and_keep(const Group& group, const BlockContext& context, const cache::ObservedQueries& observed) const;
   // One head's selection, with what earlier selections left behind.
   void select(const cache::SelectionFacts& facts, View<const float> queries, std::int64_t sequence, std::int64_t slot,
               const BlockContext& context, std::span<std::int32_t> kept) const;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "cache/observed_queries.h"
 #include "infinity/latent.h"
-#include "infinity/observed_queries.h"
 #include "kernels/linear.h"
 
 namespace scalekv::infinity {
@@ -16,7 +16,7 @@ std::int64_t observed_bytes(const GenerationRequest& request, const cache::KeepP
                             std::int64_t group) {
   std::int64_t most = 0;
   for (int layer = 0; layer < plan.geometry().layers; ++layer) {
-    const ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
+    const cache::ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
     most = std::max(most, group * observed.rows_per_slot() * plan.geometry().head_size * kFloat);
   }
   return most;

@@ -1,22 +1,22 @@
-#include "infinity/observed_queries.h"
+#include "cache/observed_queries.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 
-namespace scalekv::infinity {
+namespace scalekv::cache {
 
-ObservedQueries::ObservedQueries(const cache::Selector* selector, const cache::KeepPlan& plan, int scale, int layer,
+ObservedQueries::ObservedQueries(const Selector* selector, const KeepPlan& plan, int scale, int layer,
                                  std::int64_t slots)
     : selector_(selector), plan_(plan), scale_(scale), layer_(layer) {
   const int heads = plan.geometry().heads;
   positions_.resize(static_cast<std::size_t>(heads));
   for (int head = 0; head < heads; ++head) {
-    const cache::SelectionFacts known = facts(head);
+    const SelectionFacts known = facts(head);
     first_row_.push_back(rows_per_slot_);
     if (known.capacity == 0 || known.capacity == known.tokens()) continue;
     SCALEKV_ASSERT(selector_ != nullptr);
-    if (selector_->query_form() == cache::QueryForm::none) continue;
+    if (selector_->query_form() == QueryForm::none) continue;
     auto& mine = positions_[static_cast<std::size_t>(head)];
     mine = selector_->observed_queries(known);
     rows_per_slot_ += static_cast<std::int64_t>(mine.size());
@@ -26,7 +26,7 @@ ObservedQueries::ObservedQueries(const cache::Selector* selector, const cache::K
   }
 }
 
-void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_value) {
+void ObservedQueries::gather(QueryForm form, View<const float> query_key_value) {
   if (rows_per_slot_ == 0 || selector_->query_form() != form) return;
   const std::int64_t tokens = plan_.geometry().map_tokens(scale_);
   const std::int64_t size = plan_.geometry().head_size;
@@ -42,7 +42,7 @@ void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_
   }
 }
 
-cache::SelectionFacts ObservedQueries::facts(int head) const {
+SelectionFacts ObservedQueries::facts(int head) const {
   return {.scale = scale_,
           .layer = layer_,
           .head = head,
@@ -59,4 +59,4 @@ View<const float> ObservedQueries::queries(std::int64_t slot, int head) const {
   return rows_.view<float>()[slot].slice(0, first, first + count);
 }
 
-}  // namespace scalekv::infinity
+}  // namespace scalekv::cache
