@@ -28,8 +28,7 @@ class LocalScaleSelector final : public Selector {
  public:
   explicit LocalScaleSelector(CacheGeometry geometry) : geometry_(std::move(geometry)) {}
 
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
     // Condensed tokens are never dropped, so they are the first of the cache. A tiny budget leaves half to them.

@@ -13,8 +13,7 @@ class PlannedSelector final : public Selector {
   PlannedSelector(CacheGeometry geometry, TokenPlan plan, bool folds)
       : geometry_(std::move(geometry)), plan_(std::move(plan)), folds_(folds) {}
 
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
     const std::vector<bool>& stays = planned(facts);

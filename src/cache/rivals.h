@@ -20,9 +20,6 @@ Policy make_pyramidkv(const PolicyRequest& request, const CacheGeometry& geometr
 // The heavy hitters: tokens that have received most attention so far, and recent ones (H2O, arXiv 2306.14048).
 Policy make_h2o(const PolicyRequest& request, const CacheGeometry& geometry);
 
-// SnapKV's choice, which PyramidKV shares.
-std::shared_ptr<const Selector> make_last_window_selector();
-
 // PyramidKV's capacities of one row: falling linearly over `layers` layers around `mean`, none above `history` (the
 // excess goes to the others) nor below 1; they add up to layers x mean where layers x history allows it.
 std::vector<std::int64_t> pyramid_row(int layers, std::int64_t mean, std::int64_t history);

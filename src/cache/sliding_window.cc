@@ -9,8 +9,7 @@ namespace {
 
 class RecentSelector final : public Selector {
  public:
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput&, std::span<std::int32_t> kept) const override {
     std::iota(kept.begin(), kept.end(), static_cast<std::int32_t>(facts.tokens() - facts.capacity));

@@ -12,8 +12,7 @@ constexpr std::int64_t kSinks = 5;
 
 class SinkSelector final : public Selector {
  public:
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   // Sinks are never dropped, so they are the first of the cache at every scale. A tiny budget leaves half to them.
   void select(const SelectionFacts& facts, const SelectionInput&, std::span<std::int32_t> kept) const override {

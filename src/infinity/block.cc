@@ -235,7 +235,8 @@ void Block::select(const cache::SelectionFacts& facts, View<const float> queries
                                     store.current(facts.layer, sequence, slot, facts.head),
                                     store.origins(facts.layer, sequence, facts.head),
                                     sums,
-                                    store.folded(facts.layer, sequence, facts.head)};
+                                    store.folded(facts.layer, sequence, facts.head),
+                                    config_.head_size()};
   context.selector->select(facts, input, kept);
   fold(facts, input, sequence, slot, context, kept);
   if (sums.empty()) return;
@@ -248,7 +249,7 @@ void Block::fold(const cache::SelectionFacts& facts, const cache::SelectionInput
                  std::int64_t slot, const BlockContext& context, std::span<const std::int32_t> kept) const {
   const std::int32_t place = context.selector->fold_slot(facts, input, kept);
   if (place < 0) return;
-  const cache::Fold folded = cache::fold_dropped(input, kept, place, config_.head_size());
+  const cache::Fold folded = cache::fold_dropped(input, kept, place);
   context.store->write_token(facts.layer, sequence, slot, facts.head, place, folded.key, folded.value);
   const auto index = std::lower_bound(kept.begin(), kept.end(), place) - kept.begin();
   context.store->folded(facts.layer, sequence, facts.head) = {static_cast<std::int32_t>(index), folded.log_count};

@@ -249,7 +249,8 @@ TEST(Hack, EachKindOfHeadScoresInItsOwnWay) {
     std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
     const SelectionInput input{.queries = View<const float>(queries.data(), {rows, 1}),
                                .history = {keys.data(), values.data(), 5, 1},
-                               .map = {keys.data() + 5, values.data() + 5, 12, 1}};
+                               .map = {keys.data() + 5, values.data() + 5, 12, 1},
+                               .head_size = 1};
     policy.selector->select(facts, input, kept);
     return std::pair(rows, kept);
   };
