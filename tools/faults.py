@@ -77,8 +77,8 @@ TRANSFORMER = [
           "  schedule.scales.resize(static_cast<std::size_t>(preset->scales));",
           "schedule.scales.resize(static_cast<std::size_t>(preset->scales));\n"
           "  schedule.reference = schedule.scales.back();", "infinity"),
-    Fault("self-attention-is-scaled", "infinity/block.cc", "kernels::attention(work, size, 1.0F);",
-          "kernels::attention(work, size, 1.0F / std::sqrt(static_cast<float>(size)));", "infinity engine"),
+    Fault("self-attention-is-scaled", "cache/layer_cache.cc", "kernels::attention(work, geometry.head_size, 1.0F);",
+          "kernels::attention(work, geometry.head_size, 0.5F);", "cache infinity"),
     Fault("cross-attention-is-not-scaled", "infinity/block.cc",
           "kernels::attention(work, size, 1.0F / std::sqrt(static_cast<float>(size)));",
           "kernels::attention(work, size, 1.0F);", "infinity engine"),
@@ -124,7 +124,7 @@ TRANSFORMER = [
     Fault("softmax-forgets-the-rescaling", "kernels/attention.cc", "if (correction[r] == 1.0F) continue;",
           "continue;", "kernels"),
     Fault("bias-of-the-second-segment", "kernels/attention.cc", "first_key += segment.count;", "", "kernels"),
-    Fault("folded-token-counts-once", "infinity/block.cc", "= folded.log_count;", "= 0.0F;", "infinity"),
+    Fault("folded-token-counts-once", "cache/layer_cache.cc", "= folded.log_count;", "= 0.0F;", "infinity"),
 ]
 
 TEXT = [
@@ -264,8 +264,8 @@ CACHE = [
     Fault("snapkv-pools-its-window", "cache/score_rule.cc", "scores.resize(tokens - always.size());", "", "cache"),
     Fault("pyramidkv-steepness", "cache/pyramidkv.cc", "kSteepness = 20", "kSteepness = 10", "cache"),
     Fault("ams-kv-condensed", "cache/ams_kv.cc", "kCondensedScales = 2", "kCondensedScales = 1", "cache"),
-    Fault("received-stays-behind", "infinity/block.cc", "received.push_back(sums[static_cast<std::size_t>(index)])",
-          "received.push_back(sums[received.size()])", "infinity"),
+    Fault("received-stays-behind", "cache/layer_cache.cc",
+          "received.push_back(sums[static_cast<std::size_t>(kept[i])])", "received.push_back(sums[i])", "infinity"),
     Fault("selectivity-of-the-highest", "cache/attention_statistics.cc",
           "index[scale][static_cast<std::size_t>(a)] < index", "index[scale][static_cast<std::size_t>(a)] > index",
           "cache"),

@@ -9,6 +9,8 @@
 
 namespace scalekv::cache {
 
+SelectionFacts selection_facts(const KeepPlan& plan, int scale, int layer, int head);
+
 class ObservedQueries {
  public:
   // For `slots` sequences of one layer at one scale. Holds nothing where the plan keeps all (or nothing) or the
@@ -21,7 +23,6 @@ class ObservedQueries {
 
   // Rows that are kept aside for each sequence.
   std::int64_t rows_per_slot() const { return rows_per_slot_; }
-  SelectionFacts facts(int head) const;
   // [observed, head size]
   View<const float> queries(std::int64_t slot, int head) const;
 
@@ -29,11 +30,13 @@ class ObservedQueries {
   const Selector* selector_;
   const KeepPlan& plan_;
   int scale_;
-  int layer_;
   std::vector<std::vector<std::int64_t>> positions_;  // per head
   std::vector<std::int64_t> first_row_;               // per head: rows of the heads before it
   std::int64_t rows_per_slot_ = 0;
   Tensor rows_;  // [slots, rows of every head, head size]
 };
+
+// The ledger's most for the queries of any layer at `scale`, where `slots` sequences go through it together.
+std::int64_t predict_observed_bytes(const Selector* selector, const KeepPlan& plan, int scale, std::int64_t slots);
 
 }  // namespace scalekv::cache

@@ -38,8 +38,9 @@ class Run {
         guided_(std::any_of(request.cfg.begin(), request.cfg.end(), [](float cfg) { return cfg != 1.0F; })),
         sequences_(guided_ ? 2 * images_ : images_),
         workspace_(config_, scales_, sequences_),
-        store_(cache::KeepPlan(cache_geometry(config_, request.schedule), request.policy.budget, request.keep_last),
-               sequences_, workspace_.group, request.kv) {
+        cache_(cache::KeepPlan(cache_geometry(config_, request.schedule), request.policy.budget, request.keep_last),
+               request.policy.selector, sequences_, workspace_.group, request.kv,
+               {hooks.observer, hooks.attention_observer}) {
     const Conditioning& conditioning = transformer.conditioning();
     condition_ = conditioning.run(conditioning.join_texts(request.texts, request.negative, guided_), hooks.tap);
     for (const Block& block : transformer.blocks()) {
@@ -104,7 +105,7 @@ class Run {
 
   void run_blocks(int scale, View<float> x) {
     const RotaryTable rotary = make_rotary_table(map(scale), request_.schedule.reference, config_.head_size());
-    store_.begin_scale(scale);
+    cache_.begin_scale(scale);
     const auto depth = static_cast<int>(config_.depth);
     for (int layer = 0; layer < depth; ++layer) {
       const auto index = static_cast<std::size_t>(layer);
@@ -115,11 +116,8 @@ class Run {
                                                .cross_memory = cross_memory_[index].view<float>(),
                                                .offsets = condition_.offsets,
                                                .rotary = &rotary,
-                                               .selector = request_.policy.selector.get(),
-                                               .store = &store_,
+                                               .cache = &cache_,
                                                .workspace = &workspace_,
-                                               .observer = hooks_.observer,
-                                               .attention_observer = hooks_.attention_observer,
                                                .tap = {},
                                                .clock = hooks_.clock});
       if (hooks_.tap) hooks_.tap(fmt::format("block{}.s{}", layer, scale), x);
@@ -189,7 +187,7 @@ class Run {
   bool guided_;
   std::int64_t sequences_;  // images, or twice as many with guidance: conditional ones first
   Workspace workspace_;
-  cache::KvStore store_;
+  cache::KvCache cache_;
   Condition condition_;
   std::vector<Tensor> cross_memory_;  // per layer
   Generation result_;

@@ -42,8 +42,8 @@ struct GenerationHooks {
   std::function<bool(int scale, const std::vector<Tensor>& latents)> progress;
   // "x_in.s3", "wemb_in.s3", "block2.s3", "head_raw.s3", "logits.s3" (after temperature and guidance), "txt.*".
   Tap tap;
-  SelectionObserver observer;
-  AttentionObserver attention_observer = {};
+  cache::SelectionObserver observer;
+  cache::AttentionObserver attention_observer = {};
   StageClock* clock = nullptr;  // charged with what the scales take, where there is one
 };
 
