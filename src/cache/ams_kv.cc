@@ -1,13 +1,13 @@
-// AMS-KV: the coarsest scales, which the paper calls condensed, and the most recent ones, which it calls local; what
-// lies between them goes. Carried over at equal bytes: the first two scales stay, then whole scales from the most
-// recent one back, as many as the budget holds. The next one back, which is more than what is left of the budget, keeps
-// as many of its tokens, spread evenly over the map; where no whole scale fits that is the most recent one. The paper
-// gives layers whose keys and values are little alike between scales more local scales; a calibration does not measure
-// that likeness, so here all layers have the same.
+// AMS-KV (arXiv 2511.16047): the coarsest scales, which the paper calls condensed, and the most recent ones, which it
+// calls local; what lies between them goes. Carried over at equal bytes: the first two scales stay, then whole scales
+// from the most recent one back, as many as the budget holds. The next one back, which is more than what is left of the
+// budget, keeps as many of its tokens, spread evenly over the map; where no whole scale fits that is the most recent
+// one. The paper gives layers whose keys and values are little alike between scales more local scales; a calibration
+// does not measure that likeness, so here all layers have the same.
 #include <numeric>
 
 #include "base/error.h"
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -1,13 +1,13 @@
-// HACK: contextual heads, where every query looks at the same few tokens, and structural heads, where a query looks at
-// its own place. Told apart offline by how much a token's attention varies over the queries: the more varied half of
-// all heads is structural. Contextual heads need few tokens and get half the mean, structural ones one and a half (the
-// papers give no rule for the split). Tokens: contextual heads by the mean attention of 16 evenly spread queries,
-// max-pooled over 5; structural heads by an offline prior, the attention that a token of its source scale receives,
-// times |V|.
+// HACK (arXiv 2504.09261, with the scores of HACK++, arXiv 2606.08302): contextual heads, where every query looks at
+// the same few tokens, and structural heads, where a query looks at its own place. Told apart offline by how much a
+// token's attention varies over the queries: the more varied half of all heads is structural. Contextual heads need few
+// tokens and get half the mean, structural ones one and a half (the papers give no rule for the split). Tokens:
+// contextual heads by the mean attention of 16 evenly spread queries, max-pooled over 5; structural heads by an offline
+// prior, the attention that a token of its source scale receives, times |V|.
 #include <algorithm>
 #include <numeric>
 
-#include "cache/calibrated.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -113,6 +113,9 @@ std::unique_ptr<const Selector> make_reference_selector(const WindowOptions& opt
 // The same idea with the true attention queries, softmax weights and the real map size.
 std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& options = {});
 
+// Either by name, "reference" (also where that is empty) or "attention".
+std::unique_ptr<const Selector> make_window_selector(const std::string& name);
+
 // SnapKV's choice (cache/snapkv.cc), which PyramidKV shares.
 std::unique_ptr<const Selector> make_last_window_selector();
 

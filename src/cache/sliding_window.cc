@@ -1,8 +1,8 @@
-// Sliding window: the cache in its own order, cut to the most recent tokens. With maps larger than the budget that is
-// the lower part of the last map; nothing of the pyramid above it stays.
+// Sliding window (Longformer, arXiv 2004.05150): the cache in its own order, cut to the most recent tokens. With maps
+// larger than the budget that is the lower part of the last map; nothing of the pyramid above it stays.
 #include <numeric>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -1,7 +1,7 @@
-// SnapKV: the last tokens observe the cache; what they attend to stays. Carried over: the last 16 tokens of the current
-// map (its lower right end) observe and are kept; weights are summed over them and averaged over 5 neighbours in cache
-// order, as the published code pools; every layer and head has the same budget.
-#include "cache/rivals.h"
+// SnapKV (arXiv 2404.14469): the last tokens observe the cache; what they attend to stays. Carried over: the last 16
+// tokens of the current map (its lower right end) observe and are kept; weights are summed over them and averaged over
+// 5 neighbours in cache order, as the published code pools; every layer and head has the same budget.
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -1,9 +1,9 @@
-// StreamingLLM: attention sinks and recent tokens. The published method keeps the first 4 tokens of a text; in a
-// pyramid the tokens that everybody looks at are the first scales, 1 + 4 tokens, so these are the sinks.
+// StreamingLLM (arXiv 2309.17453): attention sinks and recent tokens. The published method keeps the first 4 tokens of
+// a text; in a pyramid the tokens that everybody looks at are the first scales, 1 + 4 tokens, so these are the sinks.
 #include <algorithm>
 #include <numeric>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -67,4 +67,8 @@ std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& opt
   return std::make_unique<AttentionSelector>(options);
 }
 
+std::unique_ptr<const Selector> make_window_selector(const std::string& name) {
+  return name == "attention" ? make_attention_selector() : make_reference_selector();
+}
+
 }  // namespace scalekv::cache

@@ -70,7 +70,7 @@ void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
   check_folder(options.out);
   Request full_request = request;
-  full_request.cache = engine::with_policy(request.cache, "full");
+  full_request.cache = engine::with_policy(request.cache, cache::kFullPolicy);
   // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
   engine::PlanQuestion question = options.model.question(full_request);
   question.not_advised = {"--budget"};

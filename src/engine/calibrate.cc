@@ -10,7 +10,7 @@ namespace {
 
 // The request with the full cache, whatever it asks for.
 Request with_full_cache(Request request) {
-  request.cache = {.policy = "full"};
+  request.cache = {.policy = cache::kFullPolicy};
   if (request.prompt.empty()) request.prompt = "a prompt";  // each of the list takes its place
   return request;
 }

@@ -41,7 +41,7 @@ Settings describe_request(const Model& model, const Request& request) {
   };
   text.insert(resolved.policy.facts.begin(), resolved.policy.facts.end());
   if (cache.precision != "f32") text["kv"] = cache.precision;
-  if (resolved.policy.by_share && resolved.policy.name != "full") text["budget"] = budget_text(cache.budget);
+  if (resolved.policy.by_share && !cache::keeps_all(resolved.policy.name)) text["budget"] = budget_text(cache.budget);
   if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
   if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);
   if (request.top_k != 0) text["top_k"] = fmt::format("{}", request.top_k);

@@ -73,9 +73,10 @@ bool save_kv(PlanQuestion& question) {
 bool save_budget(PlanQuestion& question) {
   CacheSettings& cache = question.request.cache;
   if (!cache.budgets.empty() && !cache::read_budget_claims(cache.budgets).open) return false;
-  const double wanted = cache.policy == "full" || cache.budget > 0.10 ? 0.10 : 0.04;
-  if (cache.policy != "full" && cache.budget <= wanted) return false;
-  if (cache.policy == "full") cache.policy = CacheSettings().policy;
+  const bool full = cache::keeps_all(cache.policy);
+  const double wanted = full || cache.budget > 0.10 ? 0.10 : 0.04;
+  if (!full && cache.budget <= wanted) return false;
+  if (full) cache.policy = CacheSettings().policy;
   cache.budget = wanted;
   return true;
 }
@@ -187,8 +188,8 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
 PlanQuestion make_reconstruction_question(const std::filesystem::path& file, const OpenOptions& open,
                                           const Image& picture, const std::string& size) {
   const double aspect = static_cast<double>(picture.height) / static_cast<double>(picture.width);
-  PlanQuestion question =
-      make_question(file, open, {.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}});
+  PlanQuestion question = make_question(
+      file, open, {.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = cache::kFullPolicy}});
   question.reconstruct = true;
   question.held = static_cast<std::int64_t>(picture.rgb.size()) * kFloatBytes;
   question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};
