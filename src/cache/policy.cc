@@ -21,58 +21,44 @@ namespace {
 
 Policy make_full(const PolicyRequest& request, const CacheGeometry&) { return {request.name, Budget(), nullptr}; }
 
-enum class Calibrated : std::uint8_t { never, where_there_is_one, always };
+// What is asked of a policy beside its name.
+enum Trait : unsigned {
+  kKeepsAll = 1,
+  kChooses = 2,            // it comes to one of the others
+  kSelectors = 4,          // "reference" and "attention"
+  kUsesCalibration = 8,    // where there is one
+  kNeedsCalibration = 16,  // always
+  kCapacities = 32,        // an allocation of capacities can be written
+  kTokens = 64,            // an allocation of tokens
+};
 
 struct Entry {
   std::string_view name;
   std::string_view summary;
   MakePolicy* make;
-  Calibrated calibrated = Calibrated::never;
-  bool selectors = false;  // "reference" and "attention"
-  Allocation allocation = Allocation::none;
-  bool keeps_all = false;
-  bool chooses = false;  // it comes to one of the others
+  unsigned traits = 0;
+
+  bool is(unsigned any) const { return (traits & any) != 0; }
 };
 
 constexpr std::array kPolicies = {
-    Entry{.name = "auto",
-          .summary = "the best known of these for the model and the picture",
-          .make = make_auto,
-          .calibrated = Calibrated::where_there_is_one,
-          .selectors = true,
-          .chooses = true},
-    Entry{.name = kFullPolicy, .summary = "keeps everything; the yardstick", .make = make_full, .keeps_all = true},
-    Entry{.name = "scalekv",
-          .summary = "few drafter layers keep their history, refiner layers almost none, scale by scale",
-          .make = make_scalekv,
-          .calibrated = Calibrated::where_there_is_one,
-          .selectors = true,
-          .allocation = Allocation::capacities},
-    Entry{.name = "scalekv-first",
-          .summary = "scalekv with the first token map always kept",
-          .make = make_scalekv_first,
-          .calibrated = Calibrated::where_there_is_one,
-          .selectors = true},
-    Entry{.name = "sliding-window", .summary = "the most recent tokens", .make = make_sliding_window},
-    Entry{.name = "streaming-llm", .summary = "the first tokens and the most recent", .make = make_streaming_llm},
-    Entry{.name = "ams-kv", .summary = "the first two scales and the most recent ones", .make = make_ams_kv},
-    Entry{.name = "snapkv", .summary = "what the last queries of the map attend to", .make = make_snapkv},
-    Entry{.name = "pyramidkv", .summary = "snapkv with a budget that falls over the layers", .make = make_pyramidkv},
-    Entry{.name = "h2o", .summary = "what has received most attention so far, and the most recent", .make = make_h2o},
-    Entry{.name = "hack",
-          .summary = "contextual and structural heads, each with its own rule",
-          .make = make_hack,
-          .calibrated = Calibrated::always},
-    Entry{.name = "heatkv",
-          .summary = "whole scales per head, the coldest dropped",
-          .make = make_heatkv,
-          .calibrated = Calibrated::always,
-          .allocation = Allocation::tokens},
-    Entry{.name = "adaptive",
-          .summary = "tokens planned by the harm of their loss, the rest folded into one",
-          .make = make_adaptive,
-          .calibrated = Calibrated::always,
-          .allocation = Allocation::tokens},
+    Entry{"auto", "the best known of these for the model and the picture", make_auto,
+          kChooses | kSelectors | kUsesCalibration},
+    Entry{kFullPolicy, "keeps everything; the yardstick", make_full, kKeepsAll},
+    Entry{"scalekv", "few drafter layers keep their history, refiner layers almost none, scale by scale", make_scalekv,
+          kSelectors | kUsesCalibration | kCapacities},
+    Entry{"scalekv-first", "scalekv with the first token map always kept", make_scalekv_first,
+          kSelectors | kUsesCalibration},
+    Entry{"sliding-window", "the most recent tokens", make_sliding_window},
+    Entry{"streaming-llm", "the first tokens and the most recent", make_streaming_llm},
+    Entry{"ams-kv", "the first two scales and the most recent ones", make_ams_kv},
+    Entry{"snapkv", "what the last queries of the map attend to", make_snapkv},
+    Entry{"pyramidkv", "snapkv with a budget that falls over the layers", make_pyramidkv},
+    Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},
+    Entry{"hack", "contextual and structural heads, each with its own rule", make_hack, kNeedsCalibration},
+    Entry{"heatkv", "whole scales per head, the coldest dropped", make_heatkv, kNeedsCalibration | kTokens},
+    Entry{"adaptive", "tokens planned by the harm of their loss, the rest folded into one", make_adaptive,
+          kNeedsCalibration | kTokens},
 };
 
 // Null where there is none of that name.
@@ -93,24 +79,25 @@ const Entry& find_policy(const std::string& name) {
 std::vector<PolicyFacts> known_policies() {
   std::vector<PolicyFacts> facts;
   for (const Entry& entry : kPolicies)
-    facts.push_back({std::string(entry.name), std::string(entry.summary), entry.chooses});
+    facts.push_back({std::string(entry.name), std::string(entry.summary), entry.is(kChooses)});
   return facts;
 }
 
 bool keeps_all(const std::string& name) {
   const Entry* entry = look_up(name);
-  return entry != nullptr && entry->keeps_all;
+  return entry != nullptr && entry->is(kKeepsAll);
 }
 
 Allocation allocation(const std::string& name) {
   const Entry* entry = look_up(name);
-  return entry == nullptr ? Allocation::none : entry->allocation;
+  if (entry == nullptr || !entry->is(kCapacities | kTokens)) return Allocation::none;
+  return entry->is(kTokens) ? Allocation::tokens : Allocation::capacities;
 }
 
 std::vector<std::string> allocated_policies() {
   std::vector<std::string> names;
   for (const Entry& entry : kPolicies) {
-    if (entry.allocation != Allocation::none) names.emplace_back(entry.name);
+    if (entry.is(kCapacities | kTokens)) names.emplace_back(entry.name);
   }
   return names;
 }
@@ -120,16 +107,16 @@ std::string in_words(std::span<const std::string> names, const std::string& last
   return fmt::format("{} {} {}", fmt::join(names.first(names.size() - 1), ", "), last, names.back());
 }
 
-bool needs_calibration(const std::string& name) { return find_policy(name).calibrated == Calibrated::always; }
+bool needs_calibration(const std::string& name) { return find_policy(name).is(kNeedsCalibration); }
 
-bool takes_calibration(const std::string& name) { return find_policy(name).calibrated != Calibrated::never; }
+bool takes_calibration(const std::string& name) { return find_policy(name).is(kUsesCalibration | kNeedsCalibration); }
 
 bool reads_calibration(const std::string& name, const CacheGeometry& geometry, bool named) {
   if (!takes_calibration(name)) return false;
   return needs_calibration(name) || named || !has_published_budgets(geometry);
 }
 
-bool takes_selector(const std::string& name) { return find_policy(name).selectors; }
+bool takes_selector(const std::string& name) { return find_policy(name).is(kSelectors); }
 
 double kept_share(const std::string& name, double budget) { return keeps_all(name) ? 1.0 : budget; }
 
@@ -146,18 +133,18 @@ void check_policy_request(const PolicyRequest& request) {
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) {
   check_policy_request(request);
   const Entry& entry = find_policy(request.name);
-  if (entry.calibrated == Calibrated::always && !request.calibration) {
+  if (entry.is(kNeedsCalibration) && !request.calibration) {
     fail(
         "the cache policy {} needs a calibration of the model; make one with `scalekv calibrate` and name it with "
         "--calibration",
         request.name);
   }
-  if (entry.calibrated == Calibrated::always) request.calibration->check_fits(geometry);
-  if (entry.calibrated == Calibrated::where_there_is_one && request.calibration) {
+  if (entry.is(kNeedsCalibration)) request.calibration->check_fits(geometry);
+  if (entry.is(kUsesCalibration) && request.calibration) {
     request.calibration->check_model(geometry);
   }
   Policy policy = entry.make(request, geometry);
-  policy.calibrated = policy.calibrated || entry.calibrated == Calibrated::always;
+  policy.calibrated = policy.calibrated || entry.is(kNeedsCalibration);
   return policy;
 }
 
