@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
+#include "base/error.h"
 #include "cache/policy.h"
 #include "runtime/philox.h"
+#include "runtime/threads.h"
 
 namespace scalekv::cache {
 namespace {
@@ -155,6 +158,40 @@ TEST(LayerCache, AttendsToWhatSelectionsLeft) {
 TEST(LayerCache, FoldedTokensWeighAsManyAsTheyStandFor) {
   const Budget budget(2, 3, 4, {{3, {5, 2, 4, 3, 1, 5}}, {4, {6, 3, 9, 2, 1, 7}}, {5, {11, 4, 9, 2, 1, 16}}});
   run_and_compare(budget, std::make_shared<FoldingWindow>(), true);
+}
+
+// Fails on one head of many.
+class FailingSelector final : public Selector {
+ public:
+  void select(const SelectionFacts& facts, const SelectionInput&, std::span<std::int32_t> kept) const override {
+    if (facts.head == 1) fail("head {} cannot be chosen from", facts.head);
+    std::iota(kept.begin(), kept.end(), 0);
+  }
+};
+
+// Heads are shared among the threads; whoever waits for them gets what one of them threw.
+TEST(LayerCache, WhatASelectorThrowsReachesTheCaller) {
+  const int before = threads();
+  for (const int count : {1, 2}) {
+    set_threads(count);
+    KvCache cache(KeepPlan(kCached, make_uniform_budget(kCached, 3)), std::make_shared<FailingSelector>(), kSequences,
+                  std::vector<std::int64_t>(kCached.scales.size(), kSequences));
+    const Tensor rows = Tensor::zeros<float>({kSequences * 4, 3 * kWidth}, MemoryKind::other);
+    cache.begin_scale(0);
+    LayerCache first(cache, 0, 0, rows.view<float>().slice(0, 0, kSequences));
+    first.append();
+    first.keep();
+    cache.begin_scale(1);
+    LayerCache second(cache, 0, 0, rows.view<float>());
+    second.append();
+    try {
+      second.keep();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "head 1 cannot be chosen from");
+    }
+  }
+  set_threads(before);
 }
 
 }  // namespace
