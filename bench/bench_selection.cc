@@ -9,12 +9,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <numeric>
+#include <optional>
 #include <vector>
 
-#include "cache/kv_store.h"
+#include "cache/layer_cache.h"
 #include "cache/policy.h"
-#include "kernels/attention.h"
 #include "kernels/linear.h"
 #include "runtime/philox.h"
 #include "runtime/runtime.h"
@@ -79,55 +78,16 @@ struct Times {
 };
 
 // One layer at one scale, as infinity::Block does it.
-Times run_layer(cache::KvStore& store, const cache::Selector& selector, int scale, int layer, View<const float> qkv) {
-  const cache::KeepPlan& plan = store.plan();
-  const std::int64_t tokens = qkv.size(0);
+Times run_layer(cache::KvCache& cache, int layer, View<const float> qkv) {
   Times times;
-  const auto part = [&](int index) {
-    return View<const float>(qkv.at(0, index, 0, 0), {tokens, kHeads, kSize}, {qkv.stride(0), kSize, 1});
-  };
-  times.writing = cpu_seconds([&] { store.write_map(layer, 0, 0, part(1), part(2)); });
-  Tensor out(DType::f32, {tokens, kWidth}, MemoryKind::other);
-  std::vector<kernels::AttentionHead> work;
-  for (int head = 0; head < kHeads; ++head) {
-    work.push_back({.queries = qkv.at(0, 0, head, 0),
-                    .query_stride = 3 * kWidth,
-                    .query_count = tokens,
-                    .segments = {store.history(layer, 0, head), store.current(layer, 0, 0, head)},
-                    .out = out.view<float>().at(0, head * kSize),
-                    .out_stride = kWidth});
-  }
-  times.attention = cpu_seconds([&] { kernels::attention(work, kSize, 1.0F); });
-  times.selection = cpu_seconds([&] {
-    if (plan.keeps_all(scale, layer)) return store.keep_all(layer, 0);
-    std::vector<std::vector<std::int32_t>> kept(kHeads);
-    parallel_for(kHeads, [&](std::int64_t h) {
-      const int head = static_cast<int>(h);
-      const cache::SelectionFacts facts{.scale = scale,
-                                        .layer = layer,
-                                        .head = head,
-                                        .map = plan.geometry().scales[static_cast<std::size_t>(scale)],
-                                        .history = plan.before(scale, layer, head),
-                                        .capacity = plan.after(scale, layer, head)};
-      std::vector<std::int32_t>& mine = kept[static_cast<std::size_t>(h)];
-      mine.resize(static_cast<std::size_t>(facts.capacity));
-      if (facts.capacity == facts.tokens()) {
-        std::iota(mine.begin(), mine.end(), 0);
-      } else if (facts.capacity > 0) {
-        const auto positions = selector.observed_queries(facts);
-        Tensor queries(DType::f32, {static_cast<std::int64_t>(positions.size()), kSize}, MemoryKind::other);
-        for (std::size_t i = 0; i < positions.size(); ++i) {
-          std::copy_n(qkv.at(positions[i], 0, head, 0), kSize,
-                      queries.view<float>().at(static_cast<std::int64_t>(i), 0));
-        }
-        selector.select(facts,
-                        {queries.view<float>(), store.history(layer, 0, head), store.current(layer, 0, 0, head),
-                         store.origins(layer, 0, head)},
-                        mine);
-      }
-    });
-    store.keep(layer, 0, 0, kept);
+  std::optional<cache::LayerCache> mine;
+  times.writing = cpu_seconds([&] {
+    mine.emplace(cache, layer, 0, qkv);
+    mine->append();
   });
+  Tensor out(DType::f32, {qkv.size(0), kWidth}, MemoryKind::other);
+  times.attention = cpu_seconds([&] { mine->attend(out.view<float>()); });
+  times.selection = cpu_seconds([&] { mine->keep(); });
   return times;
 }
 
@@ -139,21 +99,22 @@ void run() {
   const int scales = shape.scale_count() - 1;
   for (int scale = 0; scale < scales; ++scale) {
     linear.push_back(products.seconds(shape.map_tokens(scale)));
-    maps.push_back(random_tensor({shape.map_tokens(scale), 3, kHeads, kSize}, 0.3F));
+    maps.push_back(random_tensor({shape.map_tokens(scale), 3 * kWidth}, 0.3F));
   }
   fmt::print("{:<10} {:<5} {:>7} | CPU s a drafter / a refiner: {:>13} {:>15} {:>15} {:>17} {:>8}\n", "selector", "kv",
              "tokens", "products", "attention", "writing", "selection", "share");
   for (const char* name : {"reference", "attention"}) {
     for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::int8}) {
       const cache::Policy policy = cache::make_policy({"scalekv", 0.10, name, nullptr}, shape);
-      cache::KvStore store(cache::KeepPlan(shape, policy.budget), 1, std::vector<std::int64_t>(13, 1), precision);
+      cache::KvCache cache(cache::KeepPlan(shape, policy.budget), policy.selector, 1, std::vector<std::int64_t>(13, 1),
+                           precision);
       double all = 0.0, selecting = 0.0;  // of the model's mix: 2 drafters, 30 refiners
       for (int scale = 0; scale < scales; ++scale) {
-        store.begin_scale(scale);
+        cache.begin_scale(scale);
         const auto index = static_cast<std::size_t>(scale);
         const View<const float> qkv = maps[index].view<float>();
-        const Times drafter = run_layer(store, *policy.selector, scale, kDrafter, qkv);
-        const Times refiner = run_layer(store, *policy.selector, scale, kRefiner, qkv);
+        const Times drafter = run_layer(cache, kDrafter, qkv);
+        const Times refiner = run_layer(cache, kRefiner, qkv);
         const auto mix = [](double a, double b) { return 2.0 * a + 30.0 * b; };
         const double selection = mix(drafter.selection, refiner.selection);
         const double step = 32.0 * linear[index] + mix(drafter.attention, refiner.attention) +

@@ -27,8 +27,8 @@ struct Facts {
 struct SessionObservers {
   // "x_in.s3", "block2.s3", "head_raw.s3", "txt.*".
   Tap tap = {};
-  infinity::SelectionObserver kept = {};
-  infinity::AttentionObserver attention = {};
+  cache::SelectionObserver kept = {};
+  cache::AttentionObserver attention = {};
   StageClock* clock = nullptr;  // charged with what the scales take, where there is one
 };
 

@@ -17,7 +17,8 @@ CpuSession::CpuSession(const infinity::Transformer& transformer, const SessionIn
       images_(std::ssize(input.texts)),
       sequences_(infinity::sequence_count(request_, images_)),
       workspace_(config_, request_.schedule.scales, sequences_),
-      store_(input.keep_plan, sequences_, workspace_.group, request_.kv) {
+      cache_(input.keep_plan, request_.policy.selector, sequences_, workspace_.group, request_.kv,
+             {observers.kept, observers.attention}) {
   const infinity::Conditioning& conditioning = transformer.conditioning();
   condition_ =
       conditioning.run(conditioning.join_texts(input.texts, input.negative, sequences_ > images_), observers.tap);
@@ -60,7 +61,7 @@ void CpuSession::embed(View<const float> tokens, View<float> x) const {
 void CpuSession::run_blocks(int scale, View<float> x) {
   const infinity::RotaryTable rotary =
       infinity::make_rotary_table(map(scale), request_.schedule.reference, config_.head_size());
-  store_.begin_scale(scale);
+  cache_.begin_scale(scale);
   const auto depth = static_cast<int>(config_.depth);
   for (int layer = 0; layer < depth; ++layer) {
     const auto index = static_cast<std::size_t>(layer);
@@ -71,11 +72,8 @@ void CpuSession::run_blocks(int scale, View<float> x) {
                                              .cross_memory = cross_memory_[index].view<float>(),
                                              .offsets = condition_.offsets,
                                              .rotary = &rotary,
-                                             .selector = request_.policy.selector.get(),
-                                             .store = &store_,
+                                             .cache = &cache_,
                                              .workspace = &workspace_,
-                                             .observer = observers_.kept,
-                                             .attention_observer = observers_.attention,
                                              .tap = {},
                                              .clock = observers_.clock});
     if (observers_.tap) observers_.tap(fmt::format("block{}.s{}", layer, scale), x);

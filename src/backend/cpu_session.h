@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "cache/kv_store.h"
+#include "cache/layer_cache.h"
 #include "infinity/conditioning.h"
 #include "infinity/transformer.h"
 #include "infinity/workspace.h"
@@ -37,7 +37,7 @@ class CpuSession final : public Session {
   std::int64_t images_;
   std::int64_t sequences_;  // images, or twice as many with guidance: conditional ones first
   infinity::Workspace workspace_;
-  cache::KvStore store_;
+  cache::KvCache cache_;
   infinity::Condition condition_;
   std::vector<Tensor> cross_memory_;  // per layer
 };

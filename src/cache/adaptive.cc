@@ -64,10 +64,10 @@ TokenPlan plan_tokens(const AttentionStatistics& statistics, const CacheGeometry
 
 Policy make_adaptive(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
-  const TokenPlan plan = plan_tokens(request.calibration->statistics, geometry, mean);
-  if (plan.empty()) return {request.name, Budget(), nullptr};
-  return {request.name, planned_budget(geometry, mean, plan, folds(mean)),
-          make_adaptive_selector(geometry, request.calibration, folds(mean))};
+  Policy policy = plan_policy(request.name, geometry, mean,
+                              plan_tokens(request.calibration->statistics, geometry, mean), folds(mean));
+  if (policy.plan) policy.selector = make_adaptive_selector(geometry, request.calibration, folds(mean));
+  return policy;
 }
 
 }  // namespace scalekv::cache

@@ -3,7 +3,6 @@
 // (cache/merge.h).
 #pragma once
 
-#include "cache/calibrated.h"
 #include "cache/planned.h"
 
 namespace scalekv::cache {

@@ -1,13 +1,13 @@
-// AMS-KV: the coarsest scales, which the paper calls condensed, and the most recent ones, which it calls local; what
-// lies between them goes. Carried over at equal bytes: the first two scales stay, then whole scales from the most
-// recent one back, as many as the budget holds. The next one back, which is more than what is left of the budget, keeps
-// as many of its tokens, spread evenly over the map; where no whole scale fits that is the most recent one. The paper
-// gives layers whose keys and values are little alike between scales more local scales; a calibration does not measure
-// that likeness, so here all layers have the same.
+// AMS-KV (arXiv 2511.16047): the coarsest scales, which the paper calls condensed, and the most recent ones, which it
+// calls local; what lies between them goes. Carried over at equal bytes: the first two scales stay, then whole scales
+// from the most recent one back, as many as the budget holds. The next one back, which is more than what is left of the
+// budget, keeps as many of its tokens, spread evenly over the map; where no whole scale fits that is the most recent
+// one. The paper gives layers whose keys and values are little alike between scales more local scales; a calibration
+// does not measure that likeness, so here all layers have the same.
 #include <numeric>
 
 #include "base/error.h"
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
@@ -28,8 +28,7 @@ class LocalScaleSelector final : public Selector {
  public:
   explicit LocalScaleSelector(CacheGeometry geometry) : geometry_(std::move(geometry)) {}
 
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
     // Condensed tokens are never dropped, so they are the first of the cache. A tiny budget leaves half to them.

@@ -15,6 +15,4 @@ struct PolicyChoice {
 // request: its selector and its calibration count, its name and share do not.
 PolicyChoice choose_policy(const PolicyRequest& request, const CacheGeometry& geometry);
 
-Policy make_auto(const PolicyRequest& request, const CacheGeometry& geometry);
-
 }  // namespace scalekv::cache

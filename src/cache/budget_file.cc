@@ -10,7 +10,6 @@
 #include "base/json_fields.h"
 #include "base/numbers.h"
 #include "base/strict_json.h"
-#include "cache/adaptive.h"
 
 namespace scalekv::cache {
 namespace {
@@ -82,10 +81,17 @@ int published_number(const std::string& key) {
   return number >= 1 && number <= kMostScales ? number : 0;
 }
 
+// The one whose budgets have the published shape.
+std::string published_policy() {
+  const std::vector<std::string> names = allocated_policies();
+  return *std::find_if(names.begin(), names.end(),
+                       [](const std::string& name) { return allocation(name) == Allocation::capacities; });
+}
+
 BudgetFile read_published(const nlohmann::json& json, const std::string& where, int layers, int heads) {
   BudgetFile file;
   file.where = where;
-  file.policy = "scalekv";
+  file.policy = published_policy();
   file.geometry = {.layers = layers, .heads = heads, .head_size = 0, .scales = {}};
   std::map<int, ScaleBudget> rows;
   for (const auto& [key, row] : json.items()) {
@@ -159,10 +165,10 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
       });
     }
   }
-  const bool planned = file.policy == "heatkv" || file.policy == "adaptive";
-  if (file.policy != "scalekv" && !planned) {
-    fail("{}: there are no budgets of a policy {}; scalekv, heatkv and adaptive have some", where,
-         in_quotes(file.policy));
+  const bool planned = allocation(file.policy) == Allocation::tokens;
+  if (allocation(file.policy) == Allocation::none) {
+    fail("{}: there are no budgets of a policy {}; {} have some", where, in_quotes(file.policy),
+         in_words(allocated_policies(), "and"));
   }
   if (planned ? !file.capacities.empty() : !file.plan.empty()) {
     fail("{}: {} has {}", where, file.policy, planned ? "kept tokens, not capacities" : "capacities, not kept tokens");
@@ -190,6 +196,10 @@ void check_nested(const BudgetFile& file) {
 
 BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry, const std::string& model) {
   check_policy_request(request);
+  if (allocation(request.name) == Allocation::none) {
+    fail_usage("{} has no budgets of its own to write; choose {}", request.name, in_words(allocated_policies(), "or"));
+  }
+  const Policy policy = make_policy(request, geometry);
   BudgetFile file{.where = "the allocation",
                   .model = model,
                   .policy = request.name,
@@ -198,22 +208,12 @@ BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry,
                   .base = mean_tokens(request.share, geometry),
                   .capacities = {},
                   .plan = {},
-                  .folds = false,
+                  .folds = policy.folds,
                   .rankings = {}};
-  const auto statistics = [&]() -> const AttentionStatistics& {
-    SCALEKV_ASSERT(request.calibration != nullptr);
-    request.calibration->check_fits(geometry);
-    return request.calibration->statistics;
-  };
-  if (request.name == "scalekv") {
-    file.capacities = make_policy(request, geometry).budget.rows();
-  } else if (request.name == "heatkv") {
-    file.plan = plan_blocks(statistics(), geometry, file.base);
-  } else if (request.name == "adaptive") {
-    file.plan = plan_tokens(statistics(), geometry, file.base);
-    file.folds = folds(file.base);
+  if (policy.plan) {
+    file.plan = *policy.plan;
   } else {
-    fail_usage("{} has no budgets of its own to write; choose scalekv, heatkv or adaptive", request.name);
+    file.capacities = policy.budget.rows();
   }
   return file;
 }
@@ -284,7 +284,7 @@ BudgetFile parse_budgets(const std::string& text, const std::string& where, int 
   if (holds_rankings(json)) {
     BudgetFile file;
     file.where = where;
-    file.policy = "heatkv";
+    file.policy = kRankedPolicy;
     file.geometry = {.layers = layers, .heads = heads, .head_size = 0, .scales = {}};
     file.rankings = read_rankings(json, where, layers, heads);
     return file;
@@ -305,10 +305,10 @@ BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads
 
 BudgetClaims read_budget_claims(const std::filesystem::path& path) {
   const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
-  BudgetClaims claims;
-  if (holds_rankings(json)) return {.policy = "heatkv", .open = true};
+  BudgetClaims claims{.policy = published_policy()};
+  if (holds_rankings(json)) return {.policy = kRankedPolicy, .open = true};
   if (!json.is_object() || !json.contains("format")) return claims;
-  for (const char* policy : {"heatkv", "adaptive"}) {
+  for (const std::string& policy : allocated_policies()) {
     if (json.contains("policy") && json["policy"] == policy) claims.policy = policy;
   }
   if (const auto share = json.find("budget"); share != json.end() && share->is_number()) claims.share = *share;
@@ -334,7 +334,7 @@ Policy make_policy(const BudgetFile& file, const CacheGeometry& geometry, const 
   }
   return {file.policy,
           Budget(geometry.layers, geometry.heads, file.base, file.capacities),
-          request.selector == "attention" ? make_attention_selector() : make_reference_selector(),
+          make_window_selector(request.selector),
           {},
           false};
 }

@@ -27,7 +27,7 @@ struct BudgetFile {
   Rankings rankings;  // in place of capacities and plan: the budget is open
 };
 
-// The allocation of a policy that has one of its own: scalekv, heatkv or adaptive. Throws UsageError for the others.
+// The allocation of a policy that has one of its own (allocated_policies). Throws UsageError for the others.
 BudgetFile allocate(const PolicyRequest& request, const CacheGeometry& geometry, const std::string& model);
 
 std::string to_json(const BudgetFile& file);
@@ -44,7 +44,7 @@ BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads
 // What a file says of itself, before a model is at hand to read it for: its policy, and the share of the full cache (0
 // in published files). Throws Error where it cannot be read; what is wrong inside is left to read_budgets.
 struct BudgetClaims {
-  std::string policy = "scalekv";
+  std::string policy;
   double share = 0.0;
   bool open = false;  // rankings: the share is the caller's to say
 };

@@ -8,8 +8,8 @@ namespace scalekv::cache {
 // By cache index: first the history's tokens, then the map's.
 class CacheRows {
  public:
-  CacheRows(const SelectionInput& input, std::int64_t head_size)
-      : history_(input.history.count), old_(input.history, head_size), new_(input.map, head_size) {}
+  explicit CacheRows(const SelectionInput& input)
+      : history_(input.history.count), old_(input.history, input.head_size), new_(input.map, input.head_size) {}
 
   // row: [head size]
   void key(std::int64_t index, float* row) const {

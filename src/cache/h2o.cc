@@ -1,29 +1,29 @@
-// H2O: half of the budget goes to the heavy hitters, the tokens that have received most attention so far, half to the
-// most recent. Carried over: a step is a scale, and every query of the map counts; sums begin at the first scale that
-// has to drop something (before it nothing is at stake), and travel with the tokens that stay.
-#include <algorithm>
+// H2O (arXiv 2306.14048): half of the budget goes to the heavy hitters, the tokens that have received most attention so
+// far, half to the most recent. Carried over: a step is a scale, and every query of the map counts; sums begin at the
+// first scale that has to drop something (before it nothing is at stake), and travel with the tokens that stay.
 #include <numeric>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
 
 class HeavyHitterSelector final : public Selector {
  public:
-  QueryForm query_form() const override { return QueryForm::attention; }
+  std::optional<ScoreRule> rule(const SelectionFacts&) const override {
+    return ScoreRule{.score = ScoreRule::Score::softmax};
+  }
   bool accumulates() const override { return true; }
+  QueryForm query_form() const override { return QueryForm::attention; }
 
   std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const override {
     return last_window(facts.map.tokens(), static_cast<int>(facts.map.tokens()));
   }
 
-  void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
-    const std::vector<float> attention = observed_attention(input);
-    for (std::size_t j = 0; j < attention.size(); ++j) input.received[j] += attention[j];
+  std::vector<std::int64_t> always(const SelectionFacts& facts) const override {
     std::vector<std::int64_t> recent(static_cast<std::size_t>(facts.capacity / 2));
     std::iota(recent.begin(), recent.end(), facts.tokens() - facts.capacity / 2);
-    keep_always_and_best({input.received.begin(), input.received.end()}, recent, kept);
+    return recent;
   }
 };
 

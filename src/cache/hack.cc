@@ -1,14 +1,13 @@
-// HACK: contextual heads, where every query looks at the same few tokens, and structural heads, where a query looks at
-// its own place. Told apart offline by how much a token's attention varies over the queries: the more varied half of
-// all heads is structural. Contextual heads need few tokens and get half the mean, structural ones one and a half (the
-// papers give no rule for the split). Tokens: contextual heads by the mean attention of 16 evenly spread queries,
-// max-pooled over 5; structural heads by an offline prior, the attention that a token of its source scale receives,
-// times |V|.
+// HACK (arXiv 2504.09261, with the scores of HACK++, arXiv 2606.08302): contextual heads, where every query looks at
+// the same few tokens, and structural heads, where a query looks at its own place. Told apart offline by how much a
+// token's attention varies over the queries: the more varied half of all heads is structural. Contextual heads need few
+// tokens and get half the mean, structural ones one and a half (the papers give no rule for the split). Tokens:
+// contextual heads by the mean attention of 16 evenly spread queries, max-pooled over 5; structural heads by an offline
+// prior, the attention that a token of its source scale receives, times |V|.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
-#include "cache/calibrated.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
@@ -62,6 +61,10 @@ class HeadwiseSelector final : public Selector {
   HeadwiseSelector(CacheGeometry geometry, std::vector<bool> structural, Prior prior)
       : geometry_(std::move(geometry)), structural_(std::move(structural)), prior_(std::move(prior)) {}
 
+  std::optional<ScoreRule> rule(const SelectionFacts& facts) const override {
+    if (structural_[index(facts)]) return ScoreRule{.score = ScoreRule::Score::value_length, .weighted = true};
+    return ScoreRule{.score = ScoreRule::Score::softmax, .pool = kPooled};
+  }
   QueryForm query_form() const override { return QueryForm::attention; }
 
   std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const override {
@@ -69,29 +72,19 @@ class HeadwiseSelector final : public Selector {
     return spread_window(facts.map.tokens(), kObserved);
   }
 
-  void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
-    std::vector<float> scores = structural_[index(facts)] ? structural_scores(facts, input)
-                                                          : pool_scores(observed_attention(input), kPooled, false);
-    keep_always_and_best(std::move(scores), {}, kept);
+  std::vector<double> weights(const SelectionFacts& facts) const override {
+    const std::vector<double>& prior = prior_[static_cast<std::size_t>(facts.scale)][index(facts)];
+    std::vector<double> weights;
+    for (int source = 0; source <= facts.scale; ++source) {
+      weights.insert(weights.end(), static_cast<std::size_t>(geometry_.map_tokens(source)),
+                     prior[static_cast<std::size_t>(source)]);
+    }
+    return weights;
   }
 
  private:
   std::size_t index(const SelectionFacts& facts) const {
     return static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head);
-  }
-
-  std::vector<float> structural_scores(const SelectionFacts& facts, const SelectionInput& input) const {
-    const std::vector<double>& prior = prior_[static_cast<std::size_t>(facts.scale)][index(facts)];
-    std::vector<float> scores;
-    std::size_t source = 0;
-    for (std::int64_t j = 0; j < facts.history; ++j) {
-      while (input.origin(j) >= geometry_.tokens_before(static_cast<int>(source) + 1)) ++source;
-      scores.push_back(static_cast<float>(prior[source] * value_norm(input.history, j, geometry_.head_size)));
-    }
-    for (std::int64_t j = 0; j < facts.map.tokens(); ++j) {
-      scores.push_back(static_cast<float>(prior.back() * value_norm(input.map, j, geometry_.head_size)));
-    }
-    return scores;
   }
 
   CacheGeometry geometry_;

@@ -1,14 +1,14 @@
-// HeatKV: the cache as blocks (layer, head, source scale). A block's heat is the mean attention mass that it receives
-// over the later scales, measured offline. The first 3 scales stay everywhere; of the others the coldest go, whole,
-// until the budget holds. Carried over: budgets here grow tight scale by scale, so the same ranking is applied at every
-// scale; because it is one ranking, a block that is gone never comes back. Where the first 3 scales alone are more than
-// the budget, fewer are protected. The published code ranks the heads of every source scale apart and drops equally
-// many of each (cache/ranked_plan.cc has that rule); one ranking over all blocks, as the paper words it, came out
-// better here (docs/ALGORITHM.md) and is taken.
+// HeatKV (arXiv 2605.14877): the cache as blocks (layer, head, source scale). A block's heat is the mean attention mass
+// that it receives over the later scales, measured offline. The first 3 scales stay everywhere; of the others the
+// coldest go, whole, until the budget holds. Carried over: budgets here grow tight scale by scale, so the same ranking
+// is applied at every scale; because it is one ranking, a block that is gone never comes back. Where the first 3 scales
+// alone are more than the budget, fewer are protected. The published code ranks the heads of every source scale apart
+// and drops equally many of each (cache/ranked_plan.cc has that rule); one ranking over all blocks, as the paper words
+// it, came out better here (docs/ALGORITHM.md) and is taken.
 #include <algorithm>
 
-#include "cache/calibrated.h"
 #include "cache/planned.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {

@@ -6,38 +6,18 @@
 namespace scalekv::cache {
 namespace {
 
-// A selection without the first tokens of the history.
-struct Rest {
-  SelectionFacts facts;
-  std::vector<std::int32_t> origins;
-  SelectionInput input;
-};
-
-SelectionFacts without_first(SelectionFacts facts, std::int64_t tokens) {
-  facts.history -= tokens;
-  facts.capacity -= tokens;
-  return facts;
-}
-
-Rest without_first(const SelectionFacts& facts, const SelectionInput& input, std::int64_t tokens) {
-  Rest rest{.facts = without_first(facts, tokens), .origins = {}, .input = input};
-  for (std::int64_t j = tokens; j < facts.history; ++j) rest.origins.push_back(input.origin(j));
-  rest.input.origins = rest.origins;
-  kernels::KeyValueSegment& history = rest.input.history;
-  const std::int64_t bytes = tokens * history.stride * kernels::kv_element_bytes(history.precision);
-  history.keys = static_cast<const std::byte*>(history.keys) + bytes;
-  history.values = static_cast<const std::byte*>(history.values) + bytes;
-  history.count -= tokens;
-  if (!input.received.empty()) rest.input.received = input.received.subspan(static_cast<std::size_t>(tokens));
-  if (input.folded.index >= 0) rest.input.folded.index -= static_cast<std::int32_t>(tokens);
-  return rest;
-}
-
 class KeepFirstSelector final : public Selector {
  public:
   KeepFirstSelector(std::int64_t tokens, std::shared_ptr<const Selector> inner)
       : tokens_(tokens), inner_(std::move(inner)) {}
 
+  std::optional<ScoreRule> rule(const SelectionFacts& facts) const override {
+    const std::int64_t first = first_tokens(facts);
+    std::optional<ScoreRule> rule = inner_->rule(without_first(facts, first));
+    if (rule) rule->first += first;
+    return rule;
+  }
+  bool by_position() const override { return inner_->by_position(); }
   QueryForm query_form() const override { return inner_->query_form(); }
   bool accumulates() const override { return inner_->accumulates(); }
 
@@ -47,23 +27,37 @@ class KeepFirstSelector final : public Selector {
     return inner_->observed_queries(without_first(facts, first));
   }
 
+  std::vector<std::int64_t> always(const SelectionFacts& facts) const override {
+    const std::int64_t first = first_tokens(facts);
+    if (first == facts.capacity) return {};
+    std::vector<std::int64_t> indices = inner_->always(without_first(facts, first));
+    for (std::int64_t& index : indices) index += first;
+    return indices;
+  }
+
+  std::vector<double> weights(const SelectionFacts& facts) const override {
+    return inner_->weights(without_first(facts, first_tokens(facts)));
+  }
+
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
+    if (rule(facts)) return Selector::select(facts, input, kept);
     const std::int64_t first = first_tokens(facts);
     std::iota(kept.begin(), kept.begin() + first, 0);
     const std::span<std::int32_t> others = kept.subspan(static_cast<std::size_t>(first));
     if (others.empty()) return;
-    const Rest rest = without_first(facts, input, first);
+    const SelectionRest rest = without_first(facts, input, first);
     inner_->select(rest.facts, rest.input, others);
     for (std::int32_t& index : others) index += static_cast<std::int32_t>(first);
   }
 
   std::int32_t fold_slot(const SelectionFacts& facts, const SelectionInput& input,
                          std::span<const std::int32_t> kept) const override {
+    if (rule(facts)) return Selector::fold_slot(facts, input, kept);
     const std::int64_t first = first_tokens(facts);
     std::vector<std::int32_t> others(kept.begin() + first, kept.end());
     if (others.empty()) return -1;
     for (std::int32_t& index : others) index -= static_cast<std::int32_t>(first);
-    const Rest rest = without_first(facts, input, first);
+    const SelectionRest rest = without_first(facts, input, first);
     const std::int32_t slot = inner_->fold_slot(rest.facts, rest.input, others);
     return slot < 0 ? slot : slot + static_cast<std::int32_t>(first);
   }

@@ -6,12 +6,11 @@
 
 namespace scalekv::cache {
 
-Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot,
-                  std::int64_t head_size) {
-  std::vector<double> key(static_cast<std::size_t>(head_size), 0.0);
-  std::vector<double> value(static_cast<std::size_t>(head_size), 0.0);
+Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot) {
+  std::vector<double> key(static_cast<std::size_t>(input.head_size), 0.0);
+  std::vector<double> value(key.size(), 0.0);
   double count = 0.0;
-  const CacheRows rows(input, head_size);
+  const CacheRows rows(input);
   std::vector<float> token_key(key.size());
   std::vector<float> token_value(key.size());
   std::size_t next = 0;  // of kept

@@ -19,7 +19,6 @@ struct Fold {
 
 // Folds every cache token that is not in `kept` (ascending), and the kept one at cache index `slot`, whose place the
 // result takes. A token that is itself the result of folding counts as often as it stands for.
-Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot,
-                  std::int64_t head_size);
+Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot);
 
 }  // namespace scalekv::cache

@@ -10,11 +10,10 @@ namespace {
 // Keeps what a plan says and has the rest folded into the place of the first token that goes.
 class PlannedSelector final : public Selector {
  public:
-  PlannedSelector(CacheGeometry geometry, TokenPlan plan, bool folds)
+  PlannedSelector(CacheGeometry geometry, std::shared_ptr<const TokenPlan> plan, bool folds)
       : geometry_(std::move(geometry)), plan_(std::move(plan)), folds_(folds) {}
 
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const override {
     const std::vector<bool>& stays = planned(facts);
@@ -41,8 +40,8 @@ class PlannedSelector final : public Selector {
 
  private:
   const std::vector<bool>& planned(const SelectionFacts& facts) const {
-    const int number = std::min(facts.scale + 2, plan_.rbegin()->first);
-    return plan_.at(number)[static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head)];
+    const int number = std::min(facts.scale + 2, plan_->rbegin()->first);
+    return plan_->at(number)[static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head)];
   }
 
   std::size_t position(const SelectionFacts& facts, const SelectionInput& input, std::int64_t index) const {
@@ -50,12 +49,11 @@ class PlannedSelector final : public Selector {
   }
 
   CacheGeometry geometry_;
-  TokenPlan plan_;
+  std::shared_ptr<const TokenPlan> plan_;
   bool folds_;
 };
 
-}  // namespace
-
+// How many tokens a plan leaves to every head. folds: and one more where any is dropped, for the folded one.
 Budget planned_budget(const CacheGeometry& geometry, std::int64_t mean, const TokenPlan& plan, bool folds) {
   std::map<int, std::vector<std::int64_t>> rows;
   for (const auto& [number, heads] : plan) {
@@ -68,11 +66,22 @@ Budget planned_budget(const CacheGeometry& geometry, std::int64_t mean, const To
   return Budget(geometry.layers, geometry.heads, mean, std::move(rows));
 }
 
+}  // namespace
+
+Policy plan_policy(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
+                   bool folds) {
+  Policy policy{.name = name, .budget = Budget(), .selector = nullptr, .folds = folds};
+  if (plan.empty()) return policy;
+  policy.budget = planned_budget(geometry, mean, plan, folds);
+  policy.plan = std::make_shared<const TokenPlan>(std::move(plan));
+  return policy;
+}
+
 Policy make_planned(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
                     bool folds) {
-  if (plan.empty()) return {name, Budget(), nullptr};
-  Budget budget = planned_budget(geometry, mean, plan, folds);
-  return {name, std::move(budget), std::make_shared<PlannedSelector>(geometry, std::move(plan), folds)};
+  Policy policy = plan_policy(name, geometry, mean, std::move(plan), folds);
+  if (policy.plan) policy.selector = std::make_shared<PlannedSelector>(geometry, policy.plan, folds);
+  return policy;
 }
 
 }  // namespace scalekv::cache

@@ -6,48 +6,69 @@
 #include <array>
 
 #include "base/error.h"
-#include "cache/auto_policy.h"
-#include "cache/calibrated.h"
-#include "cache/rivals.h"
 
 namespace scalekv::cache {
+
+using MakePolicy = Policy(const PolicyRequest& request, const CacheGeometry& geometry);
+
+// Each in its own file; docs/ALGORITHM.md has their sources. The rivals of ScaleKV are carried over from language
+// models and other VAR work to scales, at equal bytes: each takes the same mean tokens a layer and head for the same
+// share.
+MakePolicy make_auto, make_scalekv, make_scalekv_first, make_sliding_window, make_streaming_llm, make_ams_kv,
+    make_snapkv, make_pyramidkv, make_h2o, make_hack, make_heatkv, make_adaptive;
+
 namespace {
 
-Policy make_full(const PolicyRequest&, const CacheGeometry&) { return {"full", Budget(), nullptr}; }
+Policy make_full(const PolicyRequest& request, const CacheGeometry&) { return {request.name, Budget(), nullptr}; }
 
-enum class Calibrated : std::uint8_t { never, where_there_is_one, always };
+// What is asked of a policy beside its name.
+enum Trait : unsigned {
+  kKeepsAll = 1,
+  kChooses = 2,            // it comes to one of the others
+  kSelectors = 4,          // "reference" and "attention"
+  kUsesCalibration = 8,    // where there is one
+  kNeedsCalibration = 16,  // always
+  kCapacities = 32,        // an allocation of capacities can be written
+  kTokens = 64,            // an allocation of tokens
+};
 
 struct Entry {
   std::string_view name;
   std::string_view summary;
-  Policy (*make)(const PolicyRequest&, const CacheGeometry&);
-  Calibrated calibrated = Calibrated::never;
-  bool selectors = false;  // "reference" and "attention"
+  MakePolicy* make;
+  unsigned traits = 0;
+
+  bool is(unsigned any) const { return (traits & any) != 0; }
 };
 
 constexpr std::array kPolicies = {
-    Entry{"auto", "the best known of these for the model and the picture", make_auto, Calibrated::where_there_is_one,
-          true},
-    Entry{"full", "keeps everything; the yardstick", make_full},
+    Entry{"auto", "the best known of these for the model and the picture", make_auto,
+          kChooses | kSelectors | kUsesCalibration},
+    Entry{kFullPolicy, "keeps everything; the yardstick", make_full, kKeepsAll},
     Entry{"scalekv", "few drafter layers keep their history, refiner layers almost none, scale by scale", make_scalekv,
-          Calibrated::where_there_is_one, true},
+          kSelectors | kUsesCalibration | kCapacities},
     Entry{"scalekv-first", "scalekv with the first token map always kept", make_scalekv_first,
-          Calibrated::where_there_is_one, true},
+          kSelectors | kUsesCalibration},
     Entry{"sliding-window", "the most recent tokens", make_sliding_window},
     Entry{"streaming-llm", "the first tokens and the most recent", make_streaming_llm},
     Entry{"ams-kv", "the first two scales and the most recent ones", make_ams_kv},
     Entry{"snapkv", "what the last queries of the map attend to", make_snapkv},
     Entry{"pyramidkv", "snapkv with a budget that falls over the layers", make_pyramidkv},
     Entry{"h2o", "what has received most attention so far, and the most recent", make_h2o},
-    Entry{"hack", "contextual and structural heads, each with its own rule", make_hack, Calibrated::always},
-    Entry{"heatkv", "whole scales per head, the coldest dropped", make_heatkv, Calibrated::always},
+    Entry{"hack", "contextual and structural heads, each with its own rule", make_hack, kNeedsCalibration},
+    Entry{"heatkv", "whole scales per head, the coldest dropped", make_heatkv, kNeedsCalibration | kTokens},
     Entry{"adaptive", "tokens planned by the harm of their loss, the rest folded into one", make_adaptive,
-          Calibrated::always},
+          kNeedsCalibration | kTokens},
 };
 
-const Entry& find_policy(const std::string& name) {
+// Null where there is none of that name.
+const Entry* look_up(const std::string& name) {
   const auto* entry = std::find_if(kPolicies.begin(), kPolicies.end(), [&](const Entry& e) { return e.name == name; });
-  if (entry != kPolicies.end()) return *entry;
+  return entry == kPolicies.end() ? nullptr : entry;
+}
+
+const Entry& find_policy(const std::string& name) {
+  if (const Entry* entry = look_up(name)) return *entry;
   std::vector<std::string_view> names;
   for (const Entry& known : kPolicies) names.push_back(known.name);
   fail_usage("there is no cache policy '{}'; choose one of: {}", name, fmt::join(names, ", "));
@@ -57,22 +78,47 @@ const Entry& find_policy(const std::string& name) {
 
 std::vector<PolicyFacts> known_policies() {
   std::vector<PolicyFacts> facts;
-  for (const Entry& entry : kPolicies) facts.push_back({std::string(entry.name), std::string(entry.summary)});
+  for (const Entry& entry : kPolicies)
+    facts.push_back({std::string(entry.name), std::string(entry.summary), entry.is(kChooses)});
   return facts;
 }
 
-bool needs_calibration(const std::string& name) { return find_policy(name).calibrated == Calibrated::always; }
+bool keeps_all(const std::string& name) {
+  const Entry* entry = look_up(name);
+  return entry != nullptr && entry->is(kKeepsAll);
+}
 
-bool takes_calibration(const std::string& name) { return find_policy(name).calibrated != Calibrated::never; }
+Allocation allocation(const std::string& name) {
+  const Entry* entry = look_up(name);
+  if (entry == nullptr || !entry->is(kCapacities | kTokens)) return Allocation::none;
+  return entry->is(kTokens) ? Allocation::tokens : Allocation::capacities;
+}
+
+std::vector<std::string> allocated_policies() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kPolicies) {
+    if (entry.is(kCapacities | kTokens)) names.emplace_back(entry.name);
+  }
+  return names;
+}
+
+std::string in_words(std::span<const std::string> names, const std::string& last) {
+  if (names.size() < 2) return fmt::format("{}", fmt::join(names, ""));
+  return fmt::format("{} {} {}", fmt::join(names.first(names.size() - 1), ", "), last, names.back());
+}
+
+bool needs_calibration(const std::string& name) { return find_policy(name).is(kNeedsCalibration); }
+
+bool takes_calibration(const std::string& name) { return find_policy(name).is(kUsesCalibration | kNeedsCalibration); }
 
 bool reads_calibration(const std::string& name, const CacheGeometry& geometry, bool named) {
   if (!takes_calibration(name)) return false;
   return needs_calibration(name) || named || !has_published_budgets(geometry);
 }
 
-bool takes_selector(const std::string& name) { return find_policy(name).selectors; }
+bool takes_selector(const std::string& name) { return find_policy(name).is(kSelectors); }
 
-double kept_share(const std::string& name, double budget) { return name == "full" ? 1.0 : budget; }
+double kept_share(const std::string& name, double budget) { return keeps_all(name) ? 1.0 : budget; }
 
 void check_policy_request(const PolicyRequest& request) {
   find_policy(request.name);
@@ -87,17 +133,19 @@ void check_policy_request(const PolicyRequest& request) {
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) {
   check_policy_request(request);
   const Entry& entry = find_policy(request.name);
-  if (entry.calibrated == Calibrated::always && !request.calibration) {
+  if (entry.is(kNeedsCalibration) && !request.calibration) {
     fail(
         "the cache policy {} needs a calibration of the model; make one with `scalekv calibrate` and name it with "
         "--calibration",
         request.name);
   }
-  if (entry.calibrated == Calibrated::always) request.calibration->check_fits(geometry);
-  if (entry.calibrated == Calibrated::where_there_is_one && request.calibration) {
+  if (entry.is(kNeedsCalibration)) request.calibration->check_fits(geometry);
+  if (entry.is(kUsesCalibration) && request.calibration) {
     request.calibration->check_model(geometry);
   }
-  return entry.make(request, geometry);
+  Policy policy = entry.make(request, geometry);
+  policy.calibrated = policy.calibrated || entry.is(kNeedsCalibration);
+  return policy;
 }
 
 }  // namespace scalekv::cache

@@ -1,7 +1,10 @@
-// Policies by name: a budget and a selector. A new method is one small class in one file and one row in policy.cc.
+// Policies by name: a budget and a selector. A new method is one file and its row in policy.cc; nobody else asks for
+// names, but for what a policy is like.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +24,10 @@ struct PolicyRequest {
   std::shared_ptr<const Calibration> calibration = nullptr;
 };
 
+// kept[row][layer * heads + head][position in the pyramid]: is the token still there when scale `row` (from 1) starts?
+// What is gone in a row is gone in all later ones; every head keeps at least one token, or folds.
+using TokenPlan = std::map<int, std::vector<std::vector<bool>>>;
+
 // A policy for one geometry. Immutable; shared by every image of a run.
 struct Policy {
   std::string name;  // never "auto", but what that came to
@@ -28,16 +35,40 @@ struct Policy {
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
   // What it depends on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
   Settings facts = {};
-  bool by_share = true;  // false: a file fixed the budget, whatever share was asked for
+  bool by_share = true;     // false: a file fixed the budget, whatever share was asked for
+  bool calibrated = false;  // the request's calibration was used
+  // Where tokens are planned before anything is drawn: those of the plan, and whether the others are folded.
+  std::shared_ptr<const TokenPlan> plan = nullptr;
+  bool folds = false;
+};
+
+// What a budget file holds of a policy.
+enum class Allocation : std::uint8_t {
+  none,
+  capacities,  // of layers and heads, as the ScaleKV repository's files
+  tokens,      // a TokenPlan
 };
 
 struct PolicyFacts {
   std::string name;
   std::string summary;
+  bool chooses = false;  // it comes to one of the others
 };
+
+// The yardstick: it keeps everything.
+inline constexpr const char* kFullPolicy = "full";
 
 // Every policy there is, in the order to show them.
 std::vector<PolicyFacts> known_policies();
+
+// Does it keep everything, whatever share is asked for? Not where there is no policy of that name.
+bool keeps_all(const std::string& name);
+// Allocation::none where there is no policy of that name.
+Allocation allocation(const std::string& name);
+// Those whose allocation a file can hold, in order.
+std::vector<std::string> allocated_policies();
+// "scalekv, heatkv and adaptive", with `last` for "and".
+std::string in_words(std::span<const std::string> names, const std::string& last);
 
 // All of these throw UsageError where there is no policy of that name.
 // Does it need a calibration of the model?
@@ -50,7 +81,7 @@ bool reads_calibration(const std::string& name, const CacheGeometry& geometry, b
 // Has it a choice of selectors?
 bool takes_selector(const std::string& name);
 
-// The share of the cache that a policy keeps when it is asked for `budget`: "full" keeps all of it.
+// The share of the cache that a policy keeps when it is asked for `budget`.
 double kept_share(const std::string& name, double budget);
 
 // Throws UsageError on a name, selector or share that does not exist, listing those that do.

@@ -1,9 +1,11 @@
-// PyramidKV: SnapKV's tokens with a budget of its own. Early layers, which spread their attention, get more than late
-// ones. The published rule: the last layer gets 1/20 of the mean, the first twice the mean less that, and the others
-// lie on the line between.
+// PyramidKV (arXiv 2406.02069): SnapKV's tokens with a budget of its own. Early layers, which spread their attention,
+// get more than late ones. The published rule: the last layer gets 1/20 of the mean, the first twice the mean less
+// that, and the others lie on the line between.
+#include "cache/pyramidkv.h"
+
 #include <algorithm>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 

@@ -149,7 +149,7 @@ Policy make_ranked(const Rankings& rankings, const CacheGeometry& geometry, doub
   // Brought forward, blocks may go where the whole history is still within the budget: the base is what the scale
   // before the first row finds.
   const std::int64_t untouched = plan.empty() ? 0 : geometry.tokens_before(plan.begin()->first - 2);
-  return make_planned("heatkv", geometry, untouched, std::move(plan), false);
+  return make_planned(kRankedPolicy, geometry, untouched, std::move(plan), false);
 }
 
 }  // namespace scalekv::cache

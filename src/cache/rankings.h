@@ -15,6 +15,7 @@ namespace scalekv::cache {
 // every head of the model once.
 using Rankings = std::vector<std::vector<int>>;
 
+inline constexpr const char* kRankedPolicy = "heatkv";
 inline constexpr int kRankedScales = 9;  // what the 1M schedule stores after the protected ones
 
 // Is this JSON text meant to be such a file? The published ones are lists, HeatKV's own tool writes an object with

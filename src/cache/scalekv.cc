@@ -1,19 +1,21 @@
-// ScaleKV: few drafter layers keep their history, refiner layers almost none, scale by scale (cache/budget.h has the
-// allocator, window_selector.cc the choice of tokens).
-#include "cache/calibrated.h"
+// ScaleKV (arXiv 2505.19602): few drafter layers keep their history, refiner layers almost none, scale by scale
+// (cache/budget.h has the allocator, window_selector.cc the choice of tokens).
 #include "cache/keep_first.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
 
 using Drafters = std::map<int, std::vector<int>>;
 
-// The drafter layers, and in `facts` where they come from.
-Drafters choose_drafters(const PolicyRequest& request, const CacheGeometry& geometry, Settings& facts) {
+// The drafter layers; `policy` says where they come from.
+Drafters choose_drafters(const PolicyRequest& request, const CacheGeometry& geometry, Policy& policy) {
+  Settings& facts = policy.facts;
   if (request.calibration) {
     const std::string why_not = request.calibration->scales_missing(geometry);
     if (why_not.empty()) {
       facts["drafters"] = "calibration";
+      policy.calibrated = true;
       return find_drafters(request.calibration->statistics, drafter_count(geometry.layers));
     }
     facts["drafters_reason"] = why_not;
@@ -26,11 +28,11 @@ Drafters choose_drafters(const PolicyRequest& request, const CacheGeometry& geom
 
 Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
-  const bool attention = request.selector == "attention";
-  Settings facts = {{"selector", attention ? "attention" : "reference"}};
-  const auto rows = allocate_scale_budget(geometry, mean, choose_drafters(request, geometry, facts));
-  return {request.name, make_scale_budget(geometry.layers, geometry.heads, mean, rows),
-          attention ? make_attention_selector() : make_reference_selector(), std::move(facts)};
+  Policy policy{request.name, Budget(), make_window_selector(request.selector)};
+  policy.facts["selector"] = request.selector.empty() ? "reference" : request.selector;
+  const auto rows = allocate_scale_budget(geometry, mean, choose_drafters(request, geometry, policy));
+  policy.budget = make_scale_budget(geometry.layers, geometry.heads, mean, rows);
+  return policy;
 }
 
 Policy make_scalekv_first(const PolicyRequest& request, const CacheGeometry& geometry) {

@@ -118,6 +118,11 @@ std::vector<std::int64_t> spread_window(std::int64_t tokens, std::int64_t count)
   return positions;
 }
 
+std::vector<std::int64_t> in_cache(std::vector<std::int64_t> positions, const SelectionFacts& facts) {
+  for (std::int64_t& position : positions) position += facts.history;
+  return positions;
+}
+
 int fitting_window(int window, std::int64_t capacity) {
   if (capacity >= window) return window;
   const auto side = static_cast<int>(std::sqrt(static_cast<double>(capacity) / 2.0));
@@ -145,10 +150,25 @@ std::vector<float> observed_attention(const SelectionInput& input) {
   return sums;
 }
 
-double value_norm(const kernels::KeyValueSegment& segment, std::int64_t index, std::int64_t head_size) {
-  std::vector<float> value(static_cast<std::size_t>(head_size));
-  kernels::KeyValueReader(segment, head_size).values(index, 1, value.data());
-  return std::sqrt(std::inner_product(value.begin(), value.end(), value.begin(), 0.0));
+SelectionFacts without_first(SelectionFacts facts, std::int64_t tokens) {
+  facts.history -= tokens;
+  facts.capacity -= tokens;
+  return facts;
+}
+
+SelectionRest without_first(const SelectionFacts& facts, const SelectionInput& input, std::int64_t tokens) {
+  SelectionRest rest{.facts = without_first(facts, tokens), .input = input, .origins = {}};
+  if (tokens == 0) return rest;
+  for (std::int64_t j = tokens; j < facts.history; ++j) rest.origins.push_back(input.origin(j));
+  rest.input.origins = rest.origins;  // moving a vector leaves its numbers where they are
+  kernels::KeyValueSegment& history = rest.input.history;
+  const std::int64_t bytes = tokens * history.stride * kernels::kv_element_bytes(history.precision);
+  history.keys = static_cast<const std::byte*>(history.keys) + bytes;
+  history.values = static_cast<const std::byte*>(history.values) + bytes;
+  history.count -= tokens;
+  if (!input.received.empty()) rest.input.received = input.received.subspan(static_cast<std::size_t>(tokens));
+  if (input.folded.index >= 0) rest.input.folded.index -= static_cast<std::int32_t>(tokens);
+  return rest;
 }
 
 void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,

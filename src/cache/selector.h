@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "base/map_size.h"
 #include "cache/geometry.h"
+#include "cache/score_rule.h"
 #include "kernels/attention.h"
 #include "runtime/tensor.h"
 
@@ -54,6 +56,7 @@ struct SelectionInput {
   // for the map). select() adds to it; the sums of the tokens it keeps are there next time.
   std::span<float> received = {};
   FoldedToken folded = {};
+  std::int64_t head_size = 0;  // of keys and values
 
   std::int32_t origin(std::int64_t history_index) const {
     return origins.empty() ? static_cast<std::int32_t>(history_index)
@@ -65,24 +68,35 @@ struct SelectionInput {
   }
 };
 
+// Which tokens stay. Most say it in data: rule(), with the queries, tokens and weights that it speaks of; a back end
+// then does it in its own way, and select() on the host. One that cannot be said so writes select() itself, for the
+// host; where it looks at positions alone it says so, and no back end has to hand it any number.
 // Immutable and thread safe: whatever a run needs to remember belongs to the run, so that nothing leaks into the next.
 class Selector {
  public:
   virtual ~Selector() = default;
 
-  virtual QueryForm query_form() const = 0;
-  // Does it want SelectionInput::received?
+  // Nothing where select() is written instead.
+  virtual std::optional<ScoreRule> rule(const SelectionFacts& /*facts*/) const { return std::nullopt; }
+  // Does it read neither queries nor keys, values or sums?
+  virtual bool by_position() const { return false; }
+
+  virtual QueryForm query_form() const { return QueryForm::none; }
+  // Positions in the current map (row-major) of the queries that it looks at, in the order it wants them.
+  virtual std::vector<std::int64_t> observed_queries(const SelectionFacts& /*facts*/) const { return {}; }
+  // Cache indices that stay whatever their score, ascending, beside the rule's first ones.
+  virtual std::vector<std::int64_t> always(const SelectionFacts& /*facts*/) const { return {}; }
+  // Of a weighted rule: a factor for every token of the pyramid, the current map's included.
+  virtual std::vector<double> weights(const SelectionFacts& /*facts*/) const { return {}; }
+  // Do scores add up over selections (SelectionInput::received)? Not where it folds.
   virtual bool accumulates() const { return false; }
-  // Positions in the current map (row-major) whose queries select() wants, in the order it wants them.
-  virtual std::vector<std::int64_t> observed_queries(const SelectionFacts& facts) const = 0;
-  // Writes facts.capacity cache indices, ascending and unique.
-  virtual void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const = 0;
+
+  // Writes facts.capacity cache indices, ascending and unique. By the rule, unless it is written otherwise.
+  virtual void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const;
   // The cache index, one of those kept, whose place the folded token takes (cache/merge.h); -1 where what is dropped is
-  // forgotten.
-  virtual std::int32_t fold_slot(const SelectionFacts& /*facts*/, const SelectionInput& /*input*/,
-                                 std::span<const std::int32_t> /*kept*/) const {
-    return -1;
-  }
+  // forgotten. By the rule, unless it is written otherwise.
+  virtual std::int32_t fold_slot(const SelectionFacts& facts, const SelectionInput& input,
+                                 std::span<const std::int32_t> kept) const;
 };
 
 // ScaleKV's observation window as the published code computes it and as it was meant (docs/ALGORITHM.md).
@@ -99,6 +113,12 @@ std::unique_ptr<const Selector> make_reference_selector(const WindowOptions& opt
 // The same idea with the true attention queries, softmax weights and the real map size.
 std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& options = {});
 
+// Either by name, "reference" (also where that is empty) or "attention".
+std::unique_ptr<const Selector> make_window_selector(const std::string& name);
+
+// SnapKV's choice (cache/snapkv.cc), which PyramidKV shares.
+std::unique_ptr<const Selector> make_last_window_selector();
+
 // Steps that selectors share; the fixtures check them one by one.
 
 // Position in the whole pyramid (all scales, row-major) of a cache index.
@@ -110,6 +130,8 @@ std::vector<std::int64_t> reference_window(int scale, std::int64_t cache_tokens,
 std::vector<std::int64_t> patch_window(MapSize map, int window);
 // The last `window` positions of a map of `tokens` tokens, ascending; fewer where the map is smaller.
 std::vector<std::int64_t> last_window(std::int64_t tokens, int window);
+// The cache indices of positions in the current map.
+std::vector<std::int64_t> in_cache(std::vector<std::int64_t> positions, const SelectionFacts& facts);
 // At most `count` positions spread evenly over a map of `tokens` tokens, ascending.
 std::vector<std::int64_t> spread_window(std::int64_t tokens, std::int64_t count);
 // A capacity smaller than the window gets a smaller window: the largest square that leaves half of it to the history.
@@ -119,8 +141,14 @@ void dot_cache(const SelectionInput& input, std::span<const float> query, std::s
 // Softmax weight that each cache index gets from the observed queries, summed over them (they count with their
 // attention form). The keys' scale is 1, as in the block.
 std::vector<float> observed_attention(const SelectionInput& input);
-// Length of the value of token `index`.
-double value_norm(const kernels::KeyValueSegment& segment, std::int64_t index, std::int64_t head_size);
+// A selection without the first tokens of the history, as if they were not there.
+struct SelectionRest {
+  SelectionFacts facts;
+  SelectionInput input;
+  std::vector<std::int32_t> origins;  // what `input` borrows
+};
+SelectionFacts without_first(SelectionFacts facts, std::int64_t tokens);
+SelectionRest without_first(const SelectionFacts& facts, const SelectionInput& input, std::int64_t tokens);
 // Keeps the cache indices in `always` and the best of the others. scores: one per cache index.
 void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_t> always,
                           std::span<std::int32_t> kept);

@@ -1,16 +1,15 @@
-// Sliding window: the cache in its own order, cut to the most recent tokens. With maps larger than the budget that is
-// the lower part of the last map; nothing of the pyramid above it stays.
+// Sliding window (Longformer, arXiv 2004.05150): the cache in its own order, cut to the most recent tokens. With maps
+// larger than the budget that is the lower part of the last map; nothing of the pyramid above it stays.
 #include <numeric>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
 
 class RecentSelector final : public Selector {
  public:
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   void select(const SelectionFacts& facts, const SelectionInput&, std::span<std::int32_t> kept) const override {
     std::iota(kept.begin(), kept.end(), static_cast<std::int32_t>(facts.tokens() - facts.capacity));

@@ -1,9 +1,9 @@
-// StreamingLLM: attention sinks and recent tokens. The published method keeps the first 4 tokens of a text; in a
-// pyramid the tokens that everybody looks at are the first scales, 1 + 4 tokens, so these are the sinks.
+// StreamingLLM (arXiv 2309.17453): attention sinks and recent tokens. The published method keeps the first 4 tokens of
+// a text; in a pyramid the tokens that everybody looks at are the first scales, 1 + 4 tokens, so these are the sinks.
 #include <algorithm>
 #include <numeric>
 
-#include "cache/rivals.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 namespace {
@@ -12,8 +12,7 @@ constexpr std::int64_t kSinks = 5;
 
 class SinkSelector final : public Selector {
  public:
-  QueryForm query_form() const override { return QueryForm::none; }
-  std::vector<std::int64_t> observed_queries(const SelectionFacts&) const override { return {}; }
+  bool by_position() const override { return true; }
 
   // Sinks are never dropped, so they are the first of the cache at every scale. A tiny budget leaves half to them.
   void select(const SelectionFacts& facts, const SelectionInput&, std::span<std::int32_t> kept) const override {

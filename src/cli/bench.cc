@@ -71,15 +71,18 @@ void check_combinations(const BenchOptions& options) {
   const bool all_full = !options.budgets.empty() && std::count(options.budgets.begin(), options.budgets.end(),
                                                                "full") == std::ssize(options.budgets);
   for (const char* option : {"--budget-file", "--policy", "--selector"}) {
-    const bool loses = all_full && options.request.given(option) && options.request.request.cache.policy != "full";
+    const bool loses =
+        all_full && options.request.given(option) && !cache::keeps_all(options.request.request.cache.policy);
     if (loses) fail_usage("--budgets full draws with the full cache only, so {} would not act; leave it out", option);
   }
 }
 
 // One of --budgets: "full", or a share for the policy; a budget file has its own.
 CacheSettings cache_of(const CacheSettings& base, const std::string& budget) {
-  if (budget == "full") return engine::with_policy(base, "full");
-  if (base.policy == "full") fail_usage("the policy full keeps everything, not {}; name another --policy", budget);
+  if (budget == "full") return engine::with_policy(base, cache::kFullPolicy);
+  if (cache::keeps_all(base.policy)) {
+    fail_usage("the policy {} keeps everything, not {}; name another --policy", base.policy, budget);
+  }
   CacheSettings cache = base;
   cache.budget = cache::parse_share(budget);
   const bool fixed = !base.budgets.empty() && !cache::read_budget_claims(base.budgets).open;
@@ -142,7 +145,7 @@ std::string name_of_cache(const BenchRun& run) { return cache_name(run.request()
 
 // Its share; null where a budget file does not say.
 nlohmann::ordered_json budget_of(const BenchRun& run) {
-  return run.policy().name == "full" ? nlohmann::ordered_json(1.0) : budget_json(run.request().cache);
+  return cache::keeps_all(run.policy().name) ? nlohmann::ordered_json(1.0) : budget_json(run.request().cache);
 }
 
 nlohmann::ordered_json to_json(const BenchRun& run, const engine::ModelSizes& sizes) {

@@ -134,7 +134,7 @@ void calibrate(CalibrateOptions options) {
   }
   const Request request = options.request.parsed();
   check_seeds(request.seed, prompts.size());
-  if (options.published && options.policy != "scalekv") {
+  if (options.published && cache::allocation(options.policy) != cache::Allocation::capacities) {
     fail_usage("the shape of the ScaleKV repository has room for scalekv's budgets only; leave out --published");
   }
   const double share = cache::parse_share(options.budget);
@@ -181,9 +181,10 @@ void add_calibrate_command(CLI::App& app) {
           "the measurements; with --policy the budgets, and the measurements beside them. Goes on where it was "
           "cut short")
       ->capture_default_str();
+  const std::vector<std::string> allocated = cache::allocated_policies();
   CLI::Option* policy =
-      command->add_option("-p,--policy", options->policy, "also allocate budgets: scalekv, heatkv or adaptive")
-          ->check(CLI::IsMember({"scalekv", "heatkv", "adaptive"}));
+      command->add_option("-p,--policy", options->policy, "also allocate budgets: " + cache::in_words(allocated, "or"))
+          ->check(CLI::IsMember(allocated));
   command->add_option("-b,--budget", options->budget, "share of the full cache to allocate")
       ->needs(policy)
       ->capture_default_str();

@@ -72,7 +72,7 @@ void compare(const CompareOptions& options) {
   const Request request = options.request.parsed();
   check_folder(options.out);
   Request full_request = request;
-  full_request.cache = engine::with_policy(request.cache, "full");
+  full_request.cache = engine::with_policy(request.cache, cache::kFullPolicy);
   auto files = options.model.open_files();
   const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
   // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.

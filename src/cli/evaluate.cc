@@ -46,16 +46,22 @@ struct EvaluateOptions {
 
 // Every name is a policy's, and every option is for one of them.
 void check_options(const EvaluateOptions& options, const std::vector<std::string>& policies) {
-  const CacheSettings& cache = options.request.request.cache;
-  bool selector = cache.selector.empty(), calibration = cache.calibration.empty();
+  const CacheSettings& settings = options.request.request.cache;
+  bool selector = settings.selector.empty(), calibration = settings.calibration.empty();
   for (const std::string& policy : policies) {
-    engine::check_cache_settings(engine::with_policy(cache, policy));
+    engine::check_cache_settings(engine::with_policy(settings, policy));
     selector = selector || cache::takes_selector(policy);
     calibration = calibration || cache::takes_calibration(policy);
   }
-  if (!selector) fail_usage("--selector {} is for scalekv and scalekv-first; name one of them", cache.selector);
+  if (!selector) {
+    std::vector<std::string> takers;
+    for (const cache::PolicyFacts& facts : cache::known_policies()) {
+      if (!facts.chooses && cache::takes_selector(facts.name)) takers.push_back(facts.name);
+    }
+    fail_usage("--selector {} is for {}; name one of them", settings.selector, cache::in_words(takers, "and"));
+  }
   if (!calibration)
-    fail_usage("none of these policies reads --calibration {}; leave it out", cache.calibration.string());
+    fail_usage("none of these policies reads --calibration {}; leave it out", settings.calibration.string());
 }
 
 void add(std::vector<study::PolicySetting>& settings, const study::PolicySetting& setting) {
@@ -67,7 +73,7 @@ std::vector<study::PolicySetting> parse_settings(const EvaluateOptions& options)
   std::vector<std::string> policies;
   if (options.policies == "all") {
     for (const cache::PolicyFacts& facts : cache::known_policies()) {
-      if (facts.name != "auto") policies.push_back(facts.name);  // which is one of the others
+      if (!facts.chooses) policies.push_back(facts.name);
     }
   } else {
     policies = split_list(options.policies);
@@ -78,8 +84,8 @@ std::vector<study::PolicySetting> parse_settings(const EvaluateOptions& options)
   }
   if (policies.empty() || budgets.empty()) fail_usage("there is nothing to evaluate; name policies and budgets");
   check_options(options, policies);
-  if (options.request.given("--budgets") && policies == std::vector<std::string>{"full"}) {
-    fail_usage("the policy full keeps everything; leave out --budgets, or name more --policies");
+  if (options.request.given("--budgets") && policies.size() == 1 && cache::keeps_all(policies.front())) {
+    fail_usage("the policy {} keeps everything; leave out --budgets, or name more --policies", policies.front());
   }
   std::vector<study::PolicySetting> settings;
   for (const std::string& policy : policies) {
@@ -184,7 +190,7 @@ void evaluate(EvaluateOptions options) {
   request.prompt = "any";  // each of the list takes its place
   auto files = options.model.open_files();
   Request full_request = request;
-  full_request.cache = engine::with_policy(request.cache, "full");
+  full_request.cache = engine::with_policy(request.cache, cache::kFullPolicy);
   const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
   require_memory(options, files, with_full, request, asked, prompts.prompts);
   std::error_code failed;
@@ -241,7 +247,6 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "compare cache policies with the full cache, at equal bytes");
   auto options = std::make_shared<EvaluateOptions>();
   options->request.add_to(*command);
-  options->request.request.cache.policy = "scalekv";  // each of the list takes its place; this one has every option
   for (const char* unused : {"prompt", "--negative", "--policy", "--budget", "--budget-file", "--face-prompt"}) {
     command->remove_option(command->get_option(unused));
   }

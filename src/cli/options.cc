@@ -155,8 +155,9 @@ Request RequestOptions::parsed() const {
     if (!claims.open) parsed.cache.budget = claims.share;
   }
   engine::check_cache_settings(parsed.cache);
-  if (given("--budget") && parsed.cache.policy == "full" && parsed.cache.budget < 1.0) {
-    fail_usage("the policy full keeps everything, not {}; leave out --budget, or name another --policy", budget);
+  if (given("--budget") && cache::keeps_all(parsed.cache.policy) && parsed.cache.budget < 1.0) {
+    fail_usage("the policy {} keeps everything, not {}; leave out --budget, or name another --policy",
+               parsed.cache.policy, budget);
   }
   return parsed;
 }
@@ -200,7 +201,7 @@ std::string cache_line(const std::map<std::string, std::string>& settings) {
 std::string cache_name(const CacheSettings& cache, const std::string& policy) {
   std::string name = policy;
   if (!cache.budgets.empty()) name += " " + cache.budgets.filename().string();
-  return name == "full" || cache.budget <= 0.0 ? name : fmt::format("{} {:g}%", name, cache.budget * 100.0);
+  return cache::keeps_all(policy) || cache.budget <= 0.0 ? name : fmt::format("{} {:g}%", name, cache.budget * 100.0);
 }
 
 nlohmann::ordered_json budget_json(const CacheSettings& cache) {

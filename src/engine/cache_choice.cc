@@ -91,10 +91,7 @@ cache::Policy choose_cache(const CacheSettings& settings, const CachedPicture& p
   require_coverage(settings, picture, known);
   cache::Policy policy =
       cache::make_policy({settings.policy, settings.budget, settings.selector, known.content}, picture.geometry);
-  // What a policy that can do without one says of its drafters, or is called, tells whether it was used.
-  const auto drafters = policy.facts.find("drafters");
-  const bool used = known.content && (drafters == policy.facts.end() || drafters->second == "calibration");
-  if (used) {
+  if (policy.calibrated) {
     policy.facts["calibration"] = known.name;
     policy.facts["calibration_sha256"] = short_sha256(known.sha256);
   }

@@ -7,7 +7,7 @@
 namespace scalekv::engine {
 
 ResolvedRequest resolve_calibration(const ModelFiles& files, Request request) {
-  request.cache = {.policy = "full"};
+  request.cache = {.policy = cache::kFullPolicy};
   if (request.prompt.empty()) request.prompt = "a prompt";  // each of the list takes its place
   return resolve_request(files, request);
 }

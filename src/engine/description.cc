@@ -41,7 +41,8 @@ Settings describe_request(const Model& model, const ResolvedRequest& resolved) {
   };
   text.insert(generation.policy.facts.begin(), generation.policy.facts.end());
   if (cache.precision != "f32") text["kv"] = cache.precision;
-  if (generation.policy.by_share && generation.policy.name != "full") text["budget"] = budget_text(cache.budget);
+  if (generation.policy.by_share && !cache::keeps_all(generation.policy.name))
+    text["budget"] = budget_text(cache.budget);
   if (!request.negative_prompt.empty()) text["negative_prompt"] = request.negative_prompt;
   if (request.guidance_layer != 0) text["guidance_layer"] = fmt::format("{}", request.guidance_layer);
   if (request.top_k != 0) text["top_k"] = fmt::format("{}", request.top_k);

@@ -47,9 +47,10 @@ bool save_kv(MemoryQuestion& question) {
 bool save_budget(MemoryQuestion& question) {
   CacheSettings& cache = question.request.request.cache;
   if (!question.request.generation.policy.by_share) return false;
-  const double wanted = cache.policy == "full" || cache.budget > 0.10 ? 0.10 : 0.04;
-  if (cache.policy != "full" && cache.budget <= wanted) return false;
-  if (cache.policy == "full") cache.policy = CacheSettings().policy;
+  const bool full = cache::keeps_all(cache.policy);
+  const double wanted = full || cache.budget > 0.10 ? 0.10 : 0.04;
+  if (!full && cache.budget <= wanted) return false;
+  if (full) cache.policy = CacheSettings().policy;
   cache.budget = wanted;
   return true;
 }
@@ -187,7 +188,7 @@ MemoryQuestion make_question(std::shared_ptr<const ModelFiles> files, ResolvedRe
 MemoryQuestion make_reconstruction_question(std::shared_ptr<const ModelFiles> files, const Image& picture,
                                             const std::string& size) {
   const double aspect = static_cast<double>(picture.height) / static_cast<double>(picture.width);
-  const Request request{.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}};
+  const Request request{.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = cache::kFullPolicy}};
   MemoryQuestion question = make_question(files, resolve_request(*files, request));
   question.reconstructed = &picture;
   question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};

@@ -1,7 +1,7 @@
 #include "engine/operations.h"
 
 #include "base/ceil_divide.h"
-#include "infinity/observed_queries.h"
+#include "cache/observed_queries.h"
 #include "infinity/predict.h"
 #include "infinity/workspace.h"
 #include "kernels/linear.h"
@@ -77,7 +77,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
         const Work one = attend(tokens, keys, size, key_bytes);
         work.attention += r * one;
       }
-      const infinity::ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
+      const cache::ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
       const double keys = static_cast<double>(plan.before(scale, layer, 0)) + tokens;
       const auto rows = static_cast<double>(observed.rows_per_slot());
       if (rows > 0) work.selection += {r * 2.0 * rows * keys * size, r * heads * keys * size * key_bytes};

@@ -2,16 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
-#include "base/error.h"
-#include "cache/merge.h"
 #include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
 #include "kernels/query_key.h"
-#include "runtime/threads.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -19,19 +15,6 @@ namespace {
 constexpr float kEpsilon = 1e-6F;
 // Parts of the modulation, in the checkpoint's order.
 constexpr int kGamma1 = 0, kGamma2 = 1, kScale1 = 2, kScale2 = 3, kShift1 = 4, kShift2 = 5;
-
-}  // namespace
-
-namespace {
-
-// What attention adds to the scores of a head's keys, the same for every query: the log of how many tokens a key stands
-// for. Empty where every key is a token of its own.
-std::vector<float> key_bias(const cache::FoldedToken& folded, std::int64_t tokens) {
-  if (folded.index < 0) return {};
-  std::vector<float> bias(static_cast<std::size_t>(tokens), 0.0F);
-  bias[static_cast<std::size_t>(folded.index)] = folded.log_count;
-  return bias;
-}
 
 }  // namespace
 
@@ -137,49 +120,23 @@ void Block::modulate(const Group& group, const BlockContext& context, int scale,
 }
 
 void Block::self_attention(const Group& group, const BlockContext& context) const {
-  cache::KvStore& store = *context.store;
-  const std::int64_t heads = config_.heads;
-  const std::int64_t size = config_.head_size();
   modulate(group, context, kScale1, kShift1);
   context.lap(Stage::rest);
   query_key_value_.run(group.normed, group.query_key_value);  // [G, 3 C]
   context.lap(Stage::linear);
 
-  ObservedQueries observed(context.selector, store.plan(), context.scale, context.layer, group.count);
-  observed.gather(cache::QueryForm::projected, group.query_key_value);
+  cache::LayerCache cache(*context.cache, context.layer, group.first, group.query_key_value);
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    const View<float> rows = group.of(group.query_key_value, slot).reshape({group.tokens, 3, heads, size});
-    kernels::normalise_rotate(rows, query_bias_.view<float>(), value_bias_.view<float>(),
-                              query_scale_.view<float>().reshape({heads}), context.rotary->cosine.view<float>(),
-                              context.rotary->sine.view<float>());
-    const auto part = [&](int index) {  // [L, H, D] of [L, 3, H, D]
-      return View<const float>(rows.at(0, index, 0, 0), {group.tokens, heads, size}, {rows.stride(0), size, 1});
-    };
-    store.write_map(context.layer, group.first + slot, slot, part(1), part(2));
+    kernels::normalise_rotate(
+        group.of(group.query_key_value, slot).reshape({group.tokens, 3, config_.heads, config_.head_size()}),
+        query_bias_.view<float>(), value_bias_.view<float>(), query_scale_.view<float>().reshape({config_.heads}),
+        context.rotary->cosine.view<float>(), context.rotary->sine.view<float>());
   }
-  observed.gather(cache::QueryForm::attention, group.query_key_value);
-
-  std::vector<kernels::AttentionHead> work;
-  std::vector<std::vector<float>> biases;  // one a head; moving them leaves their numbers where they are
-  for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    for (int head = 0; head < static_cast<int>(heads); ++head) {
-      const std::int64_t tokens = store.history(context.layer, group.first + slot, head).count + group.tokens;
-      biases.push_back(key_bias(store.folded(context.layer, group.first + slot, head), tokens));
-      work.push_back({.queries = group.query_key_value.at(slot * group.tokens, head * size),
-                      .query_stride = 3 * config_.width,
-                      .query_count = group.tokens,
-                      .segments = {store.history(context.layer, group.first + slot, head),
-                                   store.current(context.layer, group.first + slot, slot, head)},
-                      .bias = biases.back().empty() ? nullptr : biases.back().data(),
-                      .out = group.attended.at(slot * group.tokens, head * size),
-                      .out_stride = config_.width});
-    }
-  }
+  cache.append();
   context.lap(Stage::rest);
-  kernels::attention(work, size, 1.0F);
+  cache.attend(group.attended);
   context.lap(Stage::attention);
-  if (context.attention_observer) context.attention_observer(context.scale, context.layer, work);
-  select_and_keep(group, context, observed);
+  cache.keep();
   context.lap(Stage::selection);
 
   if (context.tap) {
@@ -188,69 +145,6 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
   }
   attention_out_.run(group.attended, group.x, {.accumulate = true, .gate = gates(group, context, kGamma1)});
   context.lap(Stage::linear);
-}
-
-void Block::select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const {
-  cache::KvStore& store = *context.store;
-  const cache::KeepPlan& plan = store.plan();
-  const auto heads = static_cast<int>(config_.heads);
-  if (plan.keeps_all(context.scale, context.layer)) {
-    for (std::int64_t slot = 0; slot < group.count; ++slot) store.keep_all(context.layer, group.first + slot);
-    return;
-  }
-  std::vector<std::vector<std::int32_t>> kept(static_cast<std::size_t>(group.count * heads));
-  parallel_for(group.count * heads, [&](std::int64_t i) {
-    const std::int64_t slot = i / heads;
-    const int head = static_cast<int>(i % heads);
-    std::vector<std::int32_t>& mine = kept[static_cast<std::size_t>(i)];
-    mine.resize(static_cast<std::size_t>(plan.after(context.scale, context.layer, head)));
-    const cache::SelectionFacts facts = observed.facts(head);
-    if (facts.capacity == facts.tokens()) {
-      std::iota(mine.begin(), mine.end(), 0);
-    } else if (facts.capacity > 0) {
-      select(facts, observed.queries(slot, head), group.first + slot, slot, context, mine);
-    }
-  });
-  for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    const auto of_slot =
-        std::span(kept).subspan(static_cast<std::size_t>(slot * heads), static_cast<std::size_t>(heads));
-    for (int head = 0; context.observer && head < heads; ++head) {
-      context.observer(context.scale, context.layer, group.first + slot, head, of_slot[static_cast<std::size_t>(head)]);
-    }
-    store.keep(context.layer, group.first + slot, slot, of_slot);
-  }
-}
-
-void Block::select(const cache::SelectionFacts& facts, View<const float> queries, std::int64_t sequence,
-                   std::int64_t slot, const BlockContext& context, std::span<std::int32_t> kept) const {
-  cache::KvStore& store = *context.store;
-  std::vector<float> sums;
-  if (context.selector->accumulates()) {
-    sums = store.received(facts.layer, sequence, facts.head);
-    sums.resize(static_cast<std::size_t>(facts.tokens()), 0.0F);
-  }
-  const cache::SelectionInput input{queries,
-                                    store.history(facts.layer, sequence, facts.head),
-                                    store.current(facts.layer, sequence, slot, facts.head),
-                                    store.origins(facts.layer, sequence, facts.head),
-                                    sums,
-                                    store.folded(facts.layer, sequence, facts.head)};
-  context.selector->select(facts, input, kept);
-  fold(facts, input, sequence, slot, context, kept);
-  if (sums.empty()) return;
-  std::vector<float>& received = store.received(facts.layer, sequence, facts.head);
-  received.clear();
-  for (const std::int32_t index : kept) received.push_back(sums[static_cast<std::size_t>(index)]);
-}
-
-void Block::fold(const cache::SelectionFacts& facts, const cache::SelectionInput& input, std::int64_t sequence,
-                 std::int64_t slot, const BlockContext& context, std::span<const std::int32_t> kept) const {
-  const std::int32_t place = context.selector->fold_slot(facts, input, kept);
-  if (place < 0) return;
-  const cache::Fold folded = cache::fold_dropped(input, kept, place, config_.head_size());
-  context.store->write_token(facts.layer, sequence, slot, facts.head, place, folded.key, folded.value);
-  const auto index = std::lower_bound(kept.begin(), kept.end(), place) - kept.begin();
-  context.store->folded(facts.layer, sequence, facts.head) = {static_cast<std::int32_t>(index), folded.log_count};
 }
 
 void Block::cross_attention(const Group& group, const BlockContext& context) const {

@@ -1,32 +1,20 @@
 // One transformer block: self-attention over the cache, cross-attention to the text, feed-forward.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "cache/kv_store.h"
-#include "cache/policy.h"
+#include "cache/layer_cache.h"
 #include "formats/weight_map.h"
 #include "infinity/config.h"
-#include "infinity/observed_queries.h"
 #include "infinity/rope.h"
 #include "infinity/workspace.h"
-#include "kernels/attention.h"
 #include "kernels/linear.h"
 #include "runtime/stage_clock.h"
 #include "runtime/tap.h"
 
 namespace scalekv::infinity {
-
-// Called for every selection: which cache indices (history first, then the current map) a head keeps.
-using SelectionObserver =
-    std::function<void(int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept)>;
-
-// Called for the self-attention of a layer at a scale, with the heads of one sequence after the other: queries, history
-// and current map as attention sees them.
-using AttentionObserver = std::function<void(int scale, int layer, std::span<const kernels::AttentionHead> work)>;
 
 // What a block works with at one scale, besides its input. Everything is borrowed.
 struct BlockContext {
@@ -37,11 +25,8 @@ struct BlockContext {
   View<const float> cross_memory;         // [N, 2 C]: this layer's keys and values of the text (Block::project_memory)
   std::span<const std::int64_t> offsets;  // R + 1: rows of cross_memory by sequence
   const RotaryTable* rotary = nullptr;
-  const cache::Selector* selector = nullptr;  // may be null where the plan keeps all
-  cache::KvStore* store = nullptr;
+  cache::KvCache* cache = nullptr;
   Workspace* workspace = nullptr;
-  SelectionObserver observer;
-  AttentionObserver attention_observer = {};
   Tap tap;                      // "sa", "ca", "ffn": what each part adds, before its gate
   StageClock* clock = nullptr;  // may be null: nothing is timed
 
@@ -65,15 +50,8 @@ class Block {
  private:
   struct Group;
   void self_attention(const Group& group, const BlockContext& context) const;
-  void select_and_keep(const Group& group, const BlockContext& context, const ObservedQueries& observed) const;
-  // One head's selection, with what earlier selections left behind.
-  void select(const cache::SelectionFacts& facts, View<const float> queries, std::int64_t sequence, std::int64_t slot,
-              const BlockContext& context, std::span<std::int32_t> kept) const;
   void cross_attention(const Group& group, const BlockContext& context) const;
   void feed_forward(const Group& group, const BlockContext& context) const;
-  // Writes the token that stands for what is dropped into its place, where the selector asks for one.
-  void fold(const cache::SelectionFacts& facts, const cache::SelectionInput& input, std::int64_t sequence,
-            std::int64_t slot, const BlockContext& context, std::span<const std::int32_t> kept) const;
   // modulated = LN(x) * (1 + scale) + shift with the modulation's parts `scale` and `shift` of each sequence.
   void modulate(const Group& group, const BlockContext& context, int scale, int shift) const;
   // The part of the modulation of every sequence of the group: [count, C].

@@ -2,25 +2,14 @@
 
 #include <algorithm>
 
+#include "cache/observed_queries.h"
 #include "infinity/latent.h"
-#include "infinity/observed_queries.h"
 #include "kernels/linear.h"
 
 namespace scalekv::infinity {
 namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
-
-// The largest of the queries that layers keep aside at a scale for their selectors.
-std::int64_t observed_bytes(const GenerationRequest& request, const cache::KeepPlan& plan, int scale,
-                            std::int64_t group) {
-  std::int64_t most = 0;
-  for (int layer = 0; layer < plan.geometry().layers; ++layer) {
-    const ObservedQueries observed(request.policy.selector.get(), plan, scale, layer, 0);
-    most = std::max(most, group * observed.rows_per_slot() * plan.geometry().head_size * kFloat);
-  }
-  return most;
-}
 
 }  // namespace
 
@@ -51,7 +40,8 @@ std::int64_t predict_activation_bytes(const InfinityConfig& config, const Genera
     const std::int64_t x = sequences * tokens * config.width * kFloat;
     const std::int64_t embedded = (images + (config.patchify ? 1 : 0)) * map_bits * kFloat;
     const std::int64_t rotary = tokens * config.head_size() * kFloat;
-    const std::int64_t observed = observed_bytes(request, plan, scale, group[index]);
+    const std::int64_t observed =
+        cache::predict_observed_bytes(request.policy.selector.get(), plan, scale, group[index]);
     const std::int64_t rows = group[index] * tokens;
     const auto inputs = [&](std::int64_t row_count, std::int64_t width) {
       return kernels::Linear::predict_input_bytes(row_count, width, weights);

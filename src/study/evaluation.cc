@@ -21,7 +21,7 @@
 namespace scalekv::study {
 namespace {
 
-const PolicySetting kFull{"full", 1.0};
+const PolicySetting kFull{cache::kFullPolicy, 1.0};
 
 bool is_shapes_list(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) return false;

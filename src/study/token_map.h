@@ -17,7 +17,7 @@ class TokenWatch {
  public:
   explicit TokenWatch(const cache::CacheGeometry& geometry);
 
-  // To be called for every selection (infinity::SelectionObserver); only sequence 0 counts: the image with its prompt.
+  // To be called for every selection (cache::SelectionObserver); only sequence 0 counts: the image with its prompt.
   void see(int scale, int layer, std::int64_t sequence, int head, std::span<const std::int32_t> kept);
   // What the last scale finds of a head: positions in the pyramid, ascending.
   std::vector<std::int32_t> history(int layer, int head) const;

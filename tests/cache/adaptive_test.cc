@@ -93,6 +93,7 @@ class AdaptiveSelectorTest : public testing::Test {
                          .history = {keys.data(), values.data(), 1, 1},
                          .map = {keys.data() + 1, values.data() + 1, 4, 1}};
     input.folded = folded;
+    input.head_size = 1;
     std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
     selector->select(facts, input, kept);
     slot_ = selector->fold_slot(facts, input, kept);
@@ -143,10 +144,12 @@ TEST(Regions, CoverTheMap) {
 
 TEST(FoldDropped, TakesMeansAndCounts) {
   const std::vector<float> keys = {1, 2, 3, 4, 5}, values = {10, 20, 30, 40, 50};
-  const SelectionInput input{
-      .queries = {}, .history = {keys.data(), values.data(), 3, 1}, .map = {keys.data() + 3, values.data() + 3, 2, 1}};
+  const SelectionInput input{.queries = {},
+                             .history = {keys.data(), values.data(), 3, 1},
+                             .map = {keys.data() + 3, values.data() + 3, 2, 1},
+                             .head_size = 1};
   const std::vector<std::int32_t> kept = {0, 1, 4};
-  const Fold fold = fold_dropped(input, kept, 1, 1);  // tokens 1, 2 and 3
+  const Fold fold = fold_dropped(input, kept, 1);  // tokens 1, 2 and 3
   EXPECT_FLOAT_EQ(fold.key[0], 3.0F);
   EXPECT_FLOAT_EQ(fold.value[0], 30.0F);
   EXPECT_FLOAT_EQ(fold.log_count, std::log(3.0F));
@@ -158,8 +161,9 @@ TEST(FoldDropped, FoldingTwiceIsFoldingOnce) {
   SelectionInput input{
       .queries = {}, .history = {keys.data(), values.data(), 2, 1}, .map = {keys.data() + 2, values.data() + 2, 1, 1}};
   input.folded = {0, std::log(4.0F)};
+  input.head_size = 1;
   const std::vector<std::int32_t> kept = {0, 2};
-  const Fold fold = fold_dropped(input, kept, 0, 1);
+  const Fold fold = fold_dropped(input, kept, 0);
   EXPECT_NEAR(fold.key[0], (4 * 2 + 7) / 5.0, 1e-6);
   EXPECT_NEAR(fold.log_count, std::log(5.0), 1e-6);
 }
@@ -168,9 +172,9 @@ TEST(FoldDropped, FoldingTwiceIsFoldingOnce) {
 TEST(FoldDropped, EqualTokensLoseNothing) {
   const std::vector<float> keys = {0.5F, 1.5F, 1.5F, 1.5F}, values = {3.0F, -1.0F, -1.0F, -1.0F};
   const std::vector<float> queries = {1.0F, -2.0F};
-  const SelectionInput input{.queries = {}, .history = {keys.data(), values.data(), 4, 1}, .map = {}};
+  const SelectionInput input{.queries = {}, .history = {keys.data(), values.data(), 4, 1}, .map = {}, .head_size = 1};
   const std::vector<std::int32_t> kept = {0, 1};
-  const Fold fold = fold_dropped(input, kept, 1, 1);
+  const Fold fold = fold_dropped(input, kept, 1);
   const std::vector<float> short_keys = {keys[0], fold.key[0]}, short_values = {values[0], fold.value[0]};
   const std::vector<float> bias = {0.0F, fold.log_count};
   std::vector<float> whole(2), folded(2);

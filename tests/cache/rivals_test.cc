@@ -1,12 +1,12 @@
-#include "cache/rivals.h"
-
+// The published rivals of ScaleKV, each on a hand-made case.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 
-#include "cache/calibrated.h"
 #include "cache/planned.h"
+#include "cache/policy.h"
+#include "cache/pyramidkv.h"
 
 namespace scalekv::cache {
 namespace {
@@ -56,11 +56,12 @@ const CacheGeometry kRivalsGeometry{
     .layers = 2, .heads = 3, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 4}, {8, 8}}};
 
 TEST(SlidingWindow, KeepsTheLast) {
-  EXPECT_EQ(Case().select(make_sliding_window({}, kRivalsGeometry), 4), (std::vector<std::int32_t>{18, 19, 20, 21}));
+  EXPECT_EQ(Case().select(make_policy({.name = "sliding-window"}, kRivalsGeometry), 4),
+            (std::vector<std::int32_t>{18, 19, 20, 21}));
 }
 
 TEST(StreamingLlm, KeepsFirstScalesAndTheLast) {
-  const Policy policy = make_streaming_llm({}, kRivalsGeometry);
+  const Policy policy = make_policy({.name = "streaming-llm"}, kRivalsGeometry);
   EXPECT_EQ(Case().select(policy, 8), (std::vector<std::int32_t>{0, 1, 2, 3, 18, 19, 20, 21}));
   EXPECT_EQ(Case().select(policy, 12), (std::vector<std::int32_t>{0, 1, 2, 3, 4, 15, 16, 17, 18, 19, 20, 21}));
 }
@@ -69,7 +70,7 @@ TEST(AmsKv, KeepsTheFirstTwoScalesAndTheMostRecent) {
   // Maps of 1, 4, 12, 16 and 30 tokens; the third and fourth have just been stored.
   const CacheGeometry geometry{
       .layers = 1, .heads = 1, .head_size = 1, .scales = {{1, 1}, {2, 2}, {3, 4}, {4, 4}, {5, 6}}};
-  const Policy policy = make_ams_kv({}, geometry);
+  const Policy policy = make_policy({.name = "ams-kv"}, geometry);
   const std::vector<float> keys(64, 0.0F);
   // After scale index `scale`, of a cache that holds these positions of the scales before.
   const auto select = [&](int scale, const std::vector<std::int32_t>& history, std::int64_t capacity) {
@@ -131,7 +132,8 @@ TEST(SnapKv, KeepsTheNeighbourhoodOfWhatTheLastQueriesSee) {
   Case made;
   made.keys[4] = 9.0F;
   // Capacity 6: a window of 1 token (a square of at most half), and the 5 around token 4, which share its weight.
-  EXPECT_EQ(made.select(make_snapkv({}, kRivalsGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
+  EXPECT_EQ(made.select(make_policy({.name = "snapkv"}, kRivalsGeometry), 6),
+            (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
 }
 
 // What the window itself weighs is not shared with the tokens before it, which would be kept for it.
@@ -139,11 +141,12 @@ TEST(SnapKv, TheWindowDoesNotPoolIntoItsNeighbours) {
   Case made;
   made.keys[4] = 5.0F;
   made.keys[21] = 9.0F;  // the window's only token
-  EXPECT_EQ(made.select(make_snapkv({}, kRivalsGeometry), 6), (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
+  EXPECT_EQ(made.select(make_policy({.name = "snapkv"}, kRivalsGeometry), 6),
+            (std::vector<std::int32_t>{2, 3, 4, 5, 6, 21}));
 }
 
 TEST(HeavyHitters, AddUpOverSelections) {
-  const Policy policy = make_h2o({}, kRivalsGeometry);
+  const Policy policy = make_policy({.name = "h2o"}, kRivalsGeometry);
   Case made;
   made.keys[2] = 3.0F;
   std::vector<float> received(22, 0.0F);
@@ -154,7 +157,7 @@ TEST(HeavyHitters, AddUpOverSelections) {
 }
 
 TEST(PyramidKv, ChoosesAsSnapKvWithinItsOwnRows) {
-  const Policy policy = make_pyramidkv({.name = "pyramidkv", .share = 8.0 / 17.0}, kRivalsGeometry);
+  const Policy policy = make_policy({.name = "pyramidkv", .share = 8.0 / 17.0}, kRivalsGeometry);
   // A mean of 8 tokens: only the last map's history, 17 tokens, exceeds it. Two layers of three heads.
   EXPECT_EQ(policy.budget.rows(), (std::map<int, std::vector<std::int64_t>>{{4, {15, 15, 15, 1, 1, 1}}}));
   Case made;
@@ -230,12 +233,12 @@ std::shared_ptr<const Calibration> hack_calibration() {
 }
 
 TEST(Hack, StructuralHeadsGetThreeTimesWhatContextualOnesGet) {
-  const Policy policy = make_hack({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
+  const Policy policy = make_policy({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
   EXPECT_EQ(policy.budget.rows(), (std::map<int, std::vector<std::int64_t>>{{4, {4, 12, 4, 12, 12, 4}}}));
 }
 
 TEST(Hack, EachKindOfHeadScoresInItsOwnWay) {
-  const Policy policy = make_hack({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
+  const Policy policy = make_policy({"hack", 8.0 / 17.0, "reference", hack_calibration()}, kRivalsGeometry);
   // The third map, 12 tokens, after a whole history of 5.
   std::vector<float> keys(17, 0.0F);
   std::vector<float> values(17, 1.0F);
@@ -249,7 +252,8 @@ TEST(Hack, EachKindOfHeadScoresInItsOwnWay) {
     std::vector<std::int32_t> kept(static_cast<std::size_t>(capacity));
     const SelectionInput input{.queries = View<const float>(queries.data(), {rows, 1}),
                                .history = {keys.data(), values.data(), 5, 1},
-                               .map = {keys.data() + 5, values.data() + 5, 12, 1}};
+                               .map = {keys.data() + 5, values.data() + 5, 12, 1},
+                               .head_size = 1};
     policy.selector->select(facts, input, kept);
     return std::pair(rows, kept);
   };

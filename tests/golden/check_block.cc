@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "cache/keep_plan.h"
-#include "cache/kv_store.h"
+#include "cache/layer_cache.h"
 #include "golden/checks.h"
 #include "infinity/block.h"
 #include "infinity/rope.h"
@@ -74,7 +74,7 @@ void check_block(const Fixture& fixture, Report& report) {
   const cache::CacheGeometry geometry{
       .layers = 1, .heads = static_cast<int>(config.heads), .head_size = config.head_size(), .scales = scales};
   infinity::Workspace workspace(config, scales, sequences);
-  cache::KvStore store(cache::KeepPlan(geometry, cache::Budget()), sequences, workspace.group);
+  cache::KvCache cache(cache::KeepPlan(geometry, cache::Budget()), nullptr, sequences, workspace.group);
   for (int scale = 0; scale < static_cast<int>(count); ++scale) {
     const MapSize map = scales[static_cast<std::size_t>(scale)];
     const std::string input = fmt::format("x.s{}", scale);
@@ -82,7 +82,7 @@ void check_block(const Fixture& fixture, Report& report) {
     Numbers x = fixture.numbers(input);
     const infinity::RotaryTable rotary = infinity::make_rotary_table(map, reference, config.head_size());
     std::map<std::string, std::vector<float>> parts;
-    store.begin_scale(scale);
+    cache.begin_scale(scale);
     infinity::BlockContext context{.layer = 0,
                                    .scale = scale,
                                    .map = map,
@@ -90,10 +90,8 @@ void check_block(const Fixture& fixture, Report& report) {
                                    .cross_memory = cross_memory.view<float>(),
                                    .offsets = offsets,
                                    .rotary = &rotary,
-                                   .selector = nullptr,
-                                   .store = &store,
+                                   .cache = &cache,
                                    .workspace = &workspace,
-                                   .observer = {},
                                    .tap = {}};
     context.tap = [&](std::string_view part, View<const float> rows) {
       std::vector<float>& values = parts[std::string(part)];
@@ -108,12 +106,12 @@ void check_block(const Fixture& fixture, Report& report) {
       if (fixture.has(name)) report.compare(name, fixture.numbers(name).values, values);
     }
   }
-  store.begin_scale(static_cast<int>(count));
+  cache.begin_scale(static_cast<int>(count));
   for (const bool keys : {true, false}) {
     const std::string name = keys ? "cache.k" : "cache.v";
     if (!fixture.has(name)) continue;
     report.compare(name, fixture.numbers(name).values,
-                   join_history(store, sequences, geometry.heads, config.head_size(), keys));
+                   join_history(cache.store(), sequences, geometry.heads, config.head_size(), keys));
   }
 }
 

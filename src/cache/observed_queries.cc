@@ -1,22 +1,31 @@
-#include "infinity/observed_queries.h"
+#include "cache/observed_queries.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 
-namespace scalekv::infinity {
+namespace scalekv::cache {
 
-ObservedQueries::ObservedQueries(const cache::Selector* selector, const cache::KeepPlan& plan, int scale, int layer,
+SelectionFacts selection_facts(const KeepPlan& plan, int scale, int layer, int head) {
+  return {.scale = scale,
+          .layer = layer,
+          .head = head,
+          .map = plan.geometry().scales[static_cast<std::size_t>(scale)],
+          .history = plan.before(scale, layer, head),
+          .capacity = plan.after(scale, layer, head)};
+}
+
+ObservedQueries::ObservedQueries(const Selector* selector, const KeepPlan& plan, int scale, int layer,
                                  std::int64_t slots)
-    : selector_(selector), plan_(plan), scale_(scale), layer_(layer) {
+    : selector_(selector), plan_(plan), scale_(scale) {
   const int heads = plan.geometry().heads;
   positions_.resize(static_cast<std::size_t>(heads));
   for (int head = 0; head < heads; ++head) {
-    const cache::SelectionFacts known = facts(head);
+    const SelectionFacts known = selection_facts(plan, scale, layer, head);
     first_row_.push_back(rows_per_slot_);
     if (known.capacity == 0 || known.capacity == known.tokens()) continue;
     SCALEKV_ASSERT(selector_ != nullptr);
-    if (selector_->query_form() == cache::QueryForm::none) continue;
+    if (selector_->query_form() == QueryForm::none) continue;
     auto& mine = positions_[static_cast<std::size_t>(head)];
     mine = selector_->observed_queries(known);
     rows_per_slot_ += static_cast<std::int64_t>(mine.size());
@@ -26,7 +35,7 @@ ObservedQueries::ObservedQueries(const cache::Selector* selector, const cache::K
   }
 }
 
-void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_value) {
+void ObservedQueries::gather(QueryForm form, View<const float> query_key_value) {
   if (rows_per_slot_ == 0 || selector_->query_form() != form) return;
   const std::int64_t tokens = plan_.geometry().map_tokens(scale_);
   const std::int64_t size = plan_.geometry().head_size;
@@ -42,15 +51,6 @@ void ObservedQueries::gather(cache::QueryForm form, View<const float> query_key_
   }
 }
 
-cache::SelectionFacts ObservedQueries::facts(int head) const {
-  return {.scale = scale_,
-          .layer = layer_,
-          .head = head,
-          .map = plan_.geometry().scales[static_cast<std::size_t>(scale_)],
-          .history = plan_.before(scale_, layer_, head),
-          .capacity = plan_.after(scale_, layer_, head)};
-}
-
 View<const float> ObservedQueries::queries(std::int64_t slot, int head) const {
   const auto h = static_cast<std::size_t>(head);
   if (positions_[h].empty()) return {};
@@ -59,4 +59,12 @@ View<const float> ObservedQueries::queries(std::int64_t slot, int head) const {
   return rows_.view<float>()[slot].slice(0, first, first + count);
 }
 
-}  // namespace scalekv::infinity
+std::int64_t predict_observed_bytes(const Selector* selector, const KeepPlan& plan, int scale, std::int64_t slots) {
+  std::int64_t rows = 0;
+  for (int layer = 0; layer < plan.geometry().layers; ++layer) {
+    rows = std::max(rows, ObservedQueries(selector, plan, scale, layer, 0).rows_per_slot());
+  }
+  return slots * rows * plan.geometry().head_size * std::int64_t{sizeof(float)};
+}
+
+}  // namespace scalekv::cache
