@@ -163,20 +163,23 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
   write_file(options.out / "kl.svg", study::divergence_curves(rows));
 }
 
-// Every policy is drawn twice, with the full cache's run at hand to compare with.
-void require_memory(const EvaluateOptions& options, const std::shared_ptr<const engine::ModelFiles>& files,
-                    const engine::ResolvedRequest& with_full, Request request,
-                    const std::vector<study::PolicySetting>& settings, std::span<const std::string> prompts) {
+// The request of every setting. Each is drawn twice, with the full cache's run at hand to compare with; throws Error
+// where that takes too much memory.
+study::ResolvedSettings resolve_settings(const EvaluateOptions& options,
+                                         const std::shared_ptr<const engine::ModelFiles>& files,
+                                         const engine::ResolvedRequest& with_full, const Request& request,
+                                         const std::vector<study::PolicySetting>& settings,
+                                         std::span<const std::string> prompts) {
   engine::MemoryQuestion question = engine::make_question(files, with_full, prompts);
   question.held = study::Evaluation::held_bytes(files->sizes.transformer, with_full.generation.schedule);
   options.model.require_memory(question);
-  const CacheSettings cache = request.cache;
+  study::ResolvedSettings resolved;
   for (const study::PolicySetting& setting : settings) {
-    request.cache = engine::with_policy(cache, setting.policy);
-    request.cache.budget = setting.budget;
-    question.request = engine::resolve_request(*files, request);
+    question.request = engine::resolve_request(*files, study::with_setting(request, setting));
     options.model.require_memory(question);
+    resolved.emplace(std::pair(setting.policy, setting.budget), question.request);
   }
+  return resolved;
 }
 
 void evaluate(EvaluateOptions options) {
@@ -192,7 +195,7 @@ void evaluate(EvaluateOptions options) {
   Request full_request = request;
   full_request.cache = engine::with_policy(request.cache, cache::kFullPolicy);
   const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
-  require_memory(options, files, with_full, request, asked, prompts.prompts);
+  study::ResolvedSettings resolved = resolve_settings(options, files, with_full, request, asked, prompts.prompts);
   std::error_code failed;
   std::filesystem::create_directories(options.out / "pictures", failed);
   if (failed) fail("{} cannot be made: {}", options.out.string(), failed.message());
@@ -200,7 +203,7 @@ void evaluate(EvaluateOptions options) {
   if (options.fresh) std::filesystem::remove(options.out / "samples.jsonl");
 
   const auto model = engine::load_model(std::move(files));
-  const study::Evaluation evaluation(*model, request, std::move(prompts));
+  const study::Evaluation evaluation(*model, request, std::move(prompts), std::move(resolved));
   const std::size_t count = evaluation.prompts().prompts.size();
   const std::vector<study::PolicySetting> settings = chosen(asked, evaluation);
   for (const study::PolicySetting& setting : settings) evaluation.bytes(setting);  // wrong ones fail now, not later

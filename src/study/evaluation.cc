@@ -69,8 +69,14 @@ double finite_psnr(const Image& a, const Image& b) {
   return std::min(psnr(a, b), -10.0 * std::log10(least));
 }
 
-Evaluation::Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts)
-    : model_(model), request_(std::move(request)), prompts_(std::move(prompts)) {
+Request with_setting(Request request, const PolicySetting& setting) {
+  request.cache = engine::with_policy(request.cache, setting.policy);
+  request.cache.budget = setting.budget;
+  return request;
+}
+
+Evaluation::Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts, ResolvedSettings resolved)
+    : model_(model), request_(std::move(request)), prompts_(std::move(prompts)), resolved_(std::move(resolved)) {
   SCALEKV_ASSERT(!prompts_.prompts.empty());
 }
 
@@ -78,10 +84,8 @@ const engine::ResolvedRequest& Evaluation::resolved(const PolicySetting& setting
   const std::pair key(setting.policy, setting.budget);
   const auto found = resolved_.find(key);
   if (found != resolved_.end()) return found->second;
-  Request request = request_;
+  Request request = with_setting(request_, setting);
   request.prompt = prompts_.prompts.front();
-  request.cache = engine::with_policy(request.cache, setting.policy);
-  request.cache.budget = setting.budget;
   return resolved_.emplace(key, engine::resolve_request(model_, request)).first->second;
 }
 

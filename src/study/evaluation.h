@@ -22,6 +22,12 @@ struct PolicySetting {
   bool operator==(const PolicySetting&) const = default;
 };
 
+// The request with a setting's policy and budget in place of its own.
+Request with_setting(Request request, const PolicySetting& setting);
+
+// By policy and budget.
+using ResolvedSettings = std::map<std::pair<std::string, double>, engine::ResolvedRequest>;
+
 // What is drawn: a list of prompts, with what the judge of the shapes world has to know where it is such a list.
 struct EvaluationPrompts {
   std::vector<std::string> prompts;
@@ -59,7 +65,8 @@ struct SettingBytes {
 class Evaluation {
  public:
   // request: what all pictures have in common; prompt i is drawn with its seed + i. The model must outlive this.
-  Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts);
+  // resolved: settings of that request that were resolved before, with any prompt.
+  Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts, ResolvedSettings resolved = {});
 
   const EvaluationPrompts& prompts() const { return prompts_; }
   // The policy that a setting comes to: another name for "auto".
@@ -86,7 +93,7 @@ class Evaluation {
   engine::Model& model_;
   Request request_;
   EvaluationPrompts prompts_;
-  mutable std::map<std::pair<std::string, double>, engine::ResolvedRequest> resolved_;  // by policy and budget
+  mutable ResolvedSettings resolved_;
 };
 
 }  // namespace scalekv::study
