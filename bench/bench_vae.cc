@@ -42,7 +42,7 @@ Tensor random_tensor(const Shape& shape, float deviation, std::uint32_t seed) {
 // convolutions, two a multiply-add, counted as plain sums over nine neighbours.
 class RandomDecoder final : public formats::TensorSource {
  public:
-  explicit RandomDecoder(const VaeConfig& config) {
+  explicit RandomDecoder(const model::VaeConfig& config) {
     std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
     double cells = 1.0;  // a latent cell's at the present level
     add_conv("decoder.conv_in", config.codebook, channels, 3, cells);
@@ -118,7 +118,7 @@ double gemm_peak() {
 }
 
 void run(const std::vector<MapSize>& sizes) {
-  const VaeConfig config{.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}};
+  const model::VaeConfig config{.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}};
   const auto source = std::make_shared<RandomDecoder>(config);
   formats::WeightMap weights(source, "", "VAE");
   const Decoder decoder(config, weights);

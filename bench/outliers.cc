@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/error.h"
-#include "engine/random_model.h"
 #include "engine/settings.h"
 #include "formats/weight_map.h"
 #include "kernels/linear.h"
+#include "model/random_model.h"
 #include "runtime/philox.h"
 #include "study/teacher_forcing.h"
 
@@ -231,15 +231,15 @@ infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::s
 }
 
 void compare_logits(const std::string& name, std::size_t scales, float guidance) {
-  const engine::Architecture architecture = engine::find_architecture(name);
+  const model::Architecture architecture = model::find_architecture(name);
   fmt::print("{}, random weights: relative error of the logits, by scale\n", name);
   for (const bool planted : {false, true}) {
     const auto make = [&](WeightType type) {
-      formats::WeightMap weights = *engine::random_bundle(architecture, 0).transformer;
+      formats::WeightMap weights = *model::random_bundle(architecture, 0).transformer;
       if (planted) weights = {std::make_shared<Planted>(std::move(weights)), "", "transformer"};
       return infinity::Transformer(architecture.transformer, weights, type);
     };
-    formats::Bundle bundle = engine::random_bundle(architecture, 0);
+    model::Bundle bundle = model::random_bundle(architecture, 0);
     infinity::GenerationRequest request = make_request(engine::read_sizes(bundle, "f32"), scales, guidance);
     const study::Trace reference = study::run_traced(make(WeightType::f32), request);
     request.forced = &reference.generation.bits;

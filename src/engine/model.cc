@@ -1,7 +1,7 @@
 #include "engine/model.h"
 
 #include "base/error.h"
-#include "engine/random_model.h"
+#include "model/random_model.h"
 #include "runtime/freed_memory.h"
 #include "runtime/threads.h"
 
@@ -11,19 +11,19 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options) 
   return !file.empty() || !options.transformer.empty() || !options.vae.empty() || !options.text_encoder.empty();
 }
 
-formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
+model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
   const bool files = names_files(file, options);
   if (options.ema && !files) fail_usage("--ema chooses among the weights of a checkpoint; name one");
   if (options.random_architecture.empty()) {
-    return files ? formats::open_bundle({file, options.transformer, options.vae, options.text_encoder, options.ema})
+    return files ? model::open_bundle({file, options.transformer, options.vae, options.text_encoder, options.ema})
                  : open_embedded_bundle();
   }
   if (files) fail_usage("random weights and a model's files exclude each other; name one of them");
-  return random_bundle(find_architecture(options.random_architecture), 0);
+  return model::random_bundle(model::find_architecture(options.random_architecture), 0);
 }
 
 std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
-                                                         const formats::Bundle& bundle) {
+                                                         const model::Bundle& bundle) {
   return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
 }
 
@@ -33,20 +33,20 @@ void use_threads(const OpenOptions& options) {
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {
   use_threads(options);
-  formats::Bundle bundle = open_bundle(file, options);
+  model::Bundle bundle = open_bundle(file, options);
   auto calibration = find_calibration(file, options, bundle);
   auto model = load_model(std::move(bundle), options);
   model->calibration = std::move(calibration);
   return model;
 }
 
-std::unique_ptr<Model> load_model(formats::Bundle bundle, const OpenOptions& options) {
+std::unique_ptr<Model> load_model(model::Bundle bundle, const OpenOptions& options) {
   const ModelSizes sizes = read_sizes(bundle, options.weights);
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, options.keep_text_encoder);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
-  if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
-  vae::ignore_leftovers(*bundle.vae);
+  if (model::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
+  model::ignore_vae_leftovers(*bundle.vae);
   bundle.vae->expect_all_used();
   auto model = std::make_unique<Model>(
       Model{.name = sizes.name,

@@ -9,8 +9,8 @@
 #include "engine/model_calibration.h"
 #include "engine/sizes.h"
 #include "engine/text_room.h"
-#include "formats/bundle.h"
 #include "infinity/transformer.h"
+#include "model/bundle.h"
 #include "runtime/weight_type.h"
 #include "scalekv/scalekv.h"
 #include "vae/decoder.h"
@@ -22,7 +22,7 @@ struct Model {
   std::string name;
   ModelDefaults defaults;
   WeightType weights = WeightType::f32;  // of the transformer's matrices
-  vae::VaeConfig vae_config;
+  model::VaeConfig vae_config;
   PromptTokenizer tokenizer;
   TextEncoder text_encoder;
   infinity::Transformer transformer;
@@ -37,14 +37,14 @@ struct Model {
 
 // The parts that a model is made of: a model file's, published files', those of the embedded model where no path is
 // given, or random ones. Nothing is loaded yet.
-formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
+model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
 
 // Does somebody name the parts' files? Otherwise the embedded model is meant.
 bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 
 // What comes with that model, read later. Throws Error where the parts do not fit each other.
 std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
-                                                         const formats::Bundle& bundle);
+                                                         const model::Bundle& bundle);
 
 // Sets the number of threads that the options ask for.
 void use_threads(const OpenOptions& options);
@@ -55,11 +55,11 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
 
 // `options`: how weights are held, and what is kept and told; its files are not opened. Throws Error naming the part
 // that is missing or does not fit the others.
-std::unique_ptr<Model> load_model(formats::Bundle bundle, const OpenOptions& options = {});
+std::unique_ptr<Model> load_model(model::Bundle bundle, const OpenOptions& options = {});
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();
-formats::Bundle open_embedded_bundle();
+model::Bundle open_embedded_bundle();
 // Its calibration, as JSON.
 std::string embedded_calibration();
 

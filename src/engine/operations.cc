@@ -24,7 +24,7 @@ Work attend(double queries, double keys, double head_size, double key_bytes) {
           .bytes = 2.0 * queries * head_size * kFloatBytes + 2.0 * keys * head_size * key_bytes};
 }
 
-Work block_matrices(const infinity::InfinityConfig& config, WeightType type, double rows, double passes) {
+Work block_matrices(const model::InfinityConfig& config, WeightType type, double rows, double passes) {
   const auto c = static_cast<double>(config.width), hidden = static_cast<double>(config.feed_forward);
   Work sum = product(rows, c, 3.0 * c, type, passes);
   for (int square = 0; square < 3; ++square) sum += product(rows, c, c, type, passes);  // two outputs, cross query
@@ -49,7 +49,7 @@ Work residual_block(double cells, double inputs, double outputs) {
 
 std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity::GenerationRequest& request,
                                         std::int64_t images, std::int64_t text_tokens) {
-  const infinity::InfinityConfig& config = sizes.transformer;
+  const model::InfinityConfig& config = sizes.transformer;
   const std::vector<MapSize>& scales = request.schedule.scales;
   const std::int64_t sequences = infinity::sequence_count(request, images);
   const std::vector<std::int64_t> group = infinity::sequence_groups(scales, sequences);
@@ -89,7 +89,7 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
 }
 
 Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
-  const text::T5Config& config = sizes.text;
+  const model::T5Config& config = sizes.text;
   const auto length = static_cast<double>(tokens), width = static_cast<double>(config.width);
   const auto inner = static_cast<double>(config.heads * config.head_size);
   const auto hidden = static_cast<double>(config.feed_forward);
@@ -103,7 +103,7 @@ Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
   return static_cast<double>(config.layers) * layer;
 }
 
-Work decoder_work(const vae::VaeConfig& config, MapSize latent) {
+Work decoder_work(const model::VaeConfig& config, MapSize latent) {
   auto cells = static_cast<double>(latent.tokens());
   auto channels = static_cast<double>(config.decoder.channels(config.decoder.levels() - 1));
   Work sum = convolution(cells, static_cast<double>(config.codebook), channels, 3.0);

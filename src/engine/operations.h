@@ -43,6 +43,6 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
 Work text_work(const ModelSizes& sizes, std::int64_t tokens);
 
 // The VAE's decoder on one latent map: its convolutions.
-Work decoder_work(const vae::VaeConfig& config, MapSize latent);
+Work decoder_work(const model::VaeConfig& config, MapSize latent);
 
 }  // namespace scalekv::engine

@@ -62,7 +62,7 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
   impl->sizes = engine::read_sizes(engine::open_bundle(model, options), options.weights);
   impl->check_memory(impl->sizes.weight_bytes, {.prompt = "a prompt"});
   impl->model = engine::open_model(model, options);
-  const infinity::InfinityConfig& config = impl->model->transformer.config();
+  const model::InfinityConfig& config = impl->model->transformer.config();
   impl->facts = {.name = impl->model->name,
                  .depth = config.depth,
                  .width = config.width,

@@ -23,7 +23,7 @@ namespace {
 double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 // The ledger's `text` while the encoder runs on a text of this length, the features that it returns included.
-std::int64_t encoder_bytes(const text::T5Config& config, std::int64_t length) {
+std::int64_t encoder_bytes(const model::T5Config& config, std::int64_t length) {
   const std::int64_t inner = config.heads * config.head_size;
   const std::int64_t columns = 2 * config.width + 4 * inner + 2 * config.feed_forward;
   return (length * columns + config.heads * (2 * length - 1)) * kFloatBytes;
@@ -127,7 +127,7 @@ std::int64_t MemoryPlan::peak() const { return std::max({encoding, drawing, deco
 
 MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const infinity::GenerationRequest& resolved,
                        const TextLengths& texts, bool keep_text_encoder) {
-  const infinity::InfinityConfig& config = sizes.transformer;
+  const model::InfinityConfig& config = sizes.transformer;
   const std::int64_t images = std::min(request.batch, request.images);
   const std::int64_t sequences = infinity::sequence_count(resolved, images);
   const cache::CacheGeometry geometry = infinity::cache_geometry(config, resolved.schedule);
@@ -165,7 +165,7 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
 PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions& open, const Request& request,
                            std::span<const std::string> prompts) {
   use_threads(open);
-  auto bundle = std::make_shared<const formats::Bundle>(open_bundle(file, open));
+  auto bundle = std::make_shared<const model::Bundle>(open_bundle(file, open));
   const PromptTokenizer tokenizer(bundle->tokenizer, read_sizes(*bundle, open.weights).text.vocabulary);
   const auto length = [&](const std::string& text) {
     return text.empty() ? 0 : static_cast<std::int64_t>(tokenizer.encode(text).size());

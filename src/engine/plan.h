@@ -9,8 +9,8 @@
 
 #include "engine/model_calibration.h"
 #include "engine/sizes.h"
-#include "formats/bundle.h"
 #include "infinity/generator.h"
+#include "model/bundle.h"
 
 namespace scalekv::engine {
 
@@ -50,7 +50,7 @@ struct Alternative {
 
 // What a plan is made of, to be made again with less.
 struct PlanQuestion {
-  std::shared_ptr<const formats::Bundle> bundle;
+  std::shared_ptr<const model::Bundle> bundle;
   OpenOptions open;
   std::shared_ptr<const ModelCalibration> calibration;  // null as none
   Request request;

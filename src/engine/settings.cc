@@ -15,7 +15,7 @@ constexpr int kMostImages = 100000;
 struct KnownModel {
   const std::string& name;
   const ModelDefaults& defaults;
-  const infinity::InfinityConfig& transformer;
+  const model::InfinityConfig& transformer;
   std::shared_ptr<const ModelCalibration> calibration;  // may be null
 };
 

@@ -1,18 +1,18 @@
 #include "engine/sizes.h"
 
 #include "base/error.h"
-#include "engine/model_config.h"
 #include "kernels/linear.h"
 #include "kernels/products.h"
+#include "model/model_config.h"
 #include "vae/decoder.h"
 
 namespace scalekv::engine {
 namespace {
 
 // Our metadata `config`: {"name": ..., "defaults": {"size", "cfg", "tau"}}; sizes come from the tensors.
-void read_defaults(const formats::Bundle& bundle, ModelSizes& sizes) {
+void read_defaults(const model::Bundle& bundle, ModelSizes& sizes) {
   try {
-    const nlohmann::json config = read_config(bundle);
+    const nlohmann::json config = model::read_config(bundle);
     sizes.name = config.value("name", sizes.name);
     const auto defaults = config.value("defaults", nlohmann::json::object());
     sizes.defaults.size = defaults.value("size", sizes.defaults.size);
@@ -99,7 +99,7 @@ std::int64_t text_encoder_bytes(const formats::WeightMap& weights, WeightType ty
   return sum;
 }
 
-std::int64_t vae_bytes(const vae::VaeConfig& config, const formats::WeightMap& weights) {
+std::int64_t vae_bytes(const model::VaeConfig& config, const formats::WeightMap& weights) {
   std::int64_t sum = vae::Decoder::weight_bytes(config);
   for (const auto& [name, info] : weights.infos()) {
     if (name.starts_with("encoder."))
@@ -110,7 +110,7 @@ std::int64_t vae_bytes(const vae::VaeConfig& config, const formats::WeightMap& w
 
 }  // namespace
 
-ModelSizes read_sizes(const formats::Bundle& bundle, const std::string& weights) {
+ModelSizes read_sizes(const model::Bundle& bundle, const std::string& weights) {
   const auto& vae = require(bundle.vae, "VAE", "--vae", bundle.description);
   require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
   const auto& transformer = require(bundle.transformer, "transformer", "--transformer", bundle.description);
@@ -119,9 +119,9 @@ ModelSizes read_sizes(const formats::Bundle& bundle, const std::string& weights)
   }
   ModelSizes sizes;
   read_defaults(bundle, sizes);
-  sizes.vae = vae::infer_vae_config(vae);
-  sizes.transformer = infinity::infer_infinity_config(transformer, sizes.vae.codebook);
-  sizes.text = read_text_config(bundle);
+  sizes.vae = model::infer_vae_config(vae);
+  sizes.transformer = model::infer_infinity_config(transformer, sizes.vae.codebook);
+  sizes.text = model::read_text_config(bundle);
   if (sizes.text.width != sizes.transformer.text_width) {
     fail("{}: the text encoder gives {} features, the transformer expects {}", bundle.description, sizes.text.width,
          sizes.transformer.text_width);

@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <string>
 
-#include "formats/bundle.h"
-#include "infinity/config.h"
+#include "model/bundle.h"
+#include "model/infinity_config.h"
+#include "model/t5_config.h"
+#include "model/vae_config.h"
 #include "runtime/weight_type.h"
 #include "scalekv/scalekv.h"
-#include "text/config.h"
-#include "vae/config.h"
 
 namespace scalekv::engine {
 
@@ -25,9 +25,9 @@ struct ModelDefaults {
 struct ModelSizes {
   std::string name = "infinity";
   ModelDefaults defaults;
-  infinity::InfinityConfig transformer;
-  vae::VaeConfig vae;
-  text::T5Config text;
+  model::InfinityConfig transformer;
+  model::VaeConfig vae;
+  model::T5Config text;
   WeightType weights = WeightType::f32;       // of the transformer's matrices
   WeightType text_weights = WeightType::f32;  // of the text encoder's
   // In memory, under the ledger's `weights`. What a file holds in the form it is used in stays mapped and is not
@@ -40,6 +40,6 @@ struct ModelSizes {
 };
 
 // Throws Error naming a part that is missing or does not fit the others. weights: as OpenOptions::weights.
-ModelSizes read_sizes(const formats::Bundle& bundle, const std::string& weights);
+ModelSizes read_sizes(const model::Bundle& bundle, const std::string& weights);
 
 }  // namespace scalekv::engine

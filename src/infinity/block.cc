@@ -6,11 +6,11 @@
 
 #include "base/error.h"
 #include "cache/merge.h"
-#include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
 #include "kernels/query_key.h"
+#include "model/weights.h"
 #include "runtime/threads.h"
 
 namespace scalekv::infinity {
@@ -51,7 +51,8 @@ struct Block::Group {
   }
 };
 
-Block::Block(const InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights, WeightType type)
+Block::Block(const model::InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights,
+             WeightType type)
     : config_(config) {
   const std::int64_t c = config.width;
   const auto vector = [&](const std::string& name) {
@@ -66,18 +67,18 @@ Block::Block(const InfinityConfig& config, const std::string& prefix, formats::W
     float& scale = query_scale_.view<float>()(0, h, 0, 0);
     scale = std::exp(std::min(scale, std::log(100.0F)));
   }
-  const MatrixForm form{.type = type};
-  query_key_value_ = take_matrix(weights, prefix + "sa.mat_qkv.weight", Tensor(), c, 3 * c, form);
-  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c, form);
+  const model::MatrixForm form{.type = type};
+  query_key_value_ = model::take_matrix(weights, prefix + "sa.mat_qkv.weight", Tensor(), c, 3 * c, form);
+  attention_out_ = model::take_linear(weights, prefix + "sa.proj", c, c, form);
   cross_norm_weight_ = vector("ca_norm.weight");
   cross_norm_bias_ = vector("ca_norm.bias");
-  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c, form);
-  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c, form);
-  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c, form);
-  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, form);
+  cross_query_ = model::take_linear(weights, prefix + "ca.mat_q", c, c, form);
+  cross_key_value_ = model::take_key_value_linear(weights, prefix + "ca.", c, c, form);
+  cross_out_ = model::take_linear(weights, prefix + "ca.proj", c, c, form);
+  feed_forward_in_ = model::take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, form);
   // On the released weights the inputs of the second reach hundreds of times their median.
   feed_forward_out_ =
-      take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, {.type = type, .outliers = true});
+      model::take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, {.type = type, .outliers = true});
 }
 
 Tensor Block::project_memory(View<const float> memory) const {

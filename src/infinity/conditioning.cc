@@ -4,25 +4,25 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
+#include "model/weights.h"
 
 namespace scalekv::infinity {
 
-Conditioning::Conditioning(const InfinityConfig& config, formats::WeightMap& weights) : config_(config) {
+Conditioning::Conditioning(const model::InfinityConfig& config, formats::WeightMap& weights) : config_(config) {
   const std::int64_t c = config.width;
   const std::int64_t t = config.text_width;
   const std::int64_t pool = config.pool_heads();
   text_norm_ = weights.take_float("text_norm.weight", {t}, MemoryKind::weights);
   unconditional_ = weights.take_float("cfg_uncond", {config.text_max, t}, MemoryKind::weights);
   pool_query_ = weights.take_float("text_proj_for_sos.ca.mat_q", {1, pool, c / pool}, MemoryKind::weights);
-  pool_key_value_ = take_key_value_linear(weights, "text_proj_for_sos.ca.", t, c);
-  pool_out_ = take_linear(weights, "text_proj_for_sos.ca.proj", c, c);
-  memory_in_ = take_linear(weights, "text_proj_for_ca.0", t, c);
-  memory_out_ = take_linear(weights, "text_proj_for_ca.2", c, c);
-  modulation_ = take_linear(weights, "shared_ada_lin.1", c, 6 * c);
+  pool_key_value_ = model::take_key_value_linear(weights, "text_proj_for_sos.ca.", t, c);
+  pool_out_ = model::take_linear(weights, "text_proj_for_sos.ca.proj", c, c);
+  memory_in_ = model::take_linear(weights, "text_proj_for_ca.0", t, c);
+  memory_out_ = model::take_linear(weights, "text_proj_for_ca.2", c, c);
+  modulation_ = model::take_linear(weights, "shared_ada_lin.1", c, 6 * c);
 }
 
 RaggedText Conditioning::join_texts(std::span<const Tensor> texts, std::span<const Tensor> negative,

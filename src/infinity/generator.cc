@@ -10,7 +10,7 @@
 namespace scalekv::infinity {
 namespace {
 
-void check(const InfinityConfig& config, const GenerationRequest& request) {
+void check(const model::InfinityConfig& config, const GenerationRequest& request) {
   const std::size_t scales = request.schedule.scales.size();
   const std::size_t images = request.texts.size();
   if (request.cfg.size() != scales || request.tau.size() != scales) {
@@ -181,7 +181,7 @@ class Run {
   }
 
   const Transformer& transformer_;
-  const InfinityConfig& config_;
+  const model::InfinityConfig& config_;
   const GenerationRequest& request_;
   const GenerationHooks& hooks_;
   const std::vector<MapSize>& scales_;
@@ -202,7 +202,7 @@ void check_guidance_layer(int layer, std::int64_t depth) {
   fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", layer, depth, depth - 1);
 }
 
-cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule) {
+cache::CacheGeometry cache_geometry(const model::InfinityConfig& config, const Schedule& schedule) {
   return {.layers = static_cast<int>(config.depth),
           .heads = static_cast<int>(config.heads),
           .head_size = config.head_size(),

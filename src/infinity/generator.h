@@ -60,6 +60,6 @@ Generation generate(const Transformer& transformer, const GenerationRequest& req
                     const GenerationHooks& hooks = {});
 
 // What the cache has to hold for a model on a schedule.
-cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule);
+cache::CacheGeometry cache_geometry(const model::InfinityConfig& config, const Schedule& schedule);
 
 }  // namespace scalekv::infinity

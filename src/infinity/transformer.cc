@@ -3,24 +3,24 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "infinity/weights.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
+#include "model/weights.h"
 
 namespace scalekv::infinity {
 
-Transformer::Transformer(const InfinityConfig& config, formats::WeightMap& weights, WeightType type)
+Transformer::Transformer(const model::InfinityConfig& config, formats::WeightMap& weights, WeightType type)
     : config_(config), conditioning_(config, weights) {
   const std::int64_t c = config.width;
   start_ = weights.take_float("pos_start", {1, 1, c}, MemoryKind::weights);
   scale_embedding_ = weights.take_float("lvl_embed.weight", {config.max_scales, c}, MemoryKind::weights);
-  word_embed_ = take_linear(weights, "word_embed", config.bits, c);
-  head_modulation_ = take_linear(weights, "head_nm.ada_lin.1", c, 2 * c);
-  head_ = take_linear(weights, "head", c, 2 * config.bits);
+  word_embed_ = model::take_linear(weights, "word_embed", config.bits, c);
+  head_modulation_ = model::take_linear(weights, "head_nm.ada_lin.1", c, 2 * c);
+  head_ = model::take_linear(weights, "head", c, 2 * config.bits);
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    blocks_.emplace_back(config, block_prefix(config, layer), weights, type);
+    blocks_.emplace_back(config, model::block_prefix(config, layer), weights, type);
   }
-  ignore_leftovers(weights);
+  model::ignore_transformer_leftovers(weights);
   weights.expect_all_used();
 }
 

@@ -127,7 +127,7 @@ SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
   return {peak, static_cast<double>(peak) / static_cast<double>(full), cache::paper_kv_mebibytes(plan)};
 }
 
-std::int64_t Evaluation::held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule) {
+std::int64_t Evaluation::held_bytes(const model::InfinityConfig& config, const infinity::Schedule& schedule) {
   std::int64_t tokens = 0;
   for (const MapSize& map : schedule.scales) tokens += map.tokens();
   const std::int64_t logits = tokens * 2 * config.bits * engine::kFloatBytes;

@@ -65,7 +65,7 @@ class Evaluation {
   SettingBytes bytes(const PolicySetting& setting) const;
   // The ledger's most beside what drawing a picture takes by itself: the full cache's run and a policy's, of which
   // logits and bits are kept.
-  static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
+  static std::int64_t held_bytes(const model::InfinityConfig& config, const infinity::Schedule& schedule);
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.
   using Done = std::function<void(Sample sample, const Image& image)>;

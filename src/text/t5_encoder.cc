@@ -28,10 +28,10 @@ std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::i
 
 }  // namespace
 
-T5Encoder::T5Encoder(const T5Config& config, formats::WeightMap& weights, WeightType type) : config_(config) {
+T5Encoder::T5Encoder(const model::T5Config& config, formats::WeightMap& weights, WeightType type) : config_(config) {
   const std::int64_t width = config.width;
   const std::int64_t inner = config.heads * config.head_size;
-  embedding_ = weights.take(embedding_name(weights), {config.vocabulary, width});
+  embedding_ = weights.take(model::embedding_name(weights), {config.vocabulary, width});
   bias_table_ = weights.take_float("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
                                    {config.buckets, config.heads}, MemoryKind::weights);
   const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
@@ -53,7 +53,7 @@ T5Encoder::T5Encoder(const T5Config& config, formats::WeightMap& weights, Weight
     layers_.push_back(std::move(layer));
   }
   final_norm_ = weights.take_float("encoder.final_layer_norm.weight", {width}, MemoryKind::weights);
-  ignore_leftovers(weights);
+  model::ignore_t5_leftovers(weights);
   weights.expect_all_used();
 }
 

@@ -20,7 +20,7 @@ struct Decoder::Impl {
   Norm norm_out;
 };
 
-Decoder::Decoder(const VaeConfig& config, formats::WeightMap& weights) {
+Decoder::Decoder(const model::VaeConfig& config, formats::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->codebook = config.codebook;
   std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
@@ -79,7 +79,7 @@ Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const
   return image;
 }
 
-PassBytes Decoder::bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+PassBytes Decoder::bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width) {
   PassBytes pass(height, width);
   std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
   pass.convolve(config.codebook, channels);
@@ -97,10 +97,10 @@ PassBytes Decoder::bytes(const VaeConfig& config, std::int64_t height, std::int6
   return pass;
 }
 
-std::int64_t Decoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+std::int64_t Decoder::predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width) {
   return bytes(config, height, width).memory();
 }
 
-std::int64_t Decoder::weight_bytes(const VaeConfig& config) { return bytes(config, 1, 1).weights(); }
+std::int64_t Decoder::weight_bytes(const model::VaeConfig& config) { return bytes(config, 1, 1).weights(); }
 
 }  // namespace scalekv::vae

@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "model/vae_config.h"
 #include "runtime/tap.h"
-#include "vae/config.h"
 #include "vae/maps.h"
 
 namespace scalekv::vae {
@@ -12,7 +12,7 @@ namespace scalekv::vae {
 class Decoder {
  public:
   // Takes decoder.* tensors (names with .conv. / .norm. infixes). Throws Error naming a missing or misshapen one.
-  Decoder(const VaeConfig& config, formats::WeightMap& weights);
+  Decoder(const model::VaeConfig& config, formats::WeightMap& weights);
   ~Decoder();
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;
@@ -23,11 +23,11 @@ class Decoder {
 
   // Before anything is built or allocated: the ledger's peak under `vae` while a latent map of height x width cells is
   // decoded with the present number of threads, the image included; and what a decoder's weights take under `weights`.
-  static std::int64_t predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
-  static std::int64_t weight_bytes(const VaeConfig& config);
+  static std::int64_t predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width);
+  static std::int64_t weight_bytes(const model::VaeConfig& config);
 
  private:
-  static PassBytes bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
+  static PassBytes bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width);
 
   struct Impl;
   std::unique_ptr<const Impl> impl_;

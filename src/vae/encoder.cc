@@ -18,7 +18,7 @@ struct Encoder::Impl {
   Norm norm_out;
 };
 
-Encoder::Encoder(const VaeConfig& config, formats::WeightMap& weights) {
+Encoder::Encoder(const model::VaeConfig& config, formats::WeightMap& weights) {
   auto impl = std::make_unique<Impl>();
   impl->stride = config.stride();
   std::int64_t channels = config.encoder.base;
@@ -72,7 +72,7 @@ Tensor Encoder::encode(View<const float> image, const Tap& tap) const {
   return finish(impl_->norm_out, impl_->conv_out, maps);  // [h, w, codebook]
 }
 
-std::int64_t Encoder::predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width) {
+std::int64_t Encoder::predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width) {
   PassBytes pass(height, width);
   std::int64_t channels = config.encoder.base;
   pass.convolve(3, channels);

@@ -3,15 +3,15 @@
 
 #include <memory>
 
+#include "model/vae_config.h"
 #include "runtime/tap.h"
-#include "vae/config.h"
 
 namespace scalekv::vae {
 
 class Encoder {
  public:
   // Takes encoder.* tensors. Throws Error naming a missing or misshapen one.
-  Encoder(const VaeConfig& config, formats::WeightMap& weights);
+  Encoder(const model::VaeConfig& config, formats::WeightMap& weights);
   ~Encoder();
   Encoder(Encoder&&) noexcept;
   Encoder& operator=(Encoder&&) noexcept;
@@ -23,7 +23,7 @@ class Encoder {
 
   // The ledger's peak under `vae` while an image of height x width pixels is encoded with the present number of
   // threads, the result included.
-  static std::int64_t predict_bytes(const VaeConfig& config, std::int64_t height, std::int64_t width);
+  static std::int64_t predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width);
 
  private:
   struct Impl;

@@ -1,20 +1,20 @@
-#include "engine/model_config.h"
+#include "model/model_config.h"
 
 #include <gtest/gtest.h>
 
-#include "engine/random_model.h"
 #include "engine/sizes.h"
+#include "model/random_model.h"
 #include "support/failure.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 namespace {
 
 using testing::failure_of;
 using testing::mentions;
 
 // Nothing of the weights is made: only names and shapes are looked at.
-formats::Bundle bundle_of(const std::string& architecture, const std::string& config) {
-  formats::Bundle bundle = random_bundle(find_architecture(architecture), 0);
+Bundle bundle_of(const std::string& architecture, const std::string& config) {
+  Bundle bundle = random_bundle(find_architecture(architecture), 0);
   bundle.config_json = config;
   return bundle;
 }
@@ -56,7 +56,7 @@ TEST(ModelConfig, ChoicesComeBeforeTheSourceAndThatBeforeWhatIsKnown) {
 TEST(ModelConfig, UnknownSizesTakeTheFilesName) {
   Architecture architecture = find_architecture("layer12");
   architecture.transformer.depth = 8;
-  formats::Bundle bundle = random_bundle(architecture, 0);
+  Bundle bundle = random_bundle(architecture, 0);
   bundle.config_json.clear();
   const nlohmann::json config = make_config(bundle, {}, "shapes");
   EXPECT_EQ(config["name"], "shapes");
@@ -66,8 +66,8 @@ TEST(ModelConfig, UnknownSizesTakeTheFilesName) {
 // A file that wants to be computed otherwise is not drawn wrongly, neither as it is nor converted.
 TEST(ModelConfig, WhatThisProgramDoesNotComputeIsRefused) {
   const auto failures = [](const std::string& config) {
-    const formats::Bundle bundle = bundle_of("layer12", config);
-    const std::string failure = failure_of([&] { static_cast<void>(read_sizes(bundle, "")); });
+    const Bundle bundle = bundle_of("layer12", config);
+    const std::string failure = failure_of([&] { static_cast<void>(engine::read_sizes(bundle, "")); });
     EXPECT_EQ(failure_of([&] { static_cast<void>(make_config(bundle, {}, "file")); }), failure);
     return failure;
   };
@@ -89,4 +89,4 @@ TEST(ModelConfig, OtherJsonIsRefused) {
 }
 
 }  // namespace
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

@@ -10,15 +10,15 @@
 
 #include "base/error.h"
 #include "engine/measure.h"
-#include "engine/random_model.h"
 #include "engine/settings.h"
 #include "infinity/predict.h"
+#include "model/random_model.h"
 #include "runtime/threads.h"
 
 namespace scalekv::engine {
 namespace {
 
-Architecture tiny(bool patchify) {
+model::Architecture tiny(bool patchify) {
   return {.name = patchify ? "tiny patches" : "tiny",
           .transformer = {.depth = 3,
                           .width = 48,
@@ -87,9 +87,9 @@ TEST(Plan, IsWhatTheLedgerSays) {
   // oneDNN fills the VAE's last convolution, 32 channels to 3, up to 8 or 16 outputs.
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
-    const Architecture architecture = tiny(c.patchify);
-    const ModelSizes sizes = read_sizes(random_bundle(architecture, 5), c.weights);
-    const auto model = load_model(random_bundle(architecture, 5), {.weights = c.weights});
+    const model::Architecture architecture = tiny(c.patchify);
+    const ModelSizes sizes = read_sizes(model::random_bundle(architecture, 5), c.weights);
+    const auto model = load_model(model::random_bundle(architecture, 5), {.weights = c.weights});
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
                 kPadding)
         << c.policy;
@@ -114,7 +114,7 @@ TEST(Plan, IsWhatTheLedgerSays) {
 }
 
 TEST(Plan, PhasesAddUpAndKeepingTheTextEncoderCosts) {
-  const ModelSizes sizes = read_sizes(random_bundle(find_architecture("infinity-2b"), 0), "");
+  const ModelSizes sizes = read_sizes(model::random_bundle(model::find_architecture("infinity-2b"), 0), "");
   const Request request = request_of({.size = "1M"});
   const auto resolved = resolve_request(sizes, nullptr, request);
   const MemoryPlan plan = plan_memory(sizes, request, resolved, {20, 0}, false);
@@ -134,39 +134,39 @@ TEST(Plan, KnowsTheReleasedSizes) {
     for (const auto& [name, info] : weights.infos()) sum += static_cast<double>(info->shape.elements());
     return sum / 1e9;
   };
-  const formats::Bundle small = random_bundle(find_architecture("infinity-2b"), 0);
-  const formats::Bundle large = random_bundle(find_architecture("infinity-8b"), 0);
+  const model::Bundle small = model::random_bundle(model::find_architecture("infinity-2b"), 0);
+  const model::Bundle large = model::random_bundle(model::find_architecture("infinity-8b"), 0);
   EXPECT_NEAR(parameters(*small.transformer), 2.2, 0.1);
   EXPECT_NEAR(parameters(*large.transformer), 8.4, 0.3);
   EXPECT_NEAR(parameters(*small.text_encoder), 1.22, 0.02);
   // Brute force over one block of 2B: 16 C^2 in matrices, everything else below 1%.
   const double c = 2048;
   EXPECT_NEAR(parameters(*small.transformer), (32 * 16 * c * c + 6 * c * c) / 1e9, 0.04);
-  for (const Architecture& architecture : known_architectures()) {
-    const ModelSizes sizes = read_sizes(random_bundle(architecture, 0), "");
+  for (const model::Architecture& architecture : model::known_architectures()) {
+    const ModelSizes sizes = read_sizes(model::random_bundle(architecture, 0), "");
     EXPECT_EQ(sizes.name, architecture.name);
-    const infinity::InfinityConfig& found = sizes.transformer;
-    const infinity::InfinityConfig& known = architecture.transformer;
+    const model::InfinityConfig& found = sizes.transformer;
+    const model::InfinityConfig& known = architecture.transformer;
     EXPECT_EQ(std::tie(found.depth, found.width, found.heads, found.chunks, found.feed_forward, found.bits),
               std::tie(known.depth, known.width, known.heads, known.chunks, known.feed_forward, known.bits));
     EXPECT_EQ(found.patchify, known.patchify);
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
-  EXPECT_THROW(find_architecture("infinity-9b"), UsageError);
-  EXPECT_EQ(read_sizes(random_bundle(find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
+  EXPECT_THROW(model::find_architecture("infinity-9b"), UsageError);
+  EXPECT_EQ(read_sizes(model::random_bundle(model::find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
   for (const char* name : {"infinity-8b:", "infinity-8b:0", "infinity-8b:41", "infinity-8b:3x", "infinity:3"}) {
-    EXPECT_THROW(find_architecture(name), UsageError) << name;
+    EXPECT_THROW(model::find_architecture(name), UsageError) << name;
   }
 }
 
 // The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.
 TEST(Plan, KnowsTheReleasedImageTokenizers) {
   const auto sizes_with = [](std::int64_t codebook, bool patchify) {
-    Architecture architecture = find_architecture("layer12");
+    model::Architecture architecture = model::find_architecture("layer12");
     architecture.vae.codebook = codebook;
     if (patchify) architecture.vae.decoder.multipliers = {1, 2, 4, 4};
     architecture.transformer.bits = patchify ? 4 * codebook : codebook;
-    return read_sizes(random_bundle(architecture, 0), "");
+    return read_sizes(model::random_bundle(architecture, 0), "");
   };
   for (const std::int64_t codebook : {16, 18, 20, 24, 32, 64}) {
     const ModelSizes sizes = sizes_with(codebook, false);
@@ -184,7 +184,7 @@ TEST(Plan, KnowsTheReleasedImageTokenizers) {
 
 TEST(Plan, CountsAsThePaperDoes) {
   const auto megabytes = [](const char* name, double share) {
-    const ModelSizes sizes = read_sizes(random_bundle(find_architecture(name), 0), "");
+    const ModelSizes sizes = read_sizes(model::random_bundle(model::find_architecture(name), 0), "");
     const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
     const cache::Policy policy = cache::make_policy({share == 1.0 ? "full" : "scalekv", share}, geometry);
     return static_cast<std::int64_t>(cache::paper_kv_mebibytes(cache::KeepPlan(geometry, policy.budget)));
@@ -277,7 +277,7 @@ TEST(Plan, RefusesBatchesThatMakeNoSense) {
 
 TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
   const auto bytes = [](std::uint64_t seed) {
-    formats::Bundle bundle = random_bundle(tiny(false), seed);
+    model::Bundle bundle = model::random_bundle(tiny(false), seed);
     const Tensor tensor = bundle.transformer->take("head.weight", {16, 48});
     const auto* first = static_cast<const char*>(tensor.raw());
     return std::string(first, first + tensor.bytes());
@@ -291,7 +291,7 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
 }
 
 TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
-  const ModelSizes sizes = read_sizes(random_bundle(tiny(false), 0), "");
+  const ModelSizes sizes = read_sizes(model::random_bundle(tiny(false), 0), "");
   const Request request = request_of({.policy = "full"});
   const auto resolved = resolve_request(sizes, nullptr, request);
   const auto works = transformer_work(sizes, resolved, 1, 10);
@@ -312,8 +312,8 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
 
 // The library's requests are checked as the command line's are.
 TEST(Plan, RatiosBeyondTheTableAreRefused) {
-  const Architecture small = tiny(false);
-  const formats::Bundle bundle = random_bundle(small, 3);
+  const model::Architecture small = tiny(false);
+  const model::Bundle bundle = model::random_bundle(small, 3);
   const ModelSizes sizes = read_sizes(bundle, "");
   for (const double fits : {1.0, 3.0, 0.333})
     EXPECT_NO_THROW(resolve_request(sizes, nullptr, request_of({.aspect = fits}))) << fits;

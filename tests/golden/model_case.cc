@@ -13,7 +13,7 @@ namespace {
 infinity::Transformer make_transformer(const Fixture& fixture) {
   formats::WeightMap weights(fixture.source(), "gpt.", "transformer");
   const Shape& bits = fixture.shape("in.bits.s0");
-  const infinity::InfinityConfig config = infinity::infer_infinity_config(weights, bits[bits.rank() - 1]);
+  const model::InfinityConfig config = model::infer_infinity_config(weights, bits[bits.rank() - 1]);
   return {config, weights};
 }
 

@@ -58,7 +58,7 @@ TEST(Generator, NothingLeaksIntoTheNextImage) {
 
 TEST(Generator, AWeightThatIsNoNumberIsNoPicture) {
   auto source = testing::random_transformer_source(small_config());
-  source->spoil(infinity::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
+  source->spoil(model::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
   formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(small_config(), weights);
   try {
@@ -73,8 +73,8 @@ TEST(Generator, AWeightThatIsNoNumberIsNoPicture) {
 TEST(Generator, NoPrecisionHidesAValueThatIsNoNumber) {
   auto source = testing::random_transformer_source(small_config());
   const std::int64_t first_value_row = 2 * small_config().width * small_config().width;
-  source->spoil(infinity::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
-                std::numeric_limits<float>::quiet_NaN(), first_value_row);
+  source->spoil(model::block_prefix(small_config(), 2) + "sa.mat_qkv.weight", std::numeric_limits<float>::quiet_NaN(),
+                first_value_row);
   formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(small_config(), weights);
   for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::bf16, kernels::KvPrecision::int8}) {
@@ -190,14 +190,15 @@ TEST(Generator, RefusesListsOfTheWrongLength) {
 
 TEST(Config, InferredFromShapes) {
   for (const std::int64_t codebook : {8, 2}) {
-    const InfinityConfig config = infer_infinity_config(testing::random_transformer(small_config()), codebook);
+    const model::InfinityConfig config =
+        model::infer_infinity_config(testing::random_transformer(small_config()), codebook);
     EXPECT_EQ(config.depth, 4);
     EXPECT_EQ(config.heads, 3);
     EXPECT_EQ(config.chunks, 2);
     EXPECT_EQ(config.feed_forward, 256);
     EXPECT_EQ(config.patchify, codebook == 2);
   }
-  EXPECT_THROW(static_cast<void>(infer_infinity_config(testing::random_transformer(small_config()), 5)), Error);
+  EXPECT_THROW(static_cast<void>(model::infer_infinity_config(testing::random_transformer(small_config()), 5)), Error);
 }
 
 }  // namespace

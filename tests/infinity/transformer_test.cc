@@ -16,8 +16,8 @@ using testing::PlainTransformer;
 using testing::random_transformer_source;
 using testing::small_config;
 
-InfinityConfig shallow_config() {
-  InfinityConfig config = small_config();
+model::InfinityConfig shallow_config() {
+  model::InfinityConfig config = small_config();
   config.depth = 3;
   config.chunks = 0;
   return config;
@@ -33,7 +33,7 @@ GenerationRequest small_request() {
   return made;
 }
 
-BitMaps any_bits(const InfinityConfig& config, const GenerationRequest& request) {
+BitMaps any_bits(const model::InfinityConfig& config, const GenerationRequest& request) {
   BitMaps bits;
   for (std::size_t scale = 0; scale < request.schedule.scales.size(); ++scale) {
     const MapSize cells = latent_size(config, request.schedule.scales[scale]);
@@ -52,7 +52,7 @@ BitMaps any_bits(const InfinityConfig& config, const GenerationRequest& request)
 }
 
 // The relative error of the logits, at worst of a scale.
-double worst_error(const InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
+double worst_error(const model::InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
                    GenerationRequest&& request) {
   formats::WeightMap weights(source, "", "transformer");
   const Transformer transformer(config, weights);
@@ -95,7 +95,7 @@ TEST(Transformer, LogitsOfGuidanceInsideAndNegativeTexts) {
 }
 
 TEST(Transformer, LogitsWithPatches) {
-  InfinityConfig config = shallow_config();
+  model::InfinityConfig config = shallow_config();
   config.patchify = true;
   EXPECT_LE(worst_error(config, random_transformer_source(config), small_request()), kNear);
 }
@@ -104,7 +104,7 @@ TEST(Transformer, LogitsWithPatches) {
 TEST(Transformer, QueryScalesStopAtAHundred) {
   const auto source = random_transformer_source(shallow_config());
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
-    const std::string name = block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
+    const std::string name = model::block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
     for (const auto& [head, value] : {std::pair{0, 4.4F}, {1, 4.7F}, {2, 6.0F}}) source->spoil(name, value, head);
   }
   EXPECT_LE(worst_error(shallow_config(), source, small_request()), kNear);
@@ -121,7 +121,8 @@ TEST(Transformer, FaintNumbersShowTheNormsEpsilons) {
   source->multiply("cfg_uncond", 1e-3F);
   for (const char* name : {"lvl_embed", "word_embed", "text_proj_for_sos.ca.proj"}) fade(name);
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
-    for (const char* part : {"sa.proj", "ca.proj", "ffn.fc2"}) fade(block_prefix(shallow_config(), layer) + part);
+    for (const char* part : {"sa.proj", "ca.proj", "ffn.fc2"})
+      fade(model::block_prefix(shallow_config(), layer) + part);
   }
   GenerationRequest request = small_request();
   for (Tensor& text : request.texts) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "formats/weight_map.h"
-#include "infinity/config.h"
+#include "model/infinity_config.h"
 #include "runtime/philox.h"
 #include "support/memory_source.h"
 
@@ -28,7 +28,7 @@ class RandomSource final : public MemorySource {
   }
 };
 
-inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::InfinityConfig& config) {
+inline std::shared_ptr<RandomSource> random_transformer_source(const model::InfinityConfig& config) {
   auto source = std::make_shared<RandomSource>();
   const std::int64_t c = config.width, t = config.text_width, f = config.feed_forward, pool = config.pool_heads();
   const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
@@ -54,7 +54,7 @@ inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::I
   linear("head_nm.ada_lin.1", c, 2 * c);
   linear("head", c, 2 * config.bits);
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    const std::string block = infinity::block_prefix(config, layer);
+    const std::string block = model::block_prefix(config, layer);
     source->add(block + "ada_gss", {1, 1, 6, c}, 0.2F);
     source->add(block + "sa.scale_mul_1H11", {1, config.heads, 1, 1}, 0.1F, 1.386F);
     source->add(block + "sa.q_bias", {c}, 0.05F);
@@ -73,7 +73,7 @@ inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::I
   return source;
 }
 
-inline formats::WeightMap random_transformer(const infinity::InfinityConfig& config) {
+inline formats::WeightMap random_transformer(const model::InfinityConfig& config) {
   return formats::WeightMap(random_transformer_source(config), "", "transformer");
 }
 

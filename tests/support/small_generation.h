@@ -9,7 +9,7 @@
 
 namespace scalekv::testing {
 
-inline infinity::InfinityConfig small_config() {
+inline model::InfinityConfig small_config() {
   return {.depth = 4,
           .width = 48,
           .heads = 3,

@@ -1,10 +1,10 @@
-#include "text/config.h"
+#include "model/t5_config.h"
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 
-namespace scalekv::text {
+namespace scalekv::model {
 
 T5Config infer_t5_config(const formats::WeightMap& weights) {
   const std::string first = "encoder.block.0.layer.0.SelfAttention.";
@@ -44,8 +44,8 @@ std::string embedding_name(const formats::WeightMap& weights) {
   return weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
 }
 
-void ignore_leftovers(formats::WeightMap& weights) {
+void ignore_t5_leftovers(formats::WeightMap& weights) {
   for (const char* start : {"encoder.embed_tokens.weight", "decoder.", "lm_head."}) weights.ignore(start);
 }
 
-}  // namespace scalekv::text
+}  // namespace scalekv::model

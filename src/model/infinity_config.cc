@@ -1,4 +1,4 @@
-#include "infinity/config.h"
+#include "model/infinity_config.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "base/numbers.h"
 #include "base/strict_json.h"
 
-namespace scalekv::infinity {
+namespace scalekv::model {
 namespace {
 
 // One more than the largest number that follows `start` in a name; 0 where there is none. Throws Error on numbers that
@@ -82,4 +82,4 @@ std::string block_prefix(const InfinityConfig& config, std::int64_t layer) {
   return fmt::format("block_chunks.{}.module.{}.", layer / per_chunk, layer % per_chunk);
 }
 
-}  // namespace scalekv::infinity
+}  // namespace scalekv::model

@@ -1,4 +1,4 @@
-#include "formats/bundle.h"
+#include "model/bundle.h"
 
 #include <fmt/ranges.h>
 
@@ -9,9 +9,9 @@
 #include "base/strict_json.h"
 #include "formats/foreign_file.h"
 #include "formats/safetensors.h"
-#include "formats/weight_names.h"
+#include "model/weight_names.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 namespace {
 
 // VAE files name a convolution's weight "conv1.conv.weight" or "conv1.weight"; the engine knows the first form.
@@ -42,12 +42,13 @@ constexpr Network kTextEncoder = {
 
 // A part of a file, and what else the file could have given in its place.
 struct FoundPart {
-  std::optional<WeightMap> weights;
+  std::optional<formats::WeightMap> weights;
   bool averaged = false;
   std::vector<std::string> others;  // prefixes
 };
 
-FoundPart find_part(const std::shared_ptr<const TensorSource>& source, const Network& network, bool want_averaged) {
+FoundPart find_part(const std::shared_ptr<const formats::TensorSource>& source, const Network& network,
+                    bool want_averaged) {
   for (const std::string_view marker : network.markers) {
     if (marker.empty()) continue;
     const std::vector<WeightPrefix> prefixes = find_prefixes(*source, marker);
@@ -59,7 +60,7 @@ FoundPart find_part(const std::shared_ptr<const TensorSource>& source, const Net
     const auto rename = [infix](std::string_view name) {
       return infix ? with_infix(unwrapped(name)) : unwrapped(name);
     };
-    FoundPart part{.weights = WeightMap(source, chosen.text, network.component, rename),
+    FoundPart part{.weights = formats::WeightMap(source, chosen.text, network.component, rename),
                    .averaged = chosen.averaged,
                    .others = {}};
     for (const WeightPrefix& prefix : prefixes) part.others.push_back(in_quotes(prefix.text));
@@ -68,8 +69,8 @@ FoundPart find_part(const std::shared_ptr<const TensorSource>& source, const Net
   return {};
 }
 
-std::string read_tokenizer(const TensorSource& source) {
-  const TensorInfo* info = source.find(kTokenizerTensor);
+std::string read_tokenizer(const formats::TensorSource& source) {
+  const formats::TensorInfo* info = source.find(kTokenizerTensor);
   if (info == nullptr) return {};
   if (info->dtype != DType::u8)
     fail("{}: tensor \"{}\" is of type {}, expected U8", source.path().string(), kTokenizerTensor,
@@ -83,13 +84,13 @@ struct FoundParts {
   FoundPart transformer, vae, text_encoder;
 };
 
-FoundParts find_parts(const std::shared_ptr<const TensorSource>& source, bool averaged) {
+FoundParts find_parts(const std::shared_ptr<const formats::TensorSource>& source, bool averaged) {
   return {find_part(source, kTransformer, averaged), find_part(source, kVae, averaged),
           find_part(source, kTextEncoder, false)};
 }
 
 // All but the parts.
-Bundle read_metadata(const TensorSource& source) {
+Bundle read_metadata(const formats::TensorSource& source) {
   const auto entry = [&](const char* key) {
     const auto found = source.metadata().find(key);
     return found == source.metadata().end() ? std::string() : found->second;
@@ -120,7 +121,7 @@ std::filesystem::path config_in(const std::filesystem::path& folder) {
 // A part from a path of its own.
 void replace_part(FoundPart& part, const std::filesystem::path& path, const Network& network, bool averaged) {
   if (path.empty()) return;
-  part = find_part(open_tensor_source(path), network, averaged);
+  part = find_part(formats::open_tensor_source(path), network, averaged);
   if (!part.weights) fail("{} holds no {}", path.string(), network.sought);
 }
 
@@ -141,7 +142,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 std::string read_tokenizer(const std::filesystem::path& path) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  refuse_stand_in(*file);
+  formats::refuse_stand_in(*file);
   return std::string(file->text());
 }
 
@@ -163,7 +164,8 @@ std::string read_spiece_model(const std::filesystem::path& text_encoder) {
 }
 
 Bundle open_resident_bundle(const std::string& name, std::span<const std::byte> bytes) {
-  const std::shared_ptr<const TensorSource> source = open_safetensors(MappedFile::resident(name, bytes));
+  const std::shared_ptr<const formats::TensorSource> source =
+      formats::open_safetensors(MappedFile::resident(name, bytes));
   Bundle bundle = read_metadata(*source);
   set_parts(bundle, find_parts(source, false));
   return bundle;
@@ -173,7 +175,7 @@ Bundle open_bundle(const BundlePaths& paths) {
   Bundle bundle;
   FoundParts parts;
   if (!paths.model.empty()) {
-    const std::shared_ptr<const TensorSource> source = open_tensor_source(paths.model);
+    const std::shared_ptr<const formats::TensorSource> source = formats::open_tensor_source(paths.model);
     bundle = read_metadata(*source);
     parts = find_parts(source, paths.ema);
     if (parts.text_encoder.weights && std::filesystem::is_directory(paths.model))
@@ -195,4 +197,4 @@ Bundle open_bundle(const BundlePaths& paths) {
   return bundle;
 }
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model

@@ -4,12 +4,12 @@
 #include <functional>
 #include <string>
 
-#include "infinity/config.h"
+#include "model/infinity_config.h"
+#include "model/t5_config.h"
+#include "model/vae_config.h"
 #include "runtime/shape.h"
-#include "text/config.h"
-#include "vae/config.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 
 struct TableEntry {
   std::string name;  // as published, without the prefix of our one file
@@ -22,9 +22,9 @@ struct TableEntry {
 // Called with one entry after another; it may throw to stop. (No list: damaged files can name millions of blocks.)
 using TensorVisitor = std::function<void(const TableEntry&)>;
 
-void visit_transformer(const infinity::InfinityConfig& config, const TensorVisitor& visit);
-void visit_decoder(const vae::VaeConfig& config, const TensorVisitor& visit);
-void visit_encoder(const vae::VaeConfig& config, const TensorVisitor& visit);  // the VAE's, which may be absent
-void visit_text_encoder(const text::T5Config& config, const TensorVisitor& visit);
+void visit_transformer(const InfinityConfig& config, const TensorVisitor& visit);
+void visit_decoder(const VaeConfig& config, const TensorVisitor& visit);
+void visit_encoder(const VaeConfig& config, const TensorVisitor& visit);  // the VAE's, which may be absent
+void visit_text_encoder(const T5Config& config, const TensorVisitor& visit);
 
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

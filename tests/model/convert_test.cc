@@ -1,4 +1,4 @@
-#include "formats/convert.h"
+#include "model/convert.h"
 
 #include <gtest/gtest.h>
 
@@ -62,14 +62,14 @@ class ConvertTest : public ::testing::Test {
                                                {"disc.weight", {1}, {1.0F}}});
   }
 
-  Bundle bundle() const {
-    return open_bundle({.transformer = folder_ / "gpt.safetensors",
-                        .vae = folder_ / "vae.safetensors",
-                        .text_encoder = folder_ / "t5"});
+  model::Bundle bundle() const {
+    return model::open_bundle({.transformer = folder_ / "gpt.safetensors",
+                               .vae = folder_ / "vae.safetensors",
+                               .text_encoder = folder_ / "t5"});
   }
 
-  std::shared_ptr<const TensorSource> converted(const ConversionOptions& options) const {
-    convert_model(bundle(), folder_ / "out.safetensors", options, kUnseen);
+  std::shared_ptr<const TensorSource> converted(const model::ConversionOptions& options) const {
+    model::convert_model(bundle(), folder_ / "out.safetensors", options, kUnseen);
     return open_tensor_source(folder_ / "out.safetensors");
   }
 
@@ -89,7 +89,7 @@ TEST_F(ConvertTest, HoldsWhatTheEngineReadsUnderPublishedNames) {
                                       "t5.encoder.final_layer_norm.weight", "t5.shared.weight", "tokenizer.spiece",
                                       "vae.decoder.conv_in.conv.weight", "vae.encoder.conv_in.conv.weight"}));
   EXPECT_EQ(names_of(*converted({.encoder = false})).size(), 7U);
-  const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
+  const model::Bundle again = model::open_bundle({.model = folder_ / "out.safetensors"});
   EXPECT_EQ(again.tokenizer, "pieces");
   EXPECT_TRUE(again.transformer && again.vae && again.text_encoder);
 }
@@ -136,8 +136,8 @@ TEST_F(ConvertTest, BlocksAreRoundedToInt8WithScales) {
     const float scale = steps.view<const float>()(row);
     EXPECT_NEAR(static_cast<float>(rotated.view<const std::int8_t>()(row, k)) * scale, expected, 0.51F * scale);
   }
-  const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
-  EXPECT_TRUE(mentions(failure_of([&] { plan_conversion(again, {}); }), {"out.safetensors", "int8"}));
+  const model::Bundle again = model::open_bundle({.model = folder_ / "out.safetensors"});
+  EXPECT_TRUE(mentions(failure_of([&] { model::plan_conversion(again, {}); }), {"out.safetensors", "int8"}));
 }
 
 TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
@@ -154,7 +154,7 @@ TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
 TEST_F(ConvertTest, ACalibrationGoesWithTheModel) {
   EXPECT_FALSE(converted({})->metadata().contains("calibration"));
   EXPECT_EQ(converted({.calibration_json = "{\"x\":1}"})->metadata().at("calibration"), "{\"x\":1}");
-  EXPECT_EQ(open_bundle({.model = folder_ / "out.safetensors"}).calibration_json, "{\"x\":1}");
+  EXPECT_EQ(model::open_bundle({.model = folder_ / "out.safetensors"}).calibration_json, "{\"x\":1}");
 }
 
 TEST_F(ConvertTest, TheSameSourcesGiveTheSameBytes) {
@@ -196,14 +196,14 @@ TEST_F(ConvertTest, StoppingLeavesNothing) {
   const auto stop = [](double share, std::string_view) {
     if (share > 0.0) fail("stopped");
   };
-  EXPECT_EQ(failure_of([&] { convert_model(bundle(), folder_ / "out.safetensors", {}, stop); }), "stopped");
+  EXPECT_EQ(failure_of([&] { model::convert_model(bundle(), folder_ / "out.safetensors", {}, stop); }), "stopped");
   EXPECT_EQ(folder_.files(), files);
 }
 
 // Checkpoints that hold averaged weights beside the trained ones, or nothing but them.
 TEST_F(ConvertTest, AveragedCopiesAreTakenOnlyWhereThereIsNothingElse) {
   const auto embedding = [&] {
-    const Bundle opened = open_bundle({.transformer = folder_ / "gpt.safetensors"});
+    const model::Bundle opened = model::open_bundle({.transformer = folder_ / "gpt.safetensors"});
     return opened.transformer->load(*opened.transformer->infos().at("word_embed.weight")).view<const float>()(0, 0);
   };
   const Given averaged{"ema.word_embed.weight", {1, 1}, {1.0F}};
@@ -214,8 +214,8 @@ TEST_F(ConvertTest, AveragedCopiesAreTakenOnlyWhereThereIsNothingElse) {
 }
 
 TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
-  const auto failure = [&](const BundlePaths& paths) {
-    return failure_of([&] { plan_conversion(open_bundle(paths), {}); });
+  const auto failure = [&](const model::BundlePaths& paths) {
+    return failure_of([&] { model::plan_conversion(model::open_bundle(paths), {}); });
   };
   EXPECT_TRUE(mentions(failure({.transformer = folder_ / "gpt.safetensors", .vae = folder_ / "vae.safetensors"}),
                        {"text encoder", "--text-encoder"}));

@@ -1,4 +1,4 @@
-#include "text/published_config.h"
+#include "model/published_config.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "support/failure.h"
 
-namespace scalekv::text {
+namespace scalekv::model {
 namespace {
 
 using testing::failure_of;
@@ -72,4 +72,4 @@ TEST(PublishedConfig, HostileFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace scalekv::text
+}  // namespace scalekv::model

@@ -1,10 +1,10 @@
-#include "engine/tensor_table.h"
+#include "model/tensor_table.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
-namespace scalekv::engine {
+namespace scalekv::model {
 namespace {
 
 // Keeps what comes out of a sum over `inputs` as large as what went in.
@@ -23,7 +23,7 @@ void visit_key_value(const TensorVisitor& visit, const std::string& prefix, std:
   visit({prefix + "v_bias", {outputs}, kBias});
 }
 
-void visit_block(const TensorVisitor& visit, const infinity::InfinityConfig& config, const std::string& block) {
+void visit_block(const TensorVisitor& visit, const InfinityConfig& config, const std::string& block) {
   const std::int64_t c = config.width;
   const float branch = unit(2 * config.depth);  // many layers add up to something of unit size
   visit({block + "ada_gss", {1, 1, 6, c}, 0.2F});
@@ -63,7 +63,7 @@ void visit_residual_block(const TensorVisitor& visit, const std::string& name, s
 
 }  // namespace
 
-void visit_transformer(const infinity::InfinityConfig& config, const TensorVisitor& visit) {
+void visit_transformer(const InfinityConfig& config, const TensorVisitor& visit) {
   const std::int64_t c = config.width, t = config.text_width, pool = config.pool_heads();
   visit({"cfg_uncond", {config.text_max, t}, 1.0F});
   visit({"pos_start", {1, 1, c}, 0.3F});
@@ -79,11 +79,11 @@ void visit_transformer(const infinity::InfinityConfig& config, const TensorVisit
   visit_linear(visit, "head_nm.ada_lin.1", c, 2 * c, 0.2F);
   visit_linear(visit, "head", c, 2 * config.bits);
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    visit_block(visit, config, infinity::block_prefix(config, layer));
+    visit_block(visit, config, block_prefix(config, layer));
   }
 }
 
-void visit_decoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
+void visit_decoder(const VaeConfig& config, const TensorVisitor& visit) {
   std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
   visit_convolution(visit, "decoder.conv_in", config.codebook, channels);
   visit_residual_block(visit, "decoder.mid.block_1", channels, channels);
@@ -100,7 +100,7 @@ void visit_decoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
   visit_convolution(visit, "decoder.conv_out", channels, 3);
 }
 
-void visit_encoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
+void visit_encoder(const VaeConfig& config, const TensorVisitor& visit) {
   std::int64_t channels = config.encoder.base;
   visit_convolution(visit, "encoder.conv_in", 3, channels);
   const auto levels = static_cast<std::int64_t>(config.encoder.levels());
@@ -120,7 +120,7 @@ void visit_encoder(const vae::VaeConfig& config, const TensorVisitor& visit) {
   visit_convolution(visit, "encoder.conv_out", channels, config.codebook);
 }
 
-void visit_text_encoder(const text::T5Config& config, const TensorVisitor& visit) {
+void visit_text_encoder(const T5Config& config, const TensorVisitor& visit) {
   const std::int64_t width = config.width, inner = config.heads * config.head_size;
   visit({"shared.weight", {config.vocabulary, width}, 1.0F});
   visit({"encoder.final_layer_norm.weight", {width}, 0.1F, 1.0F});
@@ -144,4 +144,4 @@ void visit_text_encoder(const text::T5Config& config, const TensorVisitor& visit
   }
 }
 
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

@@ -6,7 +6,7 @@
 
 #include "formats/weight_map.h"
 
-namespace scalekv::infinity {
+namespace scalekv::model {
 
 struct InfinityConfig {
   std::int64_t depth = 0;         // layers
@@ -32,4 +32,4 @@ InfinityConfig infer_infinity_config(const formats::WeightMap& weights, std::int
 // Prefix of a block's tensors: "block_chunks.3.module.1." or "blocks.5.".
 std::string block_prefix(const InfinityConfig& config, std::int64_t layer);
 
-}  // namespace scalekv::infinity
+}  // namespace scalekv::model

@@ -1,14 +1,14 @@
-#include "engine/model_config.h"
+#include "model/model_config.h"
 
 #include <array>
 
 #include "base/error.h"
 #include "base/strict_json.h"
-#include "infinity/config.h"
-#include "text/published_config.h"
-#include "vae/config.h"
+#include "model/infinity_config.h"
+#include "model/published_config.h"
+#include "model/vae_config.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 namespace {
 
 // The pyramid whose last map the rotary positions are spread over; every published model has this one.
@@ -45,7 +45,7 @@ void require_value(const nlohmann::json& config, const char* part, const char* k
 }
 
 // `base` and `ch_mult` are the decoder's; the encoder's stand beside them where they are others.
-nlohmann::json describe(const vae::VaeConfig& config) {
+nlohmann::json describe(const VaeConfig& config) {
   nlohmann::json described = {{"codebook", config.codebook},
                               {"stride", config.stride()},
                               {"base", config.decoder.base},
@@ -58,13 +58,13 @@ nlohmann::json describe(const vae::VaeConfig& config) {
   return described;
 }
 
-nlohmann::json describe(const infinity::InfinityConfig& config) {
+nlohmann::json describe(const InfinityConfig& config) {
   return {{"depth", config.depth},         {"width", config.width},           {"heads", config.heads},
           {"block_chunks", config.chunks}, {"text_width", config.text_width}, {"text_max", config.text_max},
           {"bits", config.bits},           {"patchify", config.patchify},     {"rope_reference", kRopeReference}};
 }
 
-nlohmann::json describe(const text::T5Config& config) {
+nlohmann::json describe(const T5Config& config) {
   return {{"layers", config.layers},   {"width", config.width},
           {"heads", config.heads},     {"head_size", config.head_size},
           {"ff", config.feed_forward}, {"vocab", config.vocabulary},
@@ -74,7 +74,7 @@ nlohmann::json describe(const text::T5Config& config) {
 
 }  // namespace
 
-nlohmann::json read_config(const formats::Bundle& bundle) {
+nlohmann::json read_config(const Bundle& bundle) {
   if (bundle.config_json.empty()) return nlohmann::json::object();
   const std::string where = bundle.description + ": the metadata entry 'config'";
   nlohmann::json config = parse_strict_json(bundle.config_json, where);
@@ -85,24 +85,24 @@ nlohmann::json read_config(const formats::Bundle& bundle) {
     }
   }
   require_value(config, "infinity", "rope_reference", kRopeReference, bundle.description);
-  require_value(config, "t5", "max_distance", text::T5Config().max_distance, bundle.description);
-  require_value(config, "t5", "eps", text::T5Config().epsilon, bundle.description);
+  require_value(config, "t5", "max_distance", T5Config().max_distance, bundle.description);
+  require_value(config, "t5", "eps", T5Config().epsilon, bundle.description);
   return config;
 }
 
-text::T5Config read_text_config(const formats::Bundle& bundle) {
-  const text::T5Config config = text::infer_t5_config(*bundle.text_encoder);
-  if (!bundle.text_config.empty()) text::check_published_config(config, bundle.text_config);
+T5Config read_text_config(const Bundle& bundle) {
+  const T5Config config = infer_t5_config(*bundle.text_encoder);
+  if (!bundle.text_config.empty()) check_published_config(config, bundle.text_config);
   return config;
 }
 
-nlohmann::json describe_architecture(const formats::Bundle& bundle) {
+nlohmann::json describe_architecture(const Bundle& bundle) {
   nlohmann::json facts = nlohmann::json::object();
   if (bundle.vae) {
-    const vae::VaeConfig vae = vae::infer_vae_config(*bundle.vae);
+    const VaeConfig vae = infer_vae_config(*bundle.vae);
     facts["vae"] = describe(vae);
     if (bundle.transformer) {
-      const infinity::InfinityConfig config = infinity::infer_infinity_config(*bundle.transformer, vae.codebook);
+      const InfinityConfig config = infer_infinity_config(*bundle.transformer, vae.codebook);
       facts["infinity"] = describe(config);
       facts["pixels_per_token"] = vae.stride() * (config.patchify ? 2 : 1);
     }
@@ -111,7 +111,7 @@ nlohmann::json describe_architecture(const formats::Bundle& bundle) {
   return facts;
 }
 
-nlohmann::json make_config(const formats::Bundle& bundle, const ConfigChoices& choices, const std::string& file_name) {
+nlohmann::json make_config(const Bundle& bundle, const ConfigChoices& choices, const std::string& file_name) {
   nlohmann::json config = read_config(bundle);
   const nlohmann::json architecture = describe_architecture(bundle);
   for (const auto& [key, facts] : architecture.items()) {
@@ -137,4 +137,4 @@ nlohmann::json make_config(const formats::Bundle& bundle, const ConfigChoices& c
   return config;
 }
 
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

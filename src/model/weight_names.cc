@@ -1,4 +1,4 @@
-#include "formats/weight_names.h"
+#include "model/weight_names.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "base/ascii.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 namespace {
 
 constexpr std::array<std::string_view, 4> kWrappers = {"_orig_mod", "_fsdp_wrapped_module",
@@ -62,7 +62,7 @@ std::string unwrapped(std::string_view name) {
   }
 }
 
-std::vector<WeightPrefix> find_prefixes(const TensorSource& source, std::string_view marker) {
+std::vector<WeightPrefix> find_prefixes(const formats::TensorSource& source, std::string_view marker) {
   std::vector<WeightPrefix> found;
   const auto look_at = [&](std::string_view raw) {
     const std::string name = unwrapped(raw);
@@ -72,8 +72,8 @@ std::vector<WeightPrefix> find_prefixes(const TensorSource& source, std::string_
     const bool averaged = has_word(prefix, kAveraged);
     found.push_back({std::move(prefix), averaged});
   };
-  for (const TensorInfo& info : source.tensors()) look_at(info.name);
-  for (const PassedOver& thing : source.passed_over()) look_at(thing.name);
+  for (const formats::TensorInfo& info : source.tensors()) look_at(info.name);
+  for (const formats::PassedOver& thing : source.passed_over()) look_at(thing.name);
   std::sort(found.begin(), found.end(), [](const WeightPrefix& a, const WeightPrefix& b) {
     const auto rank = [](const WeightPrefix& prefix) {
       return std::tuple(has_word(prefix.text, kOptimizer), prefix.averaged, prefix.text.size(), prefix.text);
@@ -85,4 +85,4 @@ std::vector<WeightPrefix> find_prefixes(const TensorSource& source, std::string_
   return found;
 }
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model

@@ -7,7 +7,7 @@
 
 #include "formats/tensor_source.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 
 // A name without what wrappers of modules put into it: "_orig_mod." (torch.compile), "module." (DDP),
 // "_fsdp_wrapped_module." (FSDP), "_checkpoint_wrapped_module.", "_forward_module.". Infinity's own "module." in
@@ -22,6 +22,6 @@ struct WeightPrefix {
 
 // Every prefix under which a source has something, tensor or not, of the (unwrapped) name `marker`; the one that is
 // taken when nothing else is asked for comes first: weights before averages before an optimizer's, then the shortest.
-std::vector<WeightPrefix> find_prefixes(const TensorSource& source, std::string_view marker);
+std::vector<WeightPrefix> find_prefixes(const formats::TensorSource& source, std::string_view marker);
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model

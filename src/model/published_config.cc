@@ -1,4 +1,4 @@
-#include "text/published_config.h"
+#include "model/published_config.h"
 
 #include <nlohmann/json.hpp>
 
@@ -6,7 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/strict_json.h"
 
-namespace scalekv::text {
+namespace scalekv::model {
 
 void check_published_config(const T5Config& config, const std::filesystem::path& path) {
   constexpr std::size_t kMaxBytes = 1'000'000;
@@ -35,4 +35,4 @@ void check_published_config(const T5Config& config, const std::filesystem::path&
   }
 }
 
-}  // namespace scalekv::text
+}  // namespace scalekv::model

@@ -5,19 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "formats/bundle.h"
-#include "infinity/config.h"
-#include "text/config.h"
-#include "vae/config.h"
+#include "model/bundle.h"
+#include "model/infinity_config.h"
+#include "model/t5_config.h"
+#include "model/vae_config.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 
 // The sizes of a model.
 struct Architecture {
   std::string name;
-  infinity::InfinityConfig transformer;
-  vae::VaeConfig vae;
-  text::T5Config text;
+  InfinityConfig transformer;
+  VaeConfig vae;
+  T5Config text;
 };
 
 // The released ones: infinity-2b, infinity-8b, layer12 ... layer48.
@@ -28,6 +28,6 @@ Architecture find_architecture(const std::string& name);
 
 // Its tensors, made of the seed one by one when they are asked for, in bfloat16 as converted files hold them. Nothing
 // is made here, so that sizes can be read off at no cost. There is no tokenizer and no VAE encoder.
-formats::Bundle random_bundle(const Architecture& architecture, std::uint64_t seed);
+Bundle random_bundle(const Architecture& architecture, std::uint64_t seed);
 
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

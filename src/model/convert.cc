@@ -1,4 +1,4 @@
-#include "formats/convert.h"
+#include "model/convert.h"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +16,7 @@
 #include "formats/safetensors_writer.h"
 #include "kernels/int8_weight.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 namespace {
 
 constexpr std::int64_t kPiece = std::int64_t{1} << 22U;        // elements converted at a time
@@ -29,11 +29,11 @@ constexpr std::array<std::string_view, 4> kTrainingBuffers = {"lvl_1L", "attn_bi
 
 struct Part {
   std::string_view prefix;
-  const WeightMap* weights;
+  const formats::WeightMap* weights;
 };
 
 std::array<Part, 3> parts_of(const Bundle& bundle) {
-  const auto require = [&](const std::optional<WeightMap>& part, const char* what, const char* option) {
+  const auto require = [&](const std::optional<formats::WeightMap>& part, const char* what, const char* option) {
     if (!part) fail("{} has no {}; name one with {}", bundle.description, what, option);
     return &*part;
   };
@@ -43,8 +43,9 @@ std::array<Part, 3> parts_of(const Bundle& bundle) {
 }
 
 // Whether the engine reads a tensor of this part.
-bool is_wanted(const Part& part, std::string_view name, const TensorInfo& info, const ConversionOptions& options) {
-  if (!is_floating(info.dtype)) return false;
+bool is_wanted(const Part& part, std::string_view name, const formats::TensorInfo& info,
+               const ConversionOptions& options) {
+  if (!formats::is_floating(info.dtype)) return false;
   if (part.prefix == "vae.") return name.starts_with("decoder.") || (options.encoder && name.starts_with("encoder."));
   if (part.prefix == "t5.") {
     if (name == "encoder.embed_tokens.weight") return !part.weights->has("shared.weight");  // else the same once more
@@ -97,7 +98,7 @@ class SourceHashes {
 // Converts tensors piece by piece and hands the bytes to the writer.
 class Copier {
  public:
-  Copier(SafetensorsWriter& writer, std::int64_t total, const WorkProgress& progress)
+  Copier(formats::SafetensorsWriter& writer, std::int64_t total, const WorkProgress& progress)
       : writer_(writer), total_(static_cast<double>(std::max<std::int64_t>(total, 1))), progress_(progress) {}
 
   void copy(const ConvertedTensor& converted) {
@@ -127,7 +128,7 @@ class Copier {
       // The piece borrows from `tensor`, which outlives it.
       const Tensor floats =
           Tensor(tensor.dtype(), {count}, source + at * source_size, nullptr).convert_to_float(MemoryKind::other);
-      check_finite(floats.view<float>(), at, *converted.source);
+      formats::check_finite(floats.view<float>(), at, *converted.source);
       append(floats.view<float>(), converted.target.dtype);
       has_read(converted, count * source_size);
     }
@@ -146,7 +147,7 @@ class Copier {
       // The piece borrows from `tensor`, which outlives it.
       const Tensor rows(tensor.dtype(), {count, inputs}, source + row * row_bytes, nullptr);
       const Tensor floats = rows.convert_to_float(MemoryKind::other);
-      check_finite(floats.view<float>(), row * inputs, *converted.source);
+      formats::check_finite(floats.view<float>(), row * inputs, *converted.source);
       const kernels::Int8Weight rounded = kernels::quantise_weight(floats, rotation, MemoryKind::other);
       const Tensor& part = converted.derivation == Derivation::codes ? rounded.codes : rounded.scales;
       write({static_cast<const std::byte*>(part.raw()), static_cast<std::size_t>(part.bytes())});
@@ -177,7 +178,7 @@ class Copier {
     written_ += static_cast<std::int64_t>(bytes.size());
   }
 
-  SafetensorsWriter& writer_;
+  formats::SafetensorsWriter& writer_;
   double total_;
   const WorkProgress& progress_;
   std::int64_t written_ = 0;
@@ -201,14 +202,14 @@ std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const Convers
     for (const auto& entry : part.weights->infos()) {
       // Not bound to names at once: Clang 14 lets no lambda capture those.
       const std::string& name = entry.first;
-      const TensorInfo* info = entry.second;
+      const formats::TensorInfo* info = entry.second;
       if (info->dtype == DType::i8 && name.ends_with(".weight")) {
         fail("{} holds int8 weights already; convert the files that it was made from", bundle.description);
       }
       if (!is_wanted(part, name, *info, options)) continue;
       const auto add = [&](const char* suffix, DType dtype, const Shape& shape, Derivation derivation) {
-        TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
-        target.bytes = checked_bytes(dtype, shape, bundle.description);
+        formats::TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
+        target.bytes = formats::checked_bytes(dtype, shape, bundle.description);
         plan.push_back({.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
       };
       const DType dtype = target_type(part, name, info->shape, options.weights);
@@ -246,7 +247,7 @@ void convert_model(const Bundle& bundle, const std::filesystem::path& path, cons
   const std::int64_t bytes = converted_bytes(plan);
   check_space(path, bytes);
   SourceHashes hashes;
-  std::vector<TensorInfo> targets;
+  std::vector<formats::TensorInfo> targets;
   for (const ConvertedTensor& tensor : plan) {
     targets.push_back(tensor.target);
     if (tensor.source == nullptr) continue;
@@ -258,7 +259,7 @@ void convert_model(const Bundle& bundle, const std::filesystem::path& path, cons
                                                  {"config", options.config_json},
                                                  {"sources", hashes.dump()}};
   if (!options.calibration_json.empty()) metadata["calibration"] = options.calibration_json;
-  SafetensorsWriter writer(path, targets, metadata);
+  formats::SafetensorsWriter writer(path, targets, metadata);
   Copier copier(writer, bytes, progress);
   for (const ConvertedTensor& tensor : plan) {
     if (tensor.source != nullptr) copier.copy(tensor);
@@ -267,4 +268,4 @@ void convert_model(const Bundle& bundle, const std::filesystem::path& path, cons
   writer.finish();
 }
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model

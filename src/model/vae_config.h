@@ -6,7 +6,7 @@
 
 #include "formats/weight_map.h"
 
-namespace scalekv::vae {
+namespace scalekv::model {
 
 // One half, encoder or decoder. Level 0 is the finest.
 struct CoderConfig {
@@ -34,6 +34,6 @@ VaeConfig infer_vae_config(const formats::WeightMap& weights);
 bool has_encoder(const formats::WeightMap& weights);
 
 // Marks what checkpoints hold of their training.
-void ignore_leftovers(formats::WeightMap& weights);
+void ignore_vae_leftovers(formats::WeightMap& weights);
 
-}  // namespace scalekv::vae
+}  // namespace scalekv::model

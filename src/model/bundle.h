@@ -12,7 +12,7 @@
 
 #include "formats/weight_map.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 
 // In our one file: the SentencePiece model file, as bytes.
 inline constexpr std::string_view kTokenizerTensor = "tokenizer.spiece";
@@ -30,9 +30,9 @@ struct BundlePaths {
 };
 
 struct Bundle {
-  std::optional<WeightMap> transformer;
-  std::optional<WeightMap> vae;
-  std::optional<WeightMap> text_encoder;
+  std::optional<formats::WeightMap> transformer;
+  std::optional<formats::WeightMap> vae;
+  std::optional<formats::WeightMap> text_encoder;
   std::filesystem::path text_config;  // the config.json beside the text encoder's published files; may be empty
   std::string tokenizer;              // the SentencePiece model file's bytes
   bool random = false;                // weights are made in memory as they are asked for; there is no tokenizer
@@ -51,4 +51,4 @@ std::string read_spiece_model(const std::filesystem::path& text_encoder);
 // Opens the parts that exist. Throws Error naming the path and what is wrong with it.
 Bundle open_bundle(const BundlePaths& paths);
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model

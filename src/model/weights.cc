@@ -1,11 +1,11 @@
-#include "infinity/weights.h"
+#include "model/weights.h"
 
 #include <algorithm>
 #include <bit>
 
 #include "base/error.h"
 
-namespace scalekv::infinity {
+namespace scalekv::model {
 kernels::Int8Weight take_int8(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
                               std::int64_t outputs) {
   kernels::Int8Weight weight{
@@ -43,7 +43,7 @@ kernels::Linear take_key_value_linear(formats::WeightMap& weights, const std::st
   return take_matrix(weights, prefix + "mat_kv.weight", bias, inputs, 2 * outputs, form);
 }
 
-void ignore_leftovers(formats::WeightMap& weights) {
+void ignore_transformer_leftovers(formats::WeightMap& weights) {
   for (const char* name : {"lvl_1L", "attn_bias_for_masking", "Infinity_visible_kvlen", "Infinity_invisible_qlen"}) {
     weights.ignore(name);
   }
@@ -52,4 +52,4 @@ void ignore_leftovers(formats::WeightMap& weights) {
   }
 }
 
-}  // namespace scalekv::infinity
+}  // namespace scalekv::model

@@ -1,9 +1,9 @@
-#include "formats/weight_names.h"
+#include "model/weight_names.h"
 
 #include <gtest/gtest.h>
 
 #include "formats/archives.h"
-#include "formats/bundle.h"
+#include "model/bundle.h"
 
 namespace scalekv::formats {
 namespace {
@@ -25,7 +25,7 @@ TEST(WeightNames, WrappersAreSeenThrough) {
            {"a.module", "a.module"},  // a tensor of this name
            {"my_module.weight", "my_module.weight"},
            {"", ""}}) {
-    EXPECT_EQ(unwrapped(raw), name) << raw;
+    EXPECT_EQ(model::unwrapped(raw), name) << raw;
   }
 }
 
@@ -58,7 +58,7 @@ float chosen(const std::vector<std::string>& names, bool ema = false) {
   std::vector<float> found;
   for (const auto& write : {write_pth, write_safetensors}) {
     const TemporaryFolder folder;
-    Bundle bundle = open_bundle({.model = write(folder, names), .ema = ema});
+    model::Bundle bundle = model::open_bundle({.model = write(folder, names), .ema = ema});
     found.push_back(bundle.transformer ? first_of(*bundle.transformer, "word_embed.weight") : 0.0F);
   }
   EXPECT_EQ(found[0], found[1]);
@@ -88,10 +88,10 @@ TEST(WeightNames, AveragesByAnOption) {
 TEST(WeightNames, AveragesThatThereAreNotAreNamed) {
   const TemporaryFolder folder;
   const auto path = write_safetensors(folder, {"trainer.gpt_fsdp.word_embed.weight", "cinema.word_embed.weight"});
-  for (const BundlePaths& paths :
-       {BundlePaths{.model = path, .ema = true}, BundlePaths{.transformer = path, .ema = true}}) {
-    EXPECT_THROW(open_bundle(paths), UsageError);
-    EXPECT_TRUE(mentions(failure_of([&] { open_bundle(paths); }),
+  for (const model::BundlePaths& paths :
+       {model::BundlePaths{.model = path, .ema = true}, model::BundlePaths{.transformer = path, .ema = true}}) {
+    EXPECT_THROW(model::open_bundle(paths), UsageError);
+    EXPECT_TRUE(mentions(failure_of([&] { model::open_bundle(paths); }),
                          {"a.safetensors", "EMA", "\"trainer.gpt_fsdp.\"", "\"cinema.\"", "--ema"}));
   }
 }
@@ -101,21 +101,21 @@ TEST(WeightNames, AveragesOfAVae) {
   const TemporaryFolder folder;
   const auto path = write_safetensors(folder, {"vae.decoder.conv_in.conv.weight", "ema.decoder.conv_in.conv.weight"});
   const auto vae = [&](bool ema) {
-    Bundle bundle = open_bundle({.vae = path, .ema = ema});
+    model::Bundle bundle = model::open_bundle({.vae = path, .ema = ema});
     return first_of(*bundle.vae, "decoder.conv_in.conv.weight");
   };
   EXPECT_EQ(vae(false), 1.0F);
   EXPECT_EQ(vae(true), 2.0F);
   const TemporaryFolder other;  // of the same name, which the first one has by now
   const auto transformer = write_pth(other, {"word_embed.weight"});
-  EXPECT_TRUE(mentions(failure_of([&] { open_bundle({.transformer = transformer, .vae = path, .ema = true}); }),
+  EXPECT_TRUE(mentions(failure_of([&] { model::open_bundle({.transformer = transformer, .vae = path, .ema = true}); }),
                        {"transformer in", "a.pth", "EMA"}));
 }
 
 TEST(WeightNames, TwoFormsOfANameAreNamed) {
   const TemporaryFolder folder;
   const auto path = write_pth(folder, {"m.word_embed.weight", "m.module.word_embed.weight"});
-  EXPECT_TRUE(mentions(failure_of([&] { open_bundle({.model = path}); }),
+  EXPECT_TRUE(mentions(failure_of([&] { model::open_bundle({.model = path}); }),
                        {"a.pth", "\"m.word_embed.weight\"", "\"m.module.word_embed.weight\"", "keep one"}));
 }
 
@@ -126,7 +126,7 @@ TEST(WeightNames, AMarkerThatIsNoTensorIsFound) {
   const std::string shard = op::global("torch.distributed._shard.sharded_tensor.api", "ShardedTensor") + ")\x81";
   const auto path = folder.write("a.pth", zip_bytes(torch_parts("}(" + op::text("module.word_embed.weight") + shard +
                                                                 op::text("module.head.weight") + sound + "u")));
-  const Bundle bundle = open_bundle({.transformer = path});
+  const model::Bundle bundle = model::open_bundle({.transformer = path});
   EXPECT_TRUE(mentions(failure_of([&] { static_cast<void>(bundle.transformer->shape("word_embed.weight")); }),
                        {"\"module.word_embed.weight\"", "ShardedTensor", "gather the shards"}));
 }

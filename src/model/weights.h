@@ -6,7 +6,7 @@
 #include "formats/weight_map.h"
 #include "kernels/linear.h"
 
-namespace scalekv::infinity {
+namespace scalekv::model {
 
 // How a matrix is held where its file does not say so.
 struct MatrixForm {
@@ -32,6 +32,6 @@ kernels::Linear take_key_value_linear(formats::WeightMap& weights, const std::st
                                       std::int64_t outputs, const MatrixForm& form = {});
 
 // Marks what checkpoints hold of their training and the reference drops, too.
-void ignore_leftovers(formats::WeightMap& weights);
+void ignore_transformer_leftovers(formats::WeightMap& weights);
 
-}  // namespace scalekv::infinity
+}  // namespace scalekv::model

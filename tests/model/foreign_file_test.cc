@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "formats/archives.h"
-#include "formats/bundle.h"
 #include "formats/tensor_source.h"
+#include "model/bundle.h"
 
 namespace scalekv::formats {
 namespace {
@@ -113,8 +113,8 @@ TEST(ForeignFolder, ATokenizerThatIsAPointerIsNamed) {
       safetensors_bytes(R"({"encoder.final_layer_norm.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                         le(1.0F)));
   folder.write("spiece.model", kPointer);
-  EXPECT_TRUE(
-      mentions(failure_of([&] { open_bundle({.text_encoder = folder.path()}); }), {"spiece.model", "git lfs pull"}));
+  EXPECT_TRUE(mentions(failure_of([&] { model::open_bundle({.text_encoder = folder.path()}); }),
+                       {"spiece.model", "git lfs pull"}));
 }
 
 // A shard may hold what cannot be read as long as nobody asks for it.

@@ -1,4 +1,4 @@
-#include "infinity/weights.h"
+#include "model/weights.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include "support/failure.h"
 #include "support/memory_source.h"
 
-namespace scalekv::infinity {
+namespace scalekv::model {
 namespace {
 
 constexpr std::int64_t kInputs = 32, kOutputs = 3;
@@ -72,4 +72,4 @@ TEST(Int8Weights, RotationsMustFit) {
 }
 
 }  // namespace
-}  // namespace scalekv::infinity
+}  // namespace scalekv::model

@@ -6,7 +6,7 @@
 
 #include "formats/weight_map.h"
 
-namespace scalekv::text {
+namespace scalekv::model {
 
 struct T5Config {
   std::int64_t layers = 0;
@@ -27,6 +27,6 @@ T5Config infer_t5_config(const formats::WeightMap& weights);
 std::string embedding_name(const formats::WeightMap& weights);
 
 // Marks the decoder half, and an embedding that is there twice.
-void ignore_leftovers(formats::WeightMap& weights);
+void ignore_t5_leftovers(formats::WeightMap& weights);
 
-}  // namespace scalekv::text
+}  // namespace scalekv::model

@@ -1,4 +1,4 @@
-#include "engine/random_model.h"
+#include "model/random_model.h"
 
 #include <fmt/ranges.h>
 
@@ -10,11 +10,11 @@
 #include "base/ceil_divide.h"
 #include "base/error.h"
 #include "base/numbers.h"
-#include "engine/tensor_table.h"
+#include "model/tensor_table.h"
 #include "runtime/philox.h"
 #include "runtime/threads.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 namespace {
 
 class RandomTensors final : public formats::TensorSource {
@@ -142,7 +142,7 @@ Architecture find_architecture(const std::string& name) {
   fail_usage("there is no architecture '{}'; choose one of: {}", name, fmt::join(names, ", "));
 }
 
-formats::Bundle random_bundle(const Architecture& architecture, std::uint64_t seed) {
+Bundle random_bundle(const Architecture& architecture, std::uint64_t seed) {
   const std::string& name = architecture.name;
   const auto transformer = random_part(name, seed, architecture.transformer, visit_transformer);
   const auto vae = random_part(name, seed + 1, architecture.vae, visit_decoder);
@@ -158,4 +158,4 @@ formats::Bundle random_bundle(const Architecture& architecture, std::uint64_t se
           .description = "random weights of " + name};
 }
 
-}  // namespace scalekv::engine
+}  // namespace scalekv::model

@@ -1,4 +1,4 @@
-#include "vae/config.h"
+#include "model/vae_config.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace scalekv::vae {
+namespace scalekv::model {
 namespace {
 
 // How many names of the form `pattern`(0), `pattern`(1), ... there are.
@@ -95,8 +95,8 @@ VaeConfig infer_vae_config(const formats::WeightMap& weights) {
 
 bool has_encoder(const formats::WeightMap& weights) { return weights.has("encoder.conv_in.conv.weight"); }
 
-void ignore_leftovers(formats::WeightMap& weights) {
+void ignore_vae_leftovers(formats::WeightMap& weights) {
   for (const char* start : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) weights.ignore(start);
 }
 
-}  // namespace scalekv::vae
+}  // namespace scalekv::model

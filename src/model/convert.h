@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "formats/bundle.h"
+#include "model/bundle.h"
 #include "runtime/weight_type.h"
 
-namespace scalekv::formats {
+namespace scalekv::model {
 
 struct ConversionOptions {
   // How matrices and convolution kernels are written; all else is f32. int8: the matrices of the transformer's blocks
@@ -30,9 +30,9 @@ enum class Derivation : std::uint8_t { elements, codes, scales, rotation };
 
 // One tensor of the new file and where it comes from.
 struct ConvertedTensor {
-  TensorInfo target;                   // under its new name and type
-  const TensorInfo* source = nullptr;  // nullptr: the tokenizer's bytes
-  const WeightMap* part = nullptr;
+  formats::TensorInfo target;                   // under its new name and type
+  const formats::TensorInfo* source = nullptr;  // nullptr: the tokenizer's bytes
+  const formats::WeightMap* part = nullptr;
   Derivation derivation = Derivation::elements;
 };
 
@@ -49,4 +49,4 @@ std::int64_t converted_bytes(const std::vector<ConvertedTensor>& plan);
 void convert_model(const Bundle& bundle, const std::filesystem::path& path, const ConversionOptions& options,
                    const WorkProgress& progress);
 
-}  // namespace scalekv::formats
+}  // namespace scalekv::model
