@@ -216,7 +216,7 @@ class Planted final : public formats::TensorSource {
 };
 
 // guidance 0: the model's own.
-infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::size_t scales, float guidance) {
+infinity::GenerationRequest make_request(const model::ModelSizes& sizes, std::size_t scales, float guidance) {
   Request asked;
   asked.prompt = "any";
   asked.cache.policy = "full";
@@ -240,7 +240,7 @@ void compare_logits(const std::string& name, std::size_t scales, float guidance)
       return infinity::Transformer(architecture.transformer, weights, type);
     };
     model::Bundle bundle = model::random_bundle(architecture, 0);
-    infinity::GenerationRequest request = make_request(engine::read_sizes(bundle, "f32"), scales, guidance);
+    infinity::GenerationRequest request = make_request(model::read_sizes(bundle, "f32"), scales, guidance);
     const study::Trace reference = study::run_traced(make(WeightType::f32), request);
     request.forced = &reference.generation.bits;
     for (const WeightType type : {WeightType::bf16, WeightType::int8}) {

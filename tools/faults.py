@@ -178,7 +178,7 @@ IMAGE = [
           "std::abs(scale * (static_cast<float>(i) + 0.5F) - 0.5F)", "kernels"),
     Fault("area-resize-end", "kernels/resample.cc", "((i + 1) * in + out - 1) / out", "((i + 1) * in) / out",
           "kernels"),
-    Fault("downsample-pads-the-other-side", "vae/encoder.cc",
+    Fault("downsample-pads-the-other-side", "vae/coder.cc",
           ".pad_top = 0, .pad_left = 0, .pad_bottom = 1, .pad_right = 1",
           ".pad_top = 1, .pad_left = 1, .pad_bottom = 0, .pad_right = 0", "vae engine"),
     Fault("group-norm-epsilon", "vae/layers.cc", "1e-6F", "1e-5F", "vae engine"),

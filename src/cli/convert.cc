@@ -32,7 +32,7 @@ struct ConvertOptions {
 std::string calibration_of(const model::BundlePaths& sources, const model::Bundle& bundle, const std::string& name) {
   const engine::ModelCalibration beside(
       sources.model, {.transformer = sources.transformer, .vae = sources.vae, .text_encoder = sources.text_encoder},
-      bundle, model::read_config(bundle).value("name", engine::ModelSizes().name));
+      bundle, model::read_config(bundle).value("name", model::ModelSizes().name));
   const engine::KnownCalibration* found = beside.read();
   if (found == nullptr) return "";
   cache::Calibration calibration = *found->content;

@@ -163,7 +163,7 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
 void require_memory(const EvaluateOptions& options, const Request& request,
                     const std::vector<study::PolicySetting>& settings, std::span<const std::string> prompts) {
   engine::PlanQuestion question = options.model.question(request, prompts);
-  const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, question.open.weights);
+  const model::ModelSizes sizes = model::read_sizes(*question.bundle, question.open.weights);
   question.request.cache = engine::with_policy(request.cache, "full");
   const infinity::Schedule schedule = engine::resolve_question(question, sizes).schedule;
   question.held = study::Evaluation::held_bytes(sizes.transformer, schedule);

@@ -34,7 +34,7 @@ std::int64_t face_tokens(const PlanOptions& options, const OpenOptions& open, Re
 // The plan of one request, and what is said about it.
 struct Answer {
   Request request;
-  engine::ModelSizes sizes;
+  model::ModelSizes sizes;
   infinity::GenerationRequest resolved;
   engine::MemoryPlan plan;
   std::int64_t prompt_tokens = 0;
@@ -55,7 +55,7 @@ Answer answer(const PlanOptions& options) {
   Answer result;
   result.request = request;
   result.prompt_tokens = question.texts.prompt;
-  result.sizes = engine::read_sizes(*question.bundle, open.weights);
+  result.sizes = model::read_sizes(*question.bundle, open.weights);
   result.resolved = engine::resolve_request(result.sizes, question.calibration, question.request);
   result.plan =
       engine::plan_memory(result.sizes, question.request, result.resolved, question.texts, open.keep_text_encoder);

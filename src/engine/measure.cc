@@ -71,7 +71,7 @@ constexpr std::array kNamedStages = {
 // One measurement in progress.
 class Measuring {
  public:
-  Measuring(const Model& model, const ModelSizes& sizes, const MeasureOptions& options)
+  Measuring(const Model& model, const model::ModelSizes& sizes, const MeasureOptions& options)
       : model_(model), sizes_(sizes), options_(options), products_(types(), options.product_rate) {
     if (options_.product_rate) products_.take();
     MemoryPeaks::resume();
@@ -173,7 +173,7 @@ class Measuring {
   }
 
   const Model& model_;
-  const ModelSizes& sizes_;
+  const model::ModelSizes& sizes_;
   const MeasureOptions& options_;
   PeakSamples products_;
   MemoryPeaks memory_;
@@ -196,7 +196,7 @@ Component Measurement::sum(const std::string& name) const {
   return total;
 }
 
-Measurement measure(const Model& model, const ModelSizes& sizes, const Request& request,
+Measurement measure(const Model& model, const model::ModelSizes& sizes, const Request& request,
                     const MeasureOptions& options) {
   infinity::GenerationRequest generation = resolve_request(model, request);
   keep_first_scales(generation, options.scales);

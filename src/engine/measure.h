@@ -52,6 +52,7 @@ struct MeasureOptions {
 };
 
 // Draws min(batch, images) pictures of the request together.
-Measurement measure(const Model& model, const ModelSizes& sizes, const Request& request, const MeasureOptions& options);
+Measurement measure(const Model& model, const model::ModelSizes& sizes, const Request& request,
+                    const MeasureOptions& options);
 
 }  // namespace scalekv::engine

@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include "base/error.h"
+#include "model/layer_tensors.h"
 #include "model/random_model.h"
 #include "runtime/freed_memory.h"
 #include "runtime/threads.h"
@@ -24,7 +25,7 @@ model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& 
 
 std::shared_ptr<const ModelCalibration> find_calibration(const std::filesystem::path& file, const OpenOptions& options,
                                                          const model::Bundle& bundle) {
-  return std::make_shared<ModelCalibration>(file, options, bundle, read_sizes(bundle, options.weights).name);
+  return std::make_shared<ModelCalibration>(file, options, bundle, model::read_sizes(bundle, options.weights).name);
 }
 
 void use_threads(const OpenOptions& options) {
@@ -41,13 +42,12 @@ std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenO
 }
 
 std::unique_ptr<Model> load_model(model::Bundle bundle, const OpenOptions& options) {
-  const ModelSizes sizes = read_sizes(bundle, options.weights);
+  const model::ModelSizes sizes = model::read_sizes(bundle, options.weights);
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, options.keep_text_encoder);
   vae::Decoder decoder(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
-  if (model::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
-  model::ignore_vae_leftovers(*bundle.vae);
-  bundle.vae->expect_all_used();
+  if (sizes.vae.encoder.levels() > 0) encoder.emplace(sizes.vae, *bundle.vae);
+  model::expect_all_used(*bundle.vae, model::vae_table(sizes.vae));
   auto model = std::make_unique<Model>(
       Model{.name = sizes.name,
             .defaults = sizes.defaults,

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "engine/model_calibration.h"
-#include "engine/sizes.h"
 #include "engine/text_room.h"
 #include "infinity/transformer.h"
 #include "model/bundle.h"
+#include "model/sizes.h"
 #include "runtime/weight_type.h"
 #include "scalekv/scalekv.h"
 #include "vae/decoder.h"
@@ -20,7 +20,7 @@ namespace scalekv::engine {
 
 struct Model {
   std::string name;
-  ModelDefaults defaults;
+  model::ModelDefaults defaults;
   WeightType weights = WeightType::f32;  // of the transformer's matrices
   model::VaeConfig vae_config;
   PromptTokenizer tokenizer;

@@ -34,7 +34,7 @@ std::int64_t full_kv_peak(const cache::CacheGeometry& geometry, std::int64_t seq
 struct Pipeline::Impl {
   std::filesystem::path file;
   OpenOptions options;
-  engine::ModelSizes sizes;
+  model::ModelSizes sizes;
   std::unique_ptr<engine::Model> model;
   ModelFacts facts;
   std::string fingerprint;  // of the model's files; empty until somebody asks
@@ -59,7 +59,7 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
   auto impl = std::make_unique<Impl>();
   impl->file = model;
   impl->options = options;
-  impl->sizes = engine::read_sizes(engine::open_bundle(model, options), options.weights);
+  impl->sizes = model::read_sizes(engine::open_bundle(model, options), options.weights);
   impl->check_memory(impl->sizes.weight_bytes, {.prompt = "a prompt"});
   impl->model = engine::open_model(model, options);
   const model::InfinityConfig& config = impl->model->transformer.config();

@@ -26,16 +26,17 @@ double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; 
 std::int64_t encoder_bytes(const model::T5Config& config, std::int64_t length) {
   const std::int64_t inner = config.heads * config.head_size;
   const std::int64_t columns = 2 * config.width + 4 * inner + 2 * config.feed_forward;
-  return (length * columns + config.heads * (2 * length - 1)) * kFloatBytes;
+  return (length * columns + config.heads * (2 * length - 1)) * model::kFloatBytes;
 }
 
 // Pixels, features, their quantised sum and its bits: what is alive in Pipeline::reconstruct beside the VAE's own.
-MemoryPlan plan_reconstruction(const ModelSizes& sizes, const infinity::Schedule& schedule, std::int64_t source) {
+MemoryPlan plan_reconstruction(const model::ModelSizes& sizes, const infinity::Schedule& schedule,
+                               std::int64_t source) {
   const MapSize latent = infinity::latent_size(sizes.transformer, schedule.scales.back());
   const std::int64_t stride = sizes.vae.stride();
   const std::int64_t height = latent.height * stride, width = latent.width * stride;
-  const std::int64_t pixels = height * width * 3 * kFloatBytes;
-  const std::int64_t features = latent.tokens() * sizes.vae.codebook * kFloatBytes;
+  const std::int64_t pixels = height * width * 3 * model::kFloatBytes;
+  const std::int64_t features = latent.tokens() * sizes.vae.codebook * model::kFloatBytes;
   std::int64_t bits = 0;
   for (const MapSize& map : schedule.scales) bits += map.tokens() * sizes.transformer.bits;
   const std::int64_t encode = pixels + vae::Encoder::predict_bytes(sizes.vae, height, width);
@@ -58,7 +59,7 @@ struct Saving {
 };
 
 bool save_weights(PlanQuestion& question) {
-  const WeightType now = read_sizes(*question.bundle, question.open.weights).weights;
+  const WeightType now = model::read_sizes(*question.bundle, question.open.weights).weights;
   if (now == WeightType::int8) return false;  // as in a file that holds nothing else
   question.open.weights = now == WeightType::f32 ? "bf16" : "int8";
   return true;
@@ -125,8 +126,8 @@ std::vector<Saving> advised_savings(const PlanQuestion& question) {
 
 std::int64_t MemoryPlan::peak() const { return std::max({encoding, drawing, decoding}); }
 
-MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const infinity::GenerationRequest& resolved,
-                       const TextLengths& texts, bool keep_text_encoder) {
+MemoryPlan plan_memory(const model::ModelSizes& sizes, const Request& request,
+                       const infinity::GenerationRequest& resolved, const TextLengths& texts, bool keep_text_encoder) {
   const model::InfinityConfig& config = sizes.transformer;
   const std::int64_t images = std::min(request.batch, request.images);
   const std::int64_t sequences = infinity::sequence_count(resolved, images);
@@ -144,11 +145,12 @@ MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const in
 
   const std::int64_t unconditional = texts.negative > 0 ? texts.negative : texts.prompt;
   const std::int64_t tokens = images * (texts.prompt + (sequences > images ? unconditional : 0));
-  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * kFloatBytes;
-  const std::int64_t text_encoding = std::max(
-      encoder_bytes(sizes.text, texts.prompt),
-      texts.negative == 0 ? 0
-                          : texts.prompt * config.text_width * kFloatBytes + encoder_bytes(sizes.text, texts.negative));
+  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * model::kFloatBytes;
+  const std::int64_t text_encoding =
+      std::max(encoder_bytes(sizes.text, texts.prompt),
+               texts.negative == 0
+                   ? 0
+                   : texts.prompt * config.text_width * model::kFloatBytes + encoder_bytes(sizes.text, texts.negative));
   const std::int64_t held_text = (1 + images) * features;  // a copy for every image
   const std::int64_t text_drawing = held_text + infinity::predict_text_bytes(config, sequences, tokens);
   plan.text = std::max(text_encoding, text_drawing);
@@ -166,7 +168,7 @@ PlanQuestion make_question(const std::filesystem::path& file, const OpenOptions&
                            std::span<const std::string> prompts) {
   use_threads(open);
   auto bundle = std::make_shared<const model::Bundle>(open_bundle(file, open));
-  const PromptTokenizer tokenizer(bundle->tokenizer, read_sizes(*bundle, open.weights).text.vocabulary);
+  const PromptTokenizer tokenizer(bundle->tokenizer, model::read_sizes(*bundle, open.weights).text.vocabulary);
   const auto length = [&](const std::string& text) {
     return text.empty() ? 0 : static_cast<std::int64_t>(tokenizer.encode(text).size());
   };
@@ -190,19 +192,19 @@ PlanQuestion make_reconstruction_question(const std::filesystem::path& file, con
   PlanQuestion question =
       make_question(file, open, {.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = "full"}});
   question.reconstruct = true;
-  question.held = static_cast<std::int64_t>(picture.rgb.size()) * kFloatBytes;
+  question.held = static_cast<std::int64_t>(picture.rgb.size()) * model::kFloatBytes;
   question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};
   return question;
 }
 
-infinity::GenerationRequest resolve_question(const PlanQuestion& question, const ModelSizes& sizes) {
+infinity::GenerationRequest resolve_question(const PlanQuestion& question, const model::ModelSizes& sizes) {
   infinity::GenerationRequest resolved = resolve_request(sizes, question.calibration, question.request);
   keep_first_scales(resolved, question.scales);
   return resolved;
 }
 
 MemoryPlan answer(const PlanQuestion& question) {
-  ModelSizes sizes = read_sizes(*question.bundle, question.open.weights);
+  model::ModelSizes sizes = model::read_sizes(*question.bundle, question.open.weights);
   if (!question.text_encoder) sizes.text_weight_bytes = 0;
   const infinity::GenerationRequest resolved = resolve_question(question, sizes);
   if (question.reconstruct) return plan_reconstruction(sizes, resolved.schedule, question.held);
@@ -215,7 +217,7 @@ MemoryPlan answer(const PlanQuestion& question) {
 
 std::vector<Alternative> what_fits(const PlanQuestion& question, std::int64_t available) {
   PlanQuestion base = question;
-  const ModelSizes sizes = read_sizes(*base.bundle, base.open.weights);
+  const model::ModelSizes sizes = model::read_sizes(*base.bundle, base.open.weights);
   if (base.request.size.empty()) base.request.size = sizes.defaults.size;
   base.request.batch = std::min(base.request.batch, base.request.images);
   const std::vector<Saving> savings = advised_savings(question);

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/model_calibration.h"
-#include "engine/sizes.h"
 #include "infinity/generator.h"
 #include "model/bundle.h"
+#include "model/sizes.h"
 
 namespace scalekv::engine {
 
@@ -39,8 +39,8 @@ struct MemoryPlan {
 
 // What the request takes, drawn `batch` images at a time. `resolved`: of the same request (see settings.h).
 // keep_text_encoder: as in OpenOptions.
-MemoryPlan plan_memory(const ModelSizes& sizes, const Request& request, const infinity::GenerationRequest& resolved,
-                       const TextLengths& texts, bool keep_text_encoder);
+MemoryPlan plan_memory(const model::ModelSizes& sizes, const Request& request,
+                       const infinity::GenerationRequest& resolved, const TextLengths& texts, bool keep_text_encoder);
 
 // A request that takes less, and how to ask for it.
 struct Alternative {
@@ -76,7 +76,7 @@ PlanQuestion make_reconstruction_question(const std::filesystem::path& file, con
                                           const Image& picture, const std::string& size);
 
 // The request of a question as it will be drawn.
-infinity::GenerationRequest resolve_question(const PlanQuestion& question, const ModelSizes& sizes);
+infinity::GenerationRequest resolve_question(const PlanQuestion& question, const model::ModelSizes& sizes);
 
 MemoryPlan answer(const PlanQuestion& question);
 

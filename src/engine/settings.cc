@@ -14,7 +14,7 @@ constexpr int kMostImages = 100000;
 // What a request is checked against.
 struct KnownModel {
   const std::string& name;
-  const ModelDefaults& defaults;
+  const model::ModelDefaults& defaults;
   const model::InfinityConfig& transformer;
   std::shared_ptr<const ModelCalibration> calibration;  // may be null
 };
@@ -77,7 +77,7 @@ infinity::GenerationRequest resolve_request(const Model& model, const Request& r
   return resolve({model.name, model.defaults, model.transformer.config(), model.calibration}, request);
 }
 
-infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
+infinity::GenerationRequest resolve_request(const model::ModelSizes& sizes,
                                             const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request) {
   return resolve({sizes.name, sizes.defaults, sizes.transformer, calibration}, request);

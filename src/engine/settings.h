@@ -10,7 +10,7 @@ namespace scalekv::engine {
 // Throws UsageError.
 infinity::GenerationRequest resolve_request(const Model& model, const Request& request);
 // The same where only a model's sizes are known. calibration: what comes with the model; null as none.
-infinity::GenerationRequest resolve_request(const ModelSizes& sizes,
+infinity::GenerationRequest resolve_request(const model::ModelSizes& sizes,
                                             const std::shared_ptr<const ModelCalibration>& calibration,
                                             const Request& request);
 

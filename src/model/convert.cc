@@ -1,7 +1,6 @@
 #include "model/convert.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -15,6 +14,7 @@
 #include "formats/mapped_tensors.h"
 #include "formats/safetensors_writer.h"
 #include "kernels/int8_weight.h"
+#include "model/parts.h"
 
 namespace scalekv::model {
 namespace {
@@ -23,57 +23,79 @@ constexpr std::int64_t kPiece = std::int64_t{1} << 22U;        // elements conve
 constexpr std::int64_t kPageBytes = std::int64_t{256} << 20U;  // read between two returns of memory to the system
 constexpr std::size_t kAlignment = 64;
 
-// Buffers of the transformer's training that nothing reads; the mask alone is of hundreds of megabytes.
-constexpr std::array<std::string_view, 4> kTrainingBuffers = {"lvl_1L", "attn_bias_for_masking",
-                                                              "Infinity_visible_kvlen", "Infinity_invisible_qlen"};
-
-struct Part {
-  std::string_view prefix;
-  const formats::WeightMap* weights;
-};
-
-std::array<Part, 3> parts_of(const Bundle& bundle) {
+// A new file needs all parts.
+void require_parts(const Bundle& bundle) {
   const auto require = [&](const std::optional<formats::WeightMap>& part, const char* what, const char* option) {
     if (!part) fail("{} has no {}; name one with {}", bundle.description, what, option);
-    return &*part;
   };
-  return {Part{"gpt.", require(bundle.transformer, "transformer", "--transformer")},
-          Part{"vae.", require(bundle.vae, "VAE", "--vae")},
-          Part{"t5.", require(bundle.text_encoder, "text encoder", "--text-encoder")}};
+  require(bundle.transformer, "transformer", "--transformer");
+  require(bundle.vae, "VAE", "--vae");
+  require(bundle.text_encoder, "text encoder", "--text-encoder");
 }
 
-// Whether the engine reads a tensor of this part.
-bool is_wanted(const Part& part, std::string_view name, const formats::TensorInfo& info,
-               const ConversionOptions& options) {
-  if (!formats::is_floating(info.dtype)) return false;
-  if (part.prefix == "vae.") return name.starts_with("decoder.") || (options.encoder && name.starts_with("encoder."));
-  if (part.prefix == "t5.") {
-    if (name == "encoder.embed_tokens.weight") return !part.weights->has("shared.weight");  // else the same once more
-    return name == "shared.weight" || name.starts_with("encoder.");
+bool starts_with_one_of(std::string_view name, const std::vector<std::string>& starts) {
+  return std::any_of(starts.begin(), starts.end(), [&](const std::string& start) { return name.starts_with(start); });
+}
+
+// Matrices, kernels and tables are rounded; biases, norms and small parameters keep their precision.
+DType target_type(const NetworkTable& table, const TableEntry& entry, WeightType weights) {
+  const Role role = entry.spec.role;
+  const bool large =
+      role == Role::matrix || role == Role::convolution || role == Role::table || role == Role::embedding;
+  if (!large || weights == WeightType::f32) return DType::f32;
+  if (weights == WeightType::bf16 || table.narrowest != WeightType::int8) return DType::bf16;
+  return entry.in_block && role == Role::matrix ? DType::i8 : DType::f32;
+}
+
+// Lists the tensors of a new file.
+class Planner {
+ public:
+  Planner(const std::string& description, WeightType weights) : description_(description), weights_(weights) {}
+
+  void add_part(const Part& part) {
+    std::set<std::string_view> known;
+    const auto& infos = part.weights->infos();
+    part.table.visit([&](const TableEntry& entry) {
+      const auto found = infos.find(entry.name);
+      if (found == infos.end() || found->second->shape != entry.spec.shape) return;
+      known.insert(found->first);
+      if (!starts_with_one_of(entry.name, part.table.leftovers)) add_known(part, entry, *found->second);
+    });
+    // What is not the network's goes along, for whoever loads the file to name it.
+    for (const auto& [name, info] : infos) {
+      const bool own = part.table.starts.empty() || starts_with_one_of(name, part.table.starts);
+      if (known.contains(name) || !own || starts_with_one_of(name, part.table.leftovers)) continue;
+      if (formats::is_floating(info->dtype)) add(part, name, *info, DType::f32, info->shape);
+    }
   }
-  return std::find(kTrainingBuffers.begin(), kTrainingBuffers.end(), name) == kTrainingBuffers.end();
-}
 
-// Matrices and convolution kernels; biases, norms and the transformer's small parameters keep their precision.
-bool is_large_kind(const Part& part, const Shape& shape) {
-  return shape.rank() == 2 || (part.prefix == "vae." && shape.rank() == 4);
-}
+  std::vector<ConvertedTensor> plan() && { return std::move(plan_); }
 
-// Matrices of the transformer's blocks: most of its weights, and what int8 is for.
-bool is_block_matrix(const Part& part, std::string_view name, const Shape& shape) {
-  return part.prefix == "gpt." && shape.rank() == 2 && name.starts_with("block") && name.ends_with(".weight");
-}
+ private:
+  void add_known(const Part& part, const TableEntry& entry, const formats::TensorInfo& info) {
+    if (info.dtype == DType::i8) {
+      fail("{} holds int8 weights already; convert the files that it was made from", description_);
+    }
+    if (!formats::is_floating(info.dtype)) return;
+    const DType dtype = target_type(part.table, entry, weights_);
+    if (dtype != DType::i8) return add(part, entry.name, info, dtype, info.shape);
+    const std::int64_t rotation = entry.spec.outliers ? kernels::longest_rotation(info.shape[1]) : 1;
+    add(part, entry.name, info, dtype, info.shape, Derivation::codes, rotation);
+    add(part, entry.name + "_scale", info, DType::f32, {info.shape[0]}, Derivation::scales, rotation);
+    if (rotation > 1) add(part, entry.name + "_rotation", info, DType::i32, {1}, Derivation::rotation, rotation);
+  }
 
-DType target_type(const Part& part, std::string_view name, const Shape& shape, WeightType weights) {
-  if (!is_large_kind(part, shape) || weights == WeightType::f32) return DType::f32;
-  if (weights == WeightType::bf16 || part.prefix != "gpt.") return DType::bf16;
-  return is_block_matrix(part, name, shape) ? DType::i8 : DType::f32;
-}
+  void add(const Part& part, const std::string& name, const formats::TensorInfo& info, DType dtype, const Shape& shape,
+           Derivation derivation = Derivation::elements, std::int64_t rotation = 1) {
+    formats::TensorInfo target{.name = std::string(part.prefix) + name, .dtype = dtype, .shape = shape};
+    target.bytes = formats::checked_bytes(dtype, shape, description_);
+    plan_.push_back({std::move(target), &info, part.weights, derivation, rotation});
+  }
 
-// How the inputs of a block's matrix are rotated before they are rounded: those with outliers are.
-std::int64_t rotation_of(std::string_view name, const Shape& shape) {
-  return name.ends_with("ffn.fc2.weight") ? kernels::longest_rotation(shape[1]) : 1;
-}
+  const std::string& description_;
+  WeightType weights_;
+  std::vector<ConvertedTensor> plan_;
+};
 
 // {"vae": {"infinity_vae_d32reg.pth": "<SHA-256>"}, ...} of the files that the tensors come from.
 class SourceHashes {
@@ -111,7 +133,7 @@ class Copier {
         round_rows(converted);
         break;
       case Derivation::rotation: {
-        const auto length = static_cast<std::int32_t>(rotation_of(converted.source->name, converted.source->shape));
+        const auto length = static_cast<std::int32_t>(converted.rotation);
         write(std::as_bytes(std::span(&length, 1)));
         break;
       }
@@ -138,7 +160,6 @@ class Copier {
   void round_rows(const ConvertedTensor& converted) {
     const Tensor tensor = converted.part->load(*converted.source);
     const std::int64_t outputs = tensor.shape()[0], inputs = tensor.shape()[1];
-    const std::int64_t rotation = rotation_of(converted.source->name, tensor.shape());
     const auto* source = static_cast<const std::byte*>(tensor.raw());
     const std::int64_t row_bytes = inputs * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
     const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(inputs, 1));
@@ -148,7 +169,7 @@ class Copier {
       const Tensor rows(tensor.dtype(), {count, inputs}, source + row * row_bytes, nullptr);
       const Tensor floats = rows.convert_to_float(MemoryKind::other);
       formats::check_finite(floats.view<float>(), row * inputs, *converted.source);
-      const kernels::Int8Weight rounded = kernels::quantise_weight(floats, rotation, MemoryKind::other);
+      const kernels::Int8Weight rounded = kernels::quantise_weight(floats, converted.rotation, MemoryKind::other);
       const Tensor& part = converted.derivation == Derivation::codes ? rounded.codes : rounded.scales;
       write({static_cast<const std::byte*>(part.raw()), static_cast<std::size_t>(part.bytes())});
       has_read(converted, count * row_bytes);
@@ -197,28 +218,13 @@ void check_space(const std::filesystem::path& path, std::int64_t bytes) {
 }  // namespace
 
 std::vector<ConvertedTensor> plan_conversion(const Bundle& bundle, const ConversionOptions& options) {
-  std::vector<ConvertedTensor> plan;
-  for (const Part& part : parts_of(bundle)) {
-    for (const auto& entry : part.weights->infos()) {
-      // Not bound to names at once: Clang 14 lets no lambda capture those.
-      const std::string& name = entry.first;
-      const formats::TensorInfo* info = entry.second;
-      if (info->dtype == DType::i8 && name.ends_with(".weight")) {
-        fail("{} holds int8 weights already; convert the files that it was made from", bundle.description);
-      }
-      if (!is_wanted(part, name, *info, options)) continue;
-      const auto add = [&](const char* suffix, DType dtype, const Shape& shape, Derivation derivation) {
-        formats::TensorInfo target{.name = std::string(part.prefix) + name + suffix, .dtype = dtype, .shape = shape};
-        target.bytes = formats::checked_bytes(dtype, shape, bundle.description);
-        plan.push_back({.target = std::move(target), .source = info, .part = part.weights, .derivation = derivation});
-      };
-      const DType dtype = target_type(part, name, info->shape, options.weights);
-      add("", dtype, info->shape, dtype == DType::i8 ? Derivation::codes : Derivation::elements);
-      if (dtype != DType::i8) continue;
-      add("_scale", DType::f32, {info->shape[0]}, Derivation::scales);
-      if (rotation_of(name, info->shape) > 1) add("_rotation", DType::i32, {1}, Derivation::rotation);
-    }
+  require_parts(bundle);
+  Planner planner(bundle.description, options.weights);
+  for (Part& part : parts_of(bundle)) {
+    if (!options.encoder && part.weights == &*bundle.vae) part.table.leftovers.emplace_back("encoder.");
+    planner.add_part(part);
   }
+  std::vector<ConvertedTensor> plan = std::move(planner).plan();
   if (bundle.tokenizer.empty())
     fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
   const auto size = static_cast<std::int64_t>(bundle.tokenizer.size());

@@ -34,6 +34,7 @@ struct ConvertedTensor {
   const formats::TensorInfo* source = nullptr;  // nullptr: the tokenizer's bytes
   const formats::WeightMap* part = nullptr;
   Derivation derivation = Derivation::elements;
+  std::int64_t rotation = 1;  // of what an int8 matrix consists of
 };
 
 // What the new file will hold, in its order: what the engine reads and nothing else. Throws Error naming a part that

@@ -19,10 +19,10 @@ namespace {
 
 class RandomTensors final : public formats::TensorSource {
  public:
-  RandomTensors(const std::string& name, std::uint64_t seed, std::vector<TableEntry> table)
+  RandomTensors(const std::string& name, std::uint64_t seed, std::vector<TensorSpec> table)
       : path_("random weights of " + name), seed_(seed), table_(std::move(table)) {
     std::sort(table_.begin(), table_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-    for (const TableEntry& entry : table_) {
+    for (const TensorSpec& entry : table_) {
       const std::int64_t bytes = entry.shape.elements() * static_cast<std::int64_t>(sizeof(BFloat16));
       infos_.push_back({entry.name, DType::bf16, entry.shape, bytes, path_});
     }
@@ -59,18 +59,20 @@ class RandomTensors final : public formats::TensorSource {
  private:
   std::filesystem::path path_;
   std::uint64_t seed_;
-  std::vector<TableEntry> table_;           // sorted by name
+  std::vector<TensorSpec> table_;           // sorted by name
   std::vector<formats::TensorInfo> infos_;  // in the same order
   std::map<std::string, std::string> metadata_;
 };
 
-// The tensors that `visit_part` lists for a part of this configuration.
-template <typename Config>
-std::shared_ptr<const RandomTensors> random_part(const std::string& name, std::uint64_t seed, const Config& config,
-                                                 void (*visit_part)(const Config&, const TensorVisitor&)) {
-  std::vector<TableEntry> table;
-  visit_part(config, [&](const TableEntry& entry) { table.push_back(entry); });
-  return std::make_shared<RandomTensors>(name, seed, std::move(table));
+std::shared_ptr<const RandomTensors> random_part(const std::string& name, std::uint64_t seed,
+                                                 const NetworkTable& table) {
+  std::vector<TensorSpec> specs;
+  table.visit([&](const TableEntry& entry) {
+    if (entry.spec.role == Role::unread) return;
+    specs.push_back(entry.spec);
+    specs.back().name = entry.name;
+  });
+  return std::make_shared<RandomTensors>(name, seed, std::move(specs));
 }
 
 struct Sizes {
@@ -144,9 +146,9 @@ Architecture find_architecture(const std::string& name) {
 
 Bundle random_bundle(const Architecture& architecture, std::uint64_t seed) {
   const std::string& name = architecture.name;
-  const auto transformer = random_part(name, seed, architecture.transformer, visit_transformer);
-  const auto vae = random_part(name, seed + 1, architecture.vae, visit_decoder);
-  const auto text_encoder = random_part(name, seed + 2, architecture.text, visit_text_encoder);
+  const auto transformer = random_part(name, seed, infinity_table(architecture.transformer));
+  const auto vae = random_part(name, seed + 1, vae_table(architecture.vae));
+  const auto text_encoder = random_part(name, seed + 2, t5_table(architecture.text));
   return {.transformer = formats::WeightMap(transformer, "", "transformer"),
           .vae = formats::WeightMap(vae, "", "VAE"),
           .text_encoder = formats::WeightMap(text_encoder, "", "text encoder"),

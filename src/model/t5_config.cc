@@ -9,11 +9,12 @@ namespace scalekv::model {
 T5Config infer_t5_config(const formats::WeightMap& weights) {
   const std::string first = "encoder.block.0.layer.0.SelfAttention.";
   T5Config config;
+  config.embedding = weights.has(kSharedEmbedding) ? kSharedEmbedding : kOwnEmbedding;
   while (weights.has(fmt::format("encoder.block.{}.layer.0.SelfAttention.q.weight", config.layers))) ++config.layers;
   if (config.layers == 0) fail("{} has no T5 encoder blocks (encoder.block.0...)", weights.description());
   const Shape& query = weights.shape(first + "q.weight");
   const Shape& buckets = weights.shape(first + "relative_attention_bias.weight");
-  const Shape& embedding = weights.shape(embedding_name(weights));
+  const Shape& embedding = weights.shape(config.embedding);
   const std::string gate = "encoder.block.0.layer.1.DenseReluDense.wi_0.weight";
   if (!weights.has(gate)) fail("{} is no gated T5 (v1.1 or flan): {} is missing", weights.description(), gate);
   if (query.rank() != 2 || buckets.rank() != 2 || embedding.rank() != 2 || weights.shape(gate).rank() != 2) {
@@ -38,14 +39,6 @@ T5Config infer_t5_config(const formats::WeightMap& weights) {
          weights.description(), config.buckets, config.width, config.vocabulary, config.feed_forward);
   }
   return config;
-}
-
-std::string embedding_name(const formats::WeightMap& weights) {
-  return weights.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
-}
-
-void ignore_t5_leftovers(formats::WeightMap& weights) {
-  for (const char* start : {"encoder.embed_tokens.weight", "decoder.", "lm_head."}) weights.ignore(start);
 }
 
 }  // namespace scalekv::model

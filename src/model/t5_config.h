@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "formats/weight_map.h"
 
 namespace scalekv::model {
+
+// Checkpoints hold the token embeddings under either of two names, or under both.
+inline constexpr std::string_view kSharedEmbedding = "shared.weight", kOwnEmbedding = "encoder.embed_tokens.weight";
 
 struct T5Config {
   std::int64_t layers = 0;
@@ -18,15 +21,10 @@ struct T5Config {
   std::int64_t buckets = 32;
   std::int64_t max_distance = 128;
   double epsilon = 1e-6;  // of the norms
+  std::string_view embedding = kSharedEmbedding;
 };
 
 // Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.
 T5Config infer_t5_config(const formats::WeightMap& weights);
-
-// The tensor of token embeddings: checkpoints hold it under either of two names, or under both.
-std::string embedding_name(const formats::WeightMap& weights);
-
-// Marks the decoder half, and an embedding that is there twice.
-void ignore_t5_leftovers(formats::WeightMap& weights);
 
 }  // namespace scalekv::model

@@ -42,6 +42,11 @@ CoderConfig infer_coder(const formats::WeightMap& weights, const std::string& le
   }
   for (const std::int64_t level : channels) config.multipliers.push_back(level / config.base);
   config.blocks = count(weights, [&](std::int64_t index) { return block(0, index); });
+  constexpr std::int64_t kMaxBlocks = 64;  // the released ones have 2 and 3
+  if (config.blocks > kMaxBlocks) {
+    fail("{} has {} blocks a level ({}.0 ...), expected 1 to {}", weights.description(), config.blocks, levels,
+         kMaxBlocks);
+  }
   return config;
 }
 
@@ -84,19 +89,13 @@ VaeConfig infer_vae_config(const formats::WeightMap& weights) {
   config.codebook = convolution(weights, "decoder.conv_in")[1];
   if (config.codebook < 1) fail("{}: decoder.conv_in takes no channels", weights.description());
   config.decoder = infer_decoder(weights);
-  if (!has_encoder(weights)) return config;
+  if (!weights.has("encoder.conv_in.conv.weight")) return config;
   config.encoder = infer_encoder(weights);
   if (config.encoder.levels() != config.decoder.levels()) {
     fail("{}: the encoder has {} levels, the decoder {}; they belong to different VAEs", weights.description(),
          config.encoder.levels(), config.decoder.levels());
   }
   return config;
-}
-
-bool has_encoder(const formats::WeightMap& weights) { return weights.has("encoder.conv_in.conv.weight"); }
-
-void ignore_vae_leftovers(formats::WeightMap& weights) {
-  for (const char* start : {"quantizer.", "quantize.", "disc", "image_disc", "lpips"}) weights.ignore(start);
 }
 
 }  // namespace scalekv::model

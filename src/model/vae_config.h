@@ -30,10 +30,4 @@ struct VaeConfig {
 // Reads the sizes of each half off its own tensors' shapes. Throws Error naming what does not fit together.
 VaeConfig infer_vae_config(const formats::WeightMap& weights);
 
-// Whether the encoder is there, too, which drawing does not need.
-bool has_encoder(const formats::WeightMap& weights);
-
-// Marks what checkpoints hold of their training.
-void ignore_vae_leftovers(formats::WeightMap& weights);
-
 }  // namespace scalekv::model

@@ -1,10 +1,8 @@
 // Image -> latent map.
 #pragma once
 
-#include <memory>
-
 #include "model/vae_config.h"
-#include "runtime/tap.h"
+#include "vae/coder.h"
 
 namespace scalekv::vae {
 
@@ -12,9 +10,6 @@ class Encoder {
  public:
   // Takes encoder.* tensors. Throws Error naming a missing or misshapen one.
   Encoder(const model::VaeConfig& config, formats::WeightMap& weights);
-  ~Encoder();
-  Encoder(Encoder&&) noexcept;
-  Encoder& operator=(Encoder&&) noexcept;
 
   // image: [H, W, 3] in -1..1, H and W multiples of the stride -> [H / stride, W / stride, codebook].
   // Throws Error on other sizes. Stages for the tap: "conv_in", "down_m2_downsample" (the last downsample),
@@ -26,8 +21,8 @@ class Encoder {
   static std::int64_t predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width);
 
  private:
-  struct Impl;
-  std::unique_ptr<const Impl> impl_;
+  std::int64_t stride_;
+  Coder coder_;
 };
 
 }  // namespace scalekv::vae

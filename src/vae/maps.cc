@@ -36,7 +36,6 @@ View<float> Maps::recast(std::int64_t channels) {
 }
 
 void PassBytes::add_conv(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t stride) {
-  weights_ += kernels::Conv2d::weight_bytes(inputs, outputs, kernel);
   grow(scratch_, kernels::Conv2d::scratch_bytes(inputs, outputs, kernel, stride));
 }
 
@@ -49,7 +48,6 @@ void PassBytes::convolve(std::int64_t inputs, std::int64_t outputs, bool doubled
 }
 
 void PassBytes::block(std::int64_t inputs, std::int64_t outputs) {
-  weights_ += 2 * (inputs + outputs) * kFloatBytes;  // the norms
   grow(buffers_[1 - active_], height_ * width_ * outputs * kFloatBytes);
   add_conv(inputs, outputs, 3, 1);
   add_conv(outputs, outputs, 3, 1);
@@ -60,7 +58,6 @@ void PassBytes::block(std::int64_t inputs, std::int64_t outputs) {
 }
 
 void PassBytes::finish(std::int64_t inputs, std::int64_t outputs) {
-  weights_ += 2 * inputs * kFloatBytes;
   result_ = height_ * width_ * outputs * kFloatBytes;
   add_conv(inputs, outputs, 3, 1);
 }

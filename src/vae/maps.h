@@ -34,7 +34,7 @@ class Maps {
   View<float> current_, spare_;
 };
 
-// The bytes of a pass and of its layers' weights; told of the layers in their order.
+// The bytes of a pass; told of the layers in their order.
 class PassBytes {
  public:
   PassBytes(std::int64_t height, std::int64_t width) : height_(height), width_(width) {}
@@ -46,7 +46,6 @@ class PassBytes {
   void finish(std::int64_t inputs, std::int64_t outputs);
 
   std::int64_t memory() const { return buffers_[0] + buffers_[1] + scratch_ + band_ + result_; }
-  std::int64_t weights() const { return weights_; }
 
  private:
   void add_conv(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t stride);
@@ -54,7 +53,7 @@ class PassBytes {
   std::int64_t height_, width_;
   std::size_t active_ = 0;
   std::array<std::int64_t, 2> buffers_{};
-  std::int64_t scratch_ = 0, band_ = 0, result_ = 0, weights_ = 0;
+  std::int64_t scratch_ = 0, band_ = 0, result_ = 0;
 };
 
 // Rows of a band.

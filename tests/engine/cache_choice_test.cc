@@ -16,7 +16,7 @@ namespace {
 // The embedded model's, for a picture of a size.
 CachedPicture picture_of(const std::string& size) {
   static const model::Bundle bundle = open_embedded_bundle();
-  static const ModelSizes sizes = read_sizes(bundle, "");
+  static const model::ModelSizes sizes = model::read_sizes(bundle, "");
   return {.model = sizes.name,
           .calibration = find_calibration({}, {}, bundle),
           .geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, size)),

@@ -88,7 +88,7 @@ TEST(Plan, IsWhatTheLedgerSays) {
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
     const model::Architecture architecture = tiny(c.patchify);
-    const ModelSizes sizes = read_sizes(model::random_bundle(architecture, 5), c.weights);
+    const model::ModelSizes sizes = model::read_sizes(model::random_bundle(architecture, 5), c.weights);
     const auto model = load_model(model::random_bundle(architecture, 5), {.weights = c.weights});
     EXPECT_NEAR(static_cast<double>(ledger().current(MemoryKind::weights)), static_cast<double>(sizes.weight_bytes),
                 kPadding)
@@ -114,7 +114,8 @@ TEST(Plan, IsWhatTheLedgerSays) {
 }
 
 TEST(Plan, PhasesAddUpAndKeepingTheTextEncoderCosts) {
-  const ModelSizes sizes = read_sizes(model::random_bundle(model::find_architecture("infinity-2b"), 0), "");
+  const model::ModelSizes sizes =
+      model::read_sizes(model::random_bundle(model::find_architecture("infinity-2b"), 0), "");
   const Request request = request_of({.size = "1M"});
   const auto resolved = resolve_request(sizes, nullptr, request);
   const MemoryPlan plan = plan_memory(sizes, request, resolved, {20, 0}, false);
@@ -143,7 +144,7 @@ TEST(Plan, KnowsTheReleasedSizes) {
   const double c = 2048;
   EXPECT_NEAR(parameters(*small.transformer), (32 * 16 * c * c + 6 * c * c) / 1e9, 0.04);
   for (const model::Architecture& architecture : model::known_architectures()) {
-    const ModelSizes sizes = read_sizes(model::random_bundle(architecture, 0), "");
+    const model::ModelSizes sizes = model::read_sizes(model::random_bundle(architecture, 0), "");
     EXPECT_EQ(sizes.name, architecture.name);
     const model::InfinityConfig& found = sizes.transformer;
     const model::InfinityConfig& known = architecture.transformer;
@@ -153,7 +154,8 @@ TEST(Plan, KnowsTheReleasedSizes) {
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
   EXPECT_THROW(model::find_architecture("infinity-9b"), UsageError);
-  EXPECT_EQ(read_sizes(model::random_bundle(model::find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
+  EXPECT_EQ(model::read_sizes(model::random_bundle(model::find_architecture("infinity-8b:3"), 0), "").transformer.depth,
+            3);
   for (const char* name : {"infinity-8b:", "infinity-8b:0", "infinity-8b:41", "infinity-8b:3x", "infinity:3"}) {
     EXPECT_THROW(model::find_architecture(name), UsageError) << name;
   }
@@ -166,16 +168,16 @@ TEST(Plan, KnowsTheReleasedImageTokenizers) {
     architecture.vae.codebook = codebook;
     if (patchify) architecture.vae.decoder.multipliers = {1, 2, 4, 4};
     architecture.transformer.bits = patchify ? 4 * codebook : codebook;
-    return read_sizes(model::random_bundle(architecture, 0), "");
+    return model::read_sizes(model::random_bundle(architecture, 0), "");
   };
   for (const std::int64_t codebook : {16, 18, 20, 24, 32, 64}) {
-    const ModelSizes sizes = sizes_with(codebook, false);
+    const model::ModelSizes sizes = sizes_with(codebook, false);
     EXPECT_EQ(sizes.vae.codebook, codebook);
     EXPECT_EQ(sizes.transformer.bits, codebook);
     EXPECT_FALSE(sizes.transformer.patchify);
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
-  const ModelSizes patches = sizes_with(14, true);
+  const model::ModelSizes patches = sizes_with(14, true);
   EXPECT_EQ(patches.vae.stride(), 8);
   EXPECT_EQ(patches.transformer.bits, 56);
   EXPECT_TRUE(patches.transformer.patchify);
@@ -184,7 +186,7 @@ TEST(Plan, KnowsTheReleasedImageTokenizers) {
 
 TEST(Plan, CountsAsThePaperDoes) {
   const auto megabytes = [](const char* name, double share) {
-    const ModelSizes sizes = read_sizes(model::random_bundle(model::find_architecture(name), 0), "");
+    const model::ModelSizes sizes = model::read_sizes(model::random_bundle(model::find_architecture(name), 0), "");
     const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
     const cache::Policy policy = cache::make_policy({share == 1.0 ? "full" : "scalekv", share}, geometry);
     return static_cast<std::int64_t>(cache::paper_kv_mebibytes(cache::KeepPlan(geometry, policy.budget)));
@@ -291,7 +293,7 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
 }
 
 TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
-  const ModelSizes sizes = read_sizes(model::random_bundle(tiny(false), 0), "");
+  const model::ModelSizes sizes = model::read_sizes(model::random_bundle(tiny(false), 0), "");
   const Request request = request_of({.policy = "full"});
   const auto resolved = resolve_request(sizes, nullptr, request);
   const auto works = transformer_work(sizes, resolved, 1, 10);
@@ -314,7 +316,7 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
 TEST(Plan, RatiosBeyondTheTableAreRefused) {
   const model::Architecture small = tiny(false);
   const model::Bundle bundle = model::random_bundle(small, 3);
-  const ModelSizes sizes = read_sizes(bundle, "");
+  const model::ModelSizes sizes = model::read_sizes(bundle, "");
   for (const double fits : {1.0, 3.0, 0.333})
     EXPECT_NO_THROW(resolve_request(sizes, nullptr, request_of({.aspect = fits}))) << fits;
   for (const double beyond : {4.0, 0.25, 0.0, -1.0, std::nan(""), HUGE_VAL}) {

@@ -27,7 +27,7 @@ TEST(CommandMemory, AnEvaluationHoldsTwoRuns) {
   const auto model = engine::open_model({}, {});
   for (const char* policy : {"full", "scalekv"}) {
     PlanQuestion question = engine::make_question({}, {}, request_of(policy));
-    const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, "");
+    const model::ModelSizes sizes = model::read_sizes(*question.bundle, "");
     question.held = Evaluation::held_bytes(sizes.transformer, engine::resolve_question(question, sizes).schedule);
     EXPECT_GT(question.held, 0);
     const Evaluation evaluation(*model, request_of("full"), {{"a red circle"}, {}});
@@ -69,7 +69,7 @@ TEST(CommandMemory, AMeasurementOfTheFirstScalesIsThatOfThem) {
   for (const int scales : {1, 3, 0}) {
     PlanQuestion question = engine::make_question({}, {}, request_of("scalekv"));
     question.scales = scales;
-    const engine::ModelSizes sizes = engine::read_sizes(*question.bundle, "");
+    const model::ModelSizes sizes = model::read_sizes(*question.bundle, "");
     const auto measured = engine::measure(*model, sizes, question.request, {.scales = scales});
     EXPECT_EQ(measured.kv_bytes_peak, engine::answer(question).kv) << scales;
   }

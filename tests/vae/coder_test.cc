@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "model/sizes.h"
 #include "runtime/threads.h"
 #include "support/failure.h"
 #include "vae/decoder.h"
@@ -165,7 +166,9 @@ TEST_F(CoderTest, BytesOfWeightsArePredicted) {
   const model::VaeConfig config = model::infer_vae_config(weights);
   const std::int64_t before = ledger().current(MemoryKind::weights);
   const Decoder decoder(config, weights);
-  EXPECT_EQ(ledger().current(MemoryKind::weights) - before, Decoder::weight_bytes(config));
+  const Encoder encoder(config, weights);
+  const model::Part part{"VAE", "", &weights, model::vae_table(config)};
+  EXPECT_EQ(ledger().current(MemoryKind::weights) - before, model::part_bytes(part, WeightType::f32, true));
 }
 
 TEST_F(CoderTest, OtherSizesAreRefused) {

@@ -1,4 +1,4 @@
-#include "model/weights.h"
+#include "model/layer_tensors.h"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,8 @@ std::string failure_of_matrix(const Int8Parts& parts) {
     source->put("fc.weight_rotation", std::move(rotation));
   }
   formats::WeightMap weights(source, "", "transformer");
-  return testing::failure_of([&] { take_matrix(weights, "fc.weight", Tensor(), kInputs, kOutputs); });
+  const LayerTensors tensors(weights, {{.name = "fc.weight", .shape = {kOutputs, kInputs}, .role = Role::matrix}});
+  return testing::failure_of([&] { tensors.linear("fc"); });
 }
 
 TEST(Int8Weights, SoundOnesAreTaken) {
@@ -69,6 +70,25 @@ TEST(Int8Weights, RotationsMustFit) {
         << length;
   }
   EXPECT_TRUE(testing::mentions(failure_of_matrix({.rotation = 8, .rotation_shape = {2}}), {"fc.weight_rotation"}));
+}
+
+// A bias of two for three outputs.
+TEST(LayerTensors, AShortBiasIsThatOfTheLastOutputs) {
+  auto source = std::make_shared<testing::MemorySource>("short.safetensors");
+  source->put("kv.weight", Tensor::zeros<float>({3, 4}, MemoryKind::other));
+  Tensor bias = Tensor::zeros<float>({2}, MemoryKind::other);
+  bias.view<float>()(0) = 5.0F;
+  bias.view<float>()(1) = 6.0F;
+  source->put("v_bias", std::move(bias));
+  formats::WeightMap weights(source, "", "transformer");
+  const LayerTensors tensors(weights, {{.name = "kv.weight", .shape = {3, 4}, .role = Role::matrix, .bias = "v_bias"},
+                                       {.name = "v_bias", .shape = {2}, .role = Role::bias}});
+  const Tensor x = Tensor::zeros<float>({1, 4}, MemoryKind::other);
+  Tensor y(DType::f32, {1, 3}, MemoryKind::other);
+  tensors.linear("kv").run(x.view<float>(), y.view<float>());
+  EXPECT_EQ(y.view<float>()(0, 0), 0.0F);
+  EXPECT_EQ(y.view<float>()(0, 1), 5.0F);
+  EXPECT_EQ(y.view<float>()(0, 2), 6.0F);
 }
 
 }  // namespace

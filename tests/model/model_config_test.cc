@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/sizes.h"
 #include "model/random_model.h"
+#include "model/sizes.h"
 #include "support/failure.h"
 
 namespace scalekv::model {
@@ -67,7 +67,7 @@ TEST(ModelConfig, UnknownSizesTakeTheFilesName) {
 TEST(ModelConfig, WhatThisProgramDoesNotComputeIsRefused) {
   const auto failures = [](const std::string& config) {
     const Bundle bundle = bundle_of("layer12", config);
-    const std::string failure = failure_of([&] { static_cast<void>(engine::read_sizes(bundle, "")); });
+    const std::string failure = failure_of([&] { static_cast<void>(read_sizes(bundle, "")); });
     EXPECT_EQ(failure_of([&] { static_cast<void>(make_config(bundle, {}, "file")); }), failure);
     return failure;
   };

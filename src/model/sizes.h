@@ -4,14 +4,13 @@
 #include <cstdint>
 #include <string>
 
-#include "model/bundle.h"
 #include "model/infinity_config.h"
+#include "model/parts.h"
 #include "model/t5_config.h"
 #include "model/vae_config.h"
 #include "runtime/weight_type.h"
-#include "scalekv/scalekv.h"
 
-namespace scalekv::engine {
+namespace scalekv::model {
 
 inline constexpr std::int64_t kFloatBytes = sizeof(float);
 
@@ -25,9 +24,9 @@ struct ModelDefaults {
 struct ModelSizes {
   std::string name = "infinity";
   ModelDefaults defaults;
-  model::InfinityConfig transformer;
-  model::VaeConfig vae;
-  model::T5Config text;
+  InfinityConfig transformer;
+  VaeConfig vae;
+  T5Config text;
   WeightType weights = WeightType::f32;       // of the transformer's matrices
   WeightType text_weights = WeightType::f32;  // of the text encoder's
   // In memory, under the ledger's `weights`. What a file holds in the form it is used in stays mapped and is not
@@ -40,6 +39,10 @@ struct ModelSizes {
 };
 
 // Throws Error naming a part that is missing or does not fit the others. weights: as OpenOptions::weights.
-ModelSizes read_sizes(const model::Bundle& bundle, const std::string& weights);
+ModelSizes read_sizes(const Bundle& bundle, const std::string& weights);
 
-}  // namespace scalekv::engine
+// What a part takes of the ledger's `weights` with the matrices of its blocks held as `type`; `made`: its tensors are
+// made in memory, not mapped from a file.
+std::int64_t part_bytes(const Part& part, WeightType type, bool made);
+
+}  // namespace scalekv::model
