@@ -1,11 +1,10 @@
 #include "model/model_config.h"
 
-#include <array>
-
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "model/infinity_config.h"
 #include "model/published_config.h"
+#include "model/random_model.h"
 #include "model/vae_config.h"
 
 namespace scalekv::model {
@@ -13,27 +12,6 @@ namespace {
 
 // The pyramid whose last map the rotary positions are spread over; every published model has this one.
 constexpr const char* kRopeReference = "1M";
-
-// What the authors of the published models sample them with, where they say so.
-struct Published {
-  std::int64_t depth;
-  std::int64_t width;
-  const char* name;
-  const char* size = "1M";
-  double cfg = 4.0;
-  double tau = 1.0;
-};
-
-constexpr std::array kPublished = {
-    Published{32, 2048, "infinity-2b", "1M", 3.0, 0.5},
-    Published{40, 3584, "infinity-8b", "1M", 3.0, 1.0},
-    Published{12, 768, "infinity-125m", "0.06M"},
-    Published{16, 1152, "infinity-layer16"},
-    Published{24, 1536, "infinity-layer24"},
-    Published{32, 2080, "infinity-layer32"},
-    Published{40, 2688, "infinity-layer40"},
-    Published{48, 3360, "infinity-layer48"},
-};
 
 // Throws Error where the entry says that `what` is another value than the engine computes with.
 void require_value(const nlohmann::json& config, const char* part, const char* key, const nlohmann::json& expected,
@@ -123,8 +101,8 @@ nlohmann::json make_config(const Bundle& bundle, const ConfigChoices& choices, c
   }
   nlohmann::json defaults = config.value("defaults", nlohmann::json({{"size", "1M"}, {"cfg", 4.0}, {"tau", 1.0}}));
   const nlohmann::json& shape = config["infinity"];
-  for (const Published& published : kPublished) {
-    if (config.contains("name") || shape["depth"] != published.depth || shape["width"] != published.width) continue;
+  for (const auto& [name, transformer, vae, text, published] : known_architectures()) {
+    if (config.contains("name") || shape["depth"] != transformer.depth || shape["width"] != transformer.width) continue;
     config["name"] = published.name;
     defaults = {{"size", published.size}, {"cfg", published.cfg}, {"tau", published.tau}};
   }

@@ -78,14 +78,18 @@ std::shared_ptr<const RandomTensors> random_part(const std::string& name, std::u
 struct Sizes {
   const char* name;
   std::int64_t depth, width, heads, chunks, feed_forward;
+  Published published;
 };
 
 // Feed-forward: 4 C, rounded to a multiple of 256, halves to the even one.
 constexpr std::array kReleased = {
-    Sizes{"infinity-2b", 32, 2048, 16, 8, 8192}, Sizes{"layer12", 12, 768, 8, 4, 3072},
-    Sizes{"layer16", 16, 1152, 12, 4, 4608},     Sizes{"layer24", 24, 1536, 16, 4, 6144},
-    Sizes{"layer32", 32, 2080, 20, 4, 8192},     Sizes{"layer40", 40, 2688, 24, 4, 10752},
-    Sizes{"layer48", 48, 3360, 28, 4, 13312},
+    Sizes{"infinity-2b", 32, 2048, 16, 8, 8192, {"infinity-2b", "1M", 3.0, 0.5}},
+    Sizes{"layer12", 12, 768, 8, 4, 3072, {"infinity-125m", "0.06M"}},
+    Sizes{"layer16", 16, 1152, 12, 4, 4608, {"infinity-layer16"}},
+    Sizes{"layer24", 24, 1536, 16, 4, 6144, {"infinity-layer24"}},
+    Sizes{"layer32", 32, 2080, 20, 4, 8192, {"infinity-layer32"}},
+    Sizes{"layer40", 40, 2688, 24, 4, 10752, {"infinity-layer40"}},
+    Sizes{"layer48", 48, 3360, 28, 4, 13312, {"infinity-layer48"}},
 };
 
 // The number after a name's colon.
@@ -108,7 +112,8 @@ Architecture with_32_bits(const Sizes& sizes) {
                       .text_width = 2048,
                       .bits = 32},
       .vae = {.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}},
-      .text = {.layers = 24, .width = 2048, .heads = 32, .head_size = 64, .feed_forward = 5120, .vocabulary = 32128}};
+      .text = {.layers = 24, .width = 2048, .heads = 32, .head_size = 64, .feed_forward = 5120, .vocabulary = 32128},
+      .published = sizes.published};
 }
 
 }  // namespace
@@ -117,7 +122,7 @@ const std::vector<Architecture>& known_architectures() {
   static const std::vector<Architecture> known = [] {
     std::vector<Architecture> list;
     for (const Sizes& sizes : kReleased) list.push_back(with_32_bits(sizes));
-    Architecture large = with_32_bits({"infinity-8b", 40, 3584, 28, 8, 14336});
+    Architecture large = with_32_bits({"infinity-8b", 40, 3584, 28, 8, 14336, {"infinity-8b", "1M", 3.0, 1.0}});
     large.transformer.bits = 56;
     large.transformer.patchify = true;
     large.vae.codebook = 14;

@@ -12,12 +12,21 @@
 
 namespace scalekv::model {
 
+// A published model, and what its authors sample it with, where they say so.
+struct Published {
+  const char* name = "";
+  const char* size = "1M";
+  double cfg = 4.0;
+  double tau = 1.0;
+};
+
 // The sizes of a model.
 struct Architecture {
   std::string name;
   InfinityConfig transformer;
   VaeConfig vae;
   T5Config text;
+  Published published = {};  // that has these sizes
 };
 
 // The released ones: infinity-2b, infinity-8b, layer12 ... layer48.

@@ -1,6 +1,7 @@
 #include "vae/coder.h"
 
-#include "vae/maps.h"
+#include <algorithm>
+#include <array>
 
 namespace scalekv::vae {
 
@@ -50,25 +51,34 @@ Tensor Coder::run(View<const float> x, const Tap& tap) const {
   return result;
 }
 
+// Follows run(): a convolution writes into the other buffer, a block holds its first convolution's output there.
 std::int64_t Coder::predict_bytes(const std::vector<model::CoderLayer>& layers, std::int64_t height,
                                   std::int64_t width) {
-  PassBytes pass(height, width);
-  for (const model::CoderLayer& layer : layers) {
-    switch (layer.kind) {
-      case Kind::block:
-        pass.block(layer.inputs, layer.outputs);
-        break;
-      case Kind::finish:
-        pass.finish(layer.inputs, layer.outputs);
-        break;
-      case Kind::convolution:
-      case Kind::upsample:
-      case Kind::downsample:
-        pass.convolve(layer.inputs, layer.outputs, layer.kind == Kind::upsample,
-                      layer.kind == Kind::downsample ? 2 : 1);
+  constexpr std::int64_t kFloatBytes = 4;
+  std::array<std::int64_t, 2> buffers{};
+  std::int64_t scratch = 0, band = 0, result = 0;
+  std::size_t active = 0;
+  const auto grow = [](std::int64_t& bytes, std::int64_t needed) { bytes = std::max(bytes, needed); };
+  for (const auto& [kind, name, inputs, outputs, cells, stage] : layers) {
+    if (kind == Kind::upsample) height *= 2, width *= 2;
+    if (kind == Kind::downsample) height /= 2, width /= 2;
+    const std::int64_t map = height * width * outputs * kFloatBytes;
+    grow(scratch, kernels::Conv2d::scratch_bytes(inputs, outputs, 3, kind == Kind::downsample ? 2 : 1));
+    if (kind == Kind::finish) {
+      result = map;
+    } else if (kind == Kind::block) {
+      grow(buffers[1 - active], map);
+      grow(scratch, kernels::Conv2d::scratch_bytes(outputs, outputs, 3, 1));
+      if (inputs == outputs) continue;
+      grow(buffers[active], map);
+      grow(band, std::min(kBandRows, height) * width * outputs * kFloatBytes);
+      grow(scratch, kernels::Conv2d::scratch_bytes(inputs, outputs, 1, 1));
+    } else {
+      active = 1 - active;
+      grow(buffers[active], map);
     }
   }
-  return pass.memory();
+  return buffers[0] + buffers[1] + scratch + band + result;
 }
 
 }  // namespace scalekv::vae
