@@ -34,7 +34,6 @@ T5Encoder::T5Encoder(const model::T5Config& config, formats::WeightMap& weights,
   const model::LayerTensors tensors(weights, table.tensors);
   embedding_ = tensors.take(config.embedding);
   bias_table_ = tensors.take("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
-  final_norm_ = tensors.take("encoder.final_layer_norm.weight");
   for (const std::string& prefix : table.prefixes) {
     const model::LayerTensors block(weights, table.block, prefix, type);
     layers_.push_back({.attention_norm = block.take("layer.0.layer_norm.weight"),
@@ -47,6 +46,7 @@ T5Encoder::T5Encoder(const model::T5Config& config, formats::WeightMap& weights,
                        .up = block.linear("layer.1.DenseReluDense.wi_1"),
                        .down = block.linear("layer.1.DenseReluDense.wo")});
   }
+  final_norm_ = tensors.take("encoder.final_layer_norm.weight");
   model::expect_all_used(weights, table);
 }
 
