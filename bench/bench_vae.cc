@@ -9,8 +9,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +16,8 @@
 #include "base/map_size.h"
 #include "kernels/linear.h"
 #include "kernels/machine.h"
+#include "model/random_model.h"
+#include "model/sizes.h"
 #include "runtime/philox.h"
 #include "runtime/runtime.h"
 #include "runtime/threads.h"
@@ -39,66 +39,14 @@ Tensor random_tensor(const Shape& shape, float deviation, std::uint32_t seed) {
   return tensor;
 }
 
-// Random weights of the decoder's names and shapes; operations of its
-// convolutions, two a multiply-add, counted as plain sums over nine neighbours.
-class RandomDecoder final : public formats::TensorSource {
- public:
-  explicit RandomDecoder(const VaeConfig& config) {
-    std::int64_t channels = config.decoder.channels(config.decoder.levels() - 1);
-    double cells = 1.0;  // a latent cell's at the present level
-    add_conv("decoder.conv_in", config.codebook, channels, 3, cells);
-    add_block("decoder.mid.block_1", channels, channels, cells);
-    add_block("decoder.mid.block_2", channels, channels, cells);
-    for (auto level = static_cast<std::int64_t>(config.decoder.levels()) - 1; level >= 0; --level) {
-      const std::int64_t outputs = config.decoder.channels(static_cast<std::size_t>(level));
-      for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
-        add_block(fmt::format("decoder.up.{}.block.{}", level, i), channels, outputs, cells);
-        channels = outputs;
-      }
-      if (level == 0) break;
-      cells *= 4.0;
-      add_conv(fmt::format("decoder.up.{}.upsample.conv", level), channels, channels, 3, cells);
-    }
-    add_norm("decoder.norm_out", channels);
-    add_conv("decoder.conv_out", channels, 3, 3, cells);
+// Operations of the decoder's convolutions for a latent cell, two a multiply-add, as plain sums over all neighbours.
+double operations_a_cell(const model::VaeConfig& config) {
+  double sum = 0.0;
+  for (const model::TensorSpec& spec : model::vae_table(config).tensors) {
+    if (spec.role == model::Role::convolution) sum += 2.0 * static_cast<double>(spec.uses * spec.shape.elements());
   }
-
-  double operations_a_cell() const { return operations_; }
-
-  const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
-  const std::filesystem::path& path() const override { return path_; }
-  Tensor load(const formats::TensorInfo& info) const override {
-    const auto inputs = static_cast<float>(info.shape.elements() / info.shape[0]);
-    return random_tensor(info.shape, 1.0F / std::sqrt(inputs), static_cast<std::uint32_t>(info.bytes));
-  }
-
- private:
-  void add(const std::string& name, const Shape& shape) {
-    infos_.push_back({.name = name, .dtype = DType::f32, .shape = shape, .bytes = 4 * shape.elements(), .file = {}});
-  }
-  void add_norm(const std::string& name, std::int64_t channels) {
-    add(name + ".norm.weight", {channels});
-    add(name + ".norm.bias", {channels});
-  }
-  void add_conv(const std::string& name, std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, double cells) {
-    add(name + ".conv.weight", {outputs, inputs, kernel, kernel});
-    add(name + ".conv.bias", {outputs});
-    operations_ += 2.0 * cells * static_cast<double>(inputs * outputs * kernel * kernel);
-  }
-  void add_block(const std::string& name, std::int64_t inputs, std::int64_t outputs, double cells) {
-    add_norm(name + ".norm1", inputs);
-    add_conv(name + ".conv1", inputs, outputs, 3, cells);
-    add_norm(name + ".norm2", outputs);
-    add_conv(name + ".conv2", outputs, outputs, 3, cells);
-    if (inputs != outputs) add_conv(name + ".nin_shortcut", inputs, outputs, 1, cells);
-  }
-
-  double operations_ = 0.0;
-  std::vector<formats::TensorInfo> infos_;
-  std::map<std::string, std::string> metadata_;
-  std::filesystem::path path_ = "random weights";
-};
+  return sum;
+}
 
 double seconds_of(const auto& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -119,19 +67,20 @@ double gemm_peak() {
 }
 
 void run(const std::vector<MapSize>& sizes) {
-  const VaeConfig config{.codebook = 32, .decoder = {.base = 128, .multipliers = {1, 2, 4, 4, 4}, .blocks = 3}};
-  const auto source = std::make_shared<RandomDecoder>(config);
-  formats::WeightMap weights(source, "", "VAE");
+  const model::Architecture architecture = model::find_architecture("infinity-2b");
+  const model::VaeConfig& config = architecture.vae;
+  formats::WeightMap weights = *model::random_bundle(architecture, 0).vae;
+  const model::Part part{"VAE", "", &weights, model::vae_table(config)};
   const Decoder decoder(config, weights);
   fmt::print("{}, {} threads; weights {:.1f} MiB, predicted {:.1f}\n", kernels::machine_description(), threads(),
              static_cast<double>(ledger().current(MemoryKind::weights)) / (1 << 20),
-             static_cast<double>(Decoder::weight_bytes(config)) / (1 << 20));
+             static_cast<double>(model::part_bytes(part, WeightType::f32, true)) / (1 << 20));
   for (const MapSize& size : sizes) {
     const double peak = gemm_peak();
     const Tensor latent = random_tensor({size.height / kStride, size.width / kStride, config.codebook}, 1.0F, 3);
     ledger().reset_peaks();
     const double seconds = seconds_of([&] { static_cast<void>(decoder.decode(latent.view<float>())); });
-    const double operations = source->operations_a_cell() * static_cast<double>(latent.elements() / config.codebook);
+    const double operations = operations_a_cell(config) * static_cast<double>(latent.elements() / config.codebook);
     fmt::print(
         "{} x {}: {:.2f} s, {:.0f} GOP, {:.1f} GOP/s, {:.0f}% of the "
         "product's {:.1f}; maps {:.1f} MiB, "

@@ -15,10 +15,10 @@
 
 #include "backend/cpu.h"
 #include "base/error.h"
-#include "engine/random_model.h"
 #include "engine/resolved_request.h"
 #include "formats/weight_map.h"
 #include "kernels/linear.h"
+#include "model/random_model.h"
 #include "runtime/philox.h"
 #include "runtime/runtime.h"
 #include "study/teacher_forcing.h"
@@ -218,7 +218,7 @@ class Planted final : public formats::TensorSource {
 };
 
 // guidance 0: the model's own.
-infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::size_t scales, float guidance) {
+infinity::GenerationRequest make_request(const model::ModelSizes& sizes, std::size_t scales, float guidance) {
   Request asked;
   asked.prompt = "any";
   asked.cache.policy = "full";
@@ -229,18 +229,18 @@ infinity::GenerationRequest make_request(const engine::ModelSizes& sizes, std::s
 }
 
 void compare_logits(const std::string& name, std::size_t scales, float guidance) {
-  const engine::Architecture architecture = engine::find_architecture(name);
+  const model::Architecture architecture = model::find_architecture(name);
   fmt::print("{}, random weights: relative error of the logits, by scale\n", name);
   for (const bool planted : {false, true}) {
     const auto make = [&](WeightType type) {
-      formats::WeightMap weights = *engine::random_bundle(architecture, 0).transformer;
+      formats::WeightMap weights = *model::random_bundle(architecture, 0).transformer;
       if (planted) weights = {std::make_shared<Planted>(std::move(weights)), "", "transformer"};
       backend::CpuBackend loaded;
       loaded.load(architecture.transformer, weights, type);
       return loaded;
     };
-    formats::Bundle bundle = engine::random_bundle(architecture, 0);
-    const engine::ModelSizes sizes = engine::read_sizes(bundle, "f32");
+    model::Bundle bundle = model::random_bundle(architecture, 0);
+    const model::ModelSizes sizes = model::read_sizes(bundle, "f32");
     const infinity::GenerationRequest request = make_request(sizes, scales, guidance);
     const Tensor text = random_matrix(20, sizes.text.width, 3, 1.0F);
     engine::Batch batch{.texts = {text.view<float>()}, .negative = {}, .seeds = {{0, 0}}};

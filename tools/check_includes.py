@@ -10,8 +10,8 @@ import sys
 
 # Top to bottom; each room may use those before it, and the public headers.
 ROOMS = [
-    "base", "runtime", "kernels", "formats", "text", "vae", "cache", "infinity", "backend", "engine", "dataset", "shapes",
-    "study", "distributed", "server", "cli",
+    "base", "runtime", "kernels", "formats", "model", "text", "vae", "cache", "infinity", "backend", "engine", "dataset",
+    "shapes", "study", "distributed", "server", "cli",
 ]
 # Rooms that may not see each other although one stands above the other.
 FORBIDDEN = {("vae", "text"), ("cache", "text"), ("cache", "vae")}

@@ -136,12 +136,12 @@ TEXT = [
           "std::lround(ratio * static_cast<float>(half - exact))", "text"),
     Fault("buckets-farthest", "text/t5_encoder.cc", "std::min(logarithmic, half - 1)",
           "std::min(logarithmic, half - 2)", "text"),
-    Fault("buckets-distance", "text/config.h", "max_distance = 128", "max_distance = 64", "text"),
+    Fault("buckets-distance", "model/t5_config.h", "max_distance = 128", "max_distance = 64", "text"),
     Fault("t5-attention-is-scaled", "text/t5_encoder.cc", "kernels::attention(heads, size, 1.0F);",
           "kernels::attention(heads, size, 1.0F / std::sqrt(static_cast<float>(size)));", "text"),
     Fault("t5-bias-mirrored", "text/t5_encoder.cc", "values(head, distance + length - 1)",
           "values(head, length - 1 - distance)", "text"),
-    Fault("t5-epsilon", "text/config.h", "epsilon = 1e-6", "epsilon = 1e-5", "text"),
+    Fault("t5-epsilon", "model/t5_config.h", "epsilon = 1e-6", "epsilon = 1e-5", "text"),
     Fault("t5-gate-and-up-swapped", "text/t5_encoder.cc", "kernels::gelu_gate(gate.view<float>(), up.view<float>());\n"
           "    layer.down.run(gate", "kernels::gelu_gate(up.view<float>(), gate.view<float>());\n"
           "    layer.down.run(up", "text"),
@@ -178,7 +178,7 @@ IMAGE = [
           "std::abs(scale * (static_cast<float>(i) + 0.5F) - 0.5F)", "kernels"),
     Fault("area-resize-end", "kernels/resample.cc", "((i + 1) * in + out - 1) / out", "((i + 1) * in) / out",
           "kernels"),
-    Fault("downsample-pads-the-other-side", "vae/encoder.cc",
+    Fault("downsample-pads-the-other-side", "vae/coder.cc",
           ".pad_top = 0, .pad_left = 0, .pad_bottom = 1, .pad_right = 1",
           ".pad_top = 1, .pad_left = 1, .pad_bottom = 0, .pad_right = 0", "vae engine"),
     Fault("group-norm-epsilon", "vae/layers.cc", "1e-6F", "1e-5F", "vae engine"),

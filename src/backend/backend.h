@@ -11,10 +11,10 @@
 #include "formats/weight_map.h"
 #include "infinity/block.h"
 #include "infinity/generation_request.h"
+#include "model/vae_config.h"
 #include "runtime/stage_clock.h"
 #include "runtime/tap.h"
 #include "runtime/weight_type.h"
-#include "vae/config.h"
 
 namespace scalekv::backend {
 
@@ -65,19 +65,19 @@ class Backend {
 
   // Before any weight is loaded: what a session of `images` images takes whose texts have `text_tokens` tokens in all,
   // unconditional ones included, the transformer's matrices held as `weights`.
-  virtual SessionBytes plan_session(const infinity::InfinityConfig& config, const infinity::GenerationRequest& request,
+  virtual SessionBytes plan_session(const model::InfinityConfig& config, const infinity::GenerationRequest& request,
                                     const cache::KeepPlan& keep_plan, std::int64_t images, std::int64_t text_tokens,
                                     WeightType weights) const = 0;
   // The same of decode().
-  virtual std::int64_t plan_decoding(const vae::VaeConfig& config, MapSize latent) const = 0;
+  virtual std::int64_t plan_decoding(const model::VaeConfig& config, MapSize latent) const = 0;
 
   // Take every tensor of the transformer, and those of the decoder. Throw Error naming one that is missing, misshapen
   // or of another part.
-  virtual void load(const infinity::InfinityConfig& config, formats::WeightMap& transformer, WeightType type) = 0;
-  virtual void load(const vae::VaeConfig& config, formats::WeightMap& vae) = 0;
+  virtual void load(const model::InfinityConfig& config, formats::WeightMap& transformer, WeightType type) = 0;
+  virtual void load(const model::VaeConfig& config, formats::WeightMap& vae) = 0;
 
   // Of the transformer that was loaded.
-  virtual const infinity::InfinityConfig& config() const = 0;
+  virtual const model::InfinityConfig& config() const = 0;
   virtual std::unique_ptr<Session> start(const SessionInput& input, const SessionObservers& observers) const = 0;
 
   // A latent map [h, w, codebook] -> pixels [H, W, 3], unclamped.

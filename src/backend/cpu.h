@@ -12,13 +12,13 @@ namespace scalekv::backend {
 class CpuBackend final : public Backend {
  public:
   Facts facts() const override;
-  SessionBytes plan_session(const infinity::InfinityConfig& config, const infinity::GenerationRequest& request,
+  SessionBytes plan_session(const model::InfinityConfig& config, const infinity::GenerationRequest& request,
                             const cache::KeepPlan& keep_plan, std::int64_t images, std::int64_t text_tokens,
                             WeightType weights) const override;
-  std::int64_t plan_decoding(const vae::VaeConfig& config, MapSize latent) const override;
-  void load(const infinity::InfinityConfig& config, formats::WeightMap& transformer, WeightType type) override;
-  void load(const vae::VaeConfig& config, formats::WeightMap& vae) override;
-  const infinity::InfinityConfig& config() const override { return transformer().config(); }
+  std::int64_t plan_decoding(const model::VaeConfig& config, MapSize latent) const override;
+  void load(const model::InfinityConfig& config, formats::WeightMap& transformer, WeightType type) override;
+  void load(const model::VaeConfig& config, formats::WeightMap& vae) override;
+  const model::InfinityConfig& config() const override { return transformer().config(); }
   std::unique_ptr<Session> start(const SessionInput& input, const SessionObservers& observers) const override;
   Tensor decode(View<const float> latent) const override;
 

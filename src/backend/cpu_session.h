@@ -31,7 +31,7 @@ class CpuSession final : public Session {
   Tensor guided_logits(int scale, View<const float> x) const;
 
   const infinity::Transformer& transformer_;
-  const infinity::InfinityConfig& config_;
+  const model::InfinityConfig& config_;
   const infinity::GenerationRequest& request_;
   const SessionObservers& observers_;
   std::int64_t images_;

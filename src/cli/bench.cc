@@ -148,7 +148,7 @@ nlohmann::ordered_json budget_of(const BenchRun& run) {
   return cache::keeps_all(run.policy().name) ? nlohmann::ordered_json(1.0) : budget_json(run.request().cache);
 }
 
-nlohmann::ordered_json to_json(const BenchRun& run, const engine::ModelSizes& sizes) {
+nlohmann::ordered_json to_json(const BenchRun& run, const model::ModelSizes& sizes) {
   const engine::Measurement& measured = run.measured;
   const engine::Component linear = measured.sum("linear"), attention = measured.sum("attention");
   nlohmann::ordered_json report = {{"model", sizes.name},
@@ -200,7 +200,7 @@ void print_component(const std::string& name, const engine::Component& component
   fmt::print("\n");
 }
 
-void print_table(const BenchRun& run, const engine::ModelSizes& sizes) {
+void print_table(const BenchRun& run, const model::ModelSizes& sizes) {
   const engine::Measurement& measured = run.measured;
   fmt::print("{} at {}, {} together, {}, weights {}, KV {}, {} threads; {}\n", sizes.name, run.size(),
              run.request().batch, name_of_cache(run), weight_type_name(sizes.weights), run.request().cache.precision,
@@ -236,7 +236,7 @@ void print_table(const BenchRun& run, const engine::ModelSizes& sizes) {
              static_cast<double>(run.planned_bytes) / 1e6, static_cast<double>(measured.rss_peak_bytes) / 1e6);
 }
 
-std::string to_csv(std::span<const BenchRun> runs, const engine::ModelSizes& sizes) {
+std::string to_csv(std::span<const BenchRun> runs, const model::ModelSizes& sizes) {
   std::string text =
       "model,size,batch,policy,budget,weights,kv,seconds,seconds_predicted,seconds_text,seconds_transformer,"
       "seconds_decode,operations,linear_gops,attention_gops,vae_gops,kv_bytes_peak,ledger_bytes_peak,"
@@ -256,7 +256,7 @@ std::string to_csv(std::span<const BenchRun> runs, const engine::ModelSizes& siz
 }
 
 // Seconds over operations, measured and predicted, a line for each batch and budget.
-std::string to_plot(std::span<const BenchRun> runs, const engine::ModelSizes& sizes) {
+std::string to_plot(std::span<const BenchRun> runs, const model::ModelSizes& sizes) {
   const std::string one = name_of_cache(runs.front());
   const bool alike =
       std::all_of(runs.begin(), runs.end(), [&](const BenchRun& run) { return name_of_cache(run) == one; });
@@ -312,7 +312,7 @@ void bench(const BenchOptions& options) {
   std::vector<BenchRun> runs;
   for (const Request& request : requests) runs.push_back(plan_run(options, files, request));
   const auto model = engine::load_model(std::move(files));
-  const engine::ModelSizes& sizes = model->sizes;
+  const model::ModelSizes& sizes = model->sizes;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     BenchRun& run = runs[i];
     run.measured = engine::measure(*model, run.resolved, options.measure);

@@ -9,19 +9,19 @@
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "engine/check_shapes.h"
 #include "engine/model.h"
-#include "engine/model_config.h"
-#include "formats/convert.h"
 #include "infinity/schedule.h"
+#include "model/check_shapes.h"
+#include "model/convert.h"
+#include "model/model_config.h"
 
 namespace scalekv::cli {
 namespace {
 
 struct ConvertOptions {
-  formats::BundlePaths sources;
+  model::BundlePaths sources;
   std::filesystem::path out;
-  engine::ConfigChoices choices;
+  model::ConfigChoices choices;
   std::string weights = "bf16";
   bool no_encoder = false;
   bool quiet = false;
@@ -29,11 +29,10 @@ struct ConvertOptions {
 
 // The metadata entry `calibration`: the file beside the model (or the transformer), or what the model itself holds,
 // under the model's new name.
-std::string calibration_of(const formats::BundlePaths& sources, const formats::Bundle& bundle,
-                           const std::string& name) {
+std::string calibration_of(const model::BundlePaths& sources, const model::Bundle& bundle, const std::string& name) {
   const engine::ModelCalibration beside(
       sources.model, {.transformer = sources.transformer, .vae = sources.vae, .text_encoder = sources.text_encoder},
-      bundle, engine::read_config(bundle).value("name", engine::ModelSizes().name));
+      bundle, model::read_config(bundle).value("name", model::ModelSizes().name));
   const engine::KnownCalibration* found = beside.read();
   if (found == nullptr) return "";
   cache::Calibration calibration = *found->content;
@@ -48,20 +47,20 @@ void convert(const ConvertOptions& options) {
     fail_usage("convert needs --transformer, --vae and --text-encoder, or a --model whose parts they replace");
   }
   check_writable(options.out);
-  const formats::Bundle bundle = formats::open_bundle(options.sources);
-  formats::ConversionOptions conversion{.weights = parse_weight_type(options.weights), .encoder = !options.no_encoder};
-  const auto tensors = formats::list_converted_tensors(bundle, conversion);
-  engine::check_readable(bundle);
-  const nlohmann::json config = engine::make_config(bundle, options.choices, options.out.stem().string());
+  const model::Bundle bundle = model::open_bundle(options.sources);
+  model::ConversionOptions conversion{.weights = parse_weight_type(options.weights), .encoder = !options.no_encoder};
+  const auto tensors = model::list_converted_tensors(bundle, conversion);
+  model::check_readable(bundle);
+  const nlohmann::json config = model::make_config(bundle, options.choices, options.out.stem().string());
   conversion.config_json = config.dump();
   conversion.calibration_json = calibration_of(options.sources, bundle, config["name"]);
   {
     ProgressBar bar("converting", options.quiet);
-    formats::convert_model(bundle, options.out, conversion, bar.work());
+    model::convert_model(bundle, options.out, conversion, bar.work());
   }
   if (options.quiet) return;
   fmt::print("{}\n{}: {} tensors, {} MiB\n", options.out.string(), config["name"].get<std::string>(), tensors.size(),
-             formats::converted_bytes(tensors) >> 20);
+             model::converted_bytes(tensors) >> 20);
 }
 
 }  // namespace

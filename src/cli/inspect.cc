@@ -11,9 +11,9 @@
 #include "base/strict_json.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
-#include "engine/check_shapes.h"
-#include "engine/model_config.h"
 #include "formats/finite.h"
+#include "model/check_shapes.h"
+#include "model/model_config.h"
 
 namespace scalekv::cli {
 namespace {
@@ -35,9 +35,9 @@ nlohmann::json readable(const std::string& value) {
 }
 
 nlohmann::json report_of(const InspectOptions& options, const formats::TensorSource& source,
-                         const formats::Bundle& bundle) {
+                         const model::Bundle& bundle) {
   nlohmann::json report = {{"file", options.file.string()}, {"checked", options.check}};
-  report["architecture"] = engine::describe_architecture(bundle);
+  report["architecture"] = model::describe_architecture(bundle);
   report["metadata"] = nlohmann::json::object();
   for (const auto& [key, value] : source.metadata()) report["metadata"][key] = readable(value);
   std::map<std::string, std::int64_t> totals;
@@ -56,9 +56,9 @@ nlohmann::json report_of(const InspectOptions& options, const formats::TensorSou
 }
 
 // Throws Error on the first fault; what was found sound, and the files' hashes.
-nlohmann::json check(const formats::TensorSource& source, formats::Bundle& bundle, bool quiet) {
+nlohmann::json check(const formats::TensorSource& source, model::Bundle& bundle, bool quiet) {
   ProgressBar bar("checking", quiet);
-  nlohmann::json found = {{"whole", engine::check_shapes(bundle)}};
+  nlohmann::json found = {{"whole", model::check_shapes(bundle)}};
   formats::check_finite(source, bar.work());
   std::set<std::filesystem::path> files;
   for (const formats::TensorInfo& info : source.tensors()) files.insert(info.file);
@@ -84,7 +84,7 @@ void print_check(const nlohmann::json& found) {
 
 void inspect(const InspectOptions& options) {
   const auto source = formats::open_tensor_source(options.file);
-  formats::Bundle bundle = formats::open_bundle({.model = options.file, .ema = options.ema});
+  model::Bundle bundle = model::open_bundle({.model = options.file, .ema = options.ema});
   nlohmann::json report = report_of(options, *source, bundle);
   if (options.check) report.update(check(*source, bundle, options.json));
   if (options.json) {

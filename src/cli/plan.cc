@@ -58,7 +58,7 @@ Answer answer(const PlanOptions& options) {
 nlohmann::ordered_json to_json(const Answer& answer) {
   const Request& request = answer.question.request.request;
   const infinity::GenerationRequest& generation = answer.question.request.generation;
-  const engine::ModelSizes& sizes = answer.question.files->sizes;
+  const model::ModelSizes& sizes = answer.question.files->sizes;
   const engine::MemoryPlan& plan = answer.plan;
   nlohmann::ordered_json report = {
       {"model", sizes.name},
@@ -98,7 +98,7 @@ void print_row(const char* what, std::int64_t bytes, const char* note) {
 void print(const Answer& answer) {
   const Request& request = answer.question.request.request;
   const infinity::GenerationRequest& generation = answer.question.request.generation;
-  const engine::ModelSizes& sizes = answer.question.files->sizes;
+  const model::ModelSizes& sizes = answer.question.files->sizes;
   const engine::MemoryPlan& plan = answer.plan;
   fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", sizes.name, generation.schedule.size,
              generation.schedule.aspect, request.batch, cache_name(request.cache, generation.policy.name),

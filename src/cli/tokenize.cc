@@ -25,15 +25,15 @@ bool is_tokenizer_alone(const std::filesystem::path& path) {
          std::filesystem::exists(path / "tokenizer.json");
 }
 
-formats::Bundle open_bundle(const TokenizeOptions& options) {
+model::Bundle open_bundle(const TokenizeOptions& options) {
   if (options.random != !options.open.random_architecture.empty()) {
     fail_usage("--arch names a model and --random says that it has no files: give both, or a model's file");
   }
-  formats::Bundle bundle;
+  model::Bundle bundle;
   if (!options.random && !options.open.text_encoder.empty()) {
-    bundle.tokenizer = formats::read_spiece_model(options.open.text_encoder);
+    bundle.tokenizer = model::read_spiece_model(options.open.text_encoder);
   } else if (!options.random && !options.model.empty() && is_tokenizer_alone(options.model)) {
-    bundle.tokenizer = formats::read_spiece_model(options.model);
+    bundle.tokenizer = model::read_spiece_model(options.model);
   } else {
     bundle = engine::open_bundle(options.model, options.open);
   }
@@ -43,9 +43,9 @@ formats::Bundle open_bundle(const TokenizeOptions& options) {
   return bundle;
 }
 
-engine::PromptTokenizer open_tokenizer(const formats::Bundle& bundle) {
+engine::PromptTokenizer open_tokenizer(const model::Bundle& bundle) {
   // Without weights: as many sentinels as there can be.
-  const std::int64_t vocabulary = bundle.text_encoder ? text::infer_t5_config(*bundle.text_encoder).vocabulary
+  const std::int64_t vocabulary = bundle.text_encoder ? model::infer_t5_config(*bundle.text_encoder).vocabulary
                                                       : std::numeric_limits<std::int64_t>::max();
   return engine::PromptTokenizer(bundle.tokenizer, vocabulary);
 }
@@ -71,7 +71,7 @@ void print(const nlohmann::json& report) {
 }
 
 void tokenize(const TokenizeOptions& options) {
-  const formats::Bundle bundle = open_bundle(options);
+  const model::Bundle bundle = open_bundle(options);
   const engine::PromptTokenizer tokenizer = open_tokenizer(bundle);
   std::vector<nlohmann::json> reports;
   for (const std::string& prompt : options.prompts) {

@@ -86,7 +86,7 @@ class Drawing {
     }
   }
 
-  const infinity::InfinityConfig& config_;
+  const model::InfinityConfig& config_;
   const infinity::GenerationRequest& request_;
   const Batch& batch_;
   const Observers& observers_;

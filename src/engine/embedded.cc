@@ -24,8 +24,8 @@ std::span<const std::byte> embedded_model_bytes() {
 #endif
 }
 
-formats::Bundle open_embedded_bundle() {
-  return formats::open_resident_bundle("the embedded model", embedded_model_bytes());
+model::Bundle open_embedded_bundle() {
+  return model::open_resident_bundle("the embedded model", embedded_model_bytes());
 }
 
 std::string embedded_calibration() {

@@ -169,7 +169,7 @@ class Measuring {
   }
 
   const Model& model_;
-  const ModelSizes& sizes_ = model_.sizes;
+  const model::ModelSizes& sizes_ = model_.sizes;
   const MeasureOptions& options_;
   PeakSamples products_;
   MemoryPeaks memory_;

@@ -18,10 +18,10 @@ namespace {
 double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 // The ledger's `text` while the encoder runs on a text of this length, the features that it returns included.
-std::int64_t encoder_bytes(const text::T5Config& config, std::int64_t length) {
+std::int64_t encoder_bytes(const model::T5Config& config, std::int64_t length) {
   const std::int64_t inner = config.heads * config.head_size;
   const std::int64_t columns = 2 * config.width + 4 * inner + 2 * config.feed_forward;
-  return (length * columns + config.heads * (2 * length - 1)) * kFloatBytes;
+  return (length * columns + config.heads * (2 * length - 1)) * model::kFloatBytes;
 }
 
 // One step towards less memory; false where the request has nothing to give there.
@@ -32,7 +32,7 @@ struct Saving {
 };
 
 bool save_weights(MemoryQuestion& question) {
-  const WeightType now = read_sizes(question.files->bundle, question.weights).weights;
+  const WeightType now = model::read_sizes(question.files->bundle, question.weights).weights;
   if (now == WeightType::int8) return false;  // as in a file that holds nothing else
   question.weights = now == WeightType::f32 ? "bf16" : "int8";
   return true;
@@ -111,9 +111,9 @@ bool apply(const Saving& saving, MemoryQuestion& question) {
 
 std::int64_t MemoryPlan::peak() const { return std::max({encoding, drawing, decoding}); }
 
-MemoryPlan plan_memory(const backend::Backend& backend, const ModelSizes& sizes, const ResolvedRequest& request,
+MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
                        const TextLengths& texts, bool keep_text_encoder) {
-  const infinity::InfinityConfig& config = sizes.transformer;
+  const model::InfinityConfig& config = sizes.transformer;
   const infinity::GenerationRequest& generation = request.generation;
   const std::int64_t images = request.together();
   const cache::CacheGeometry geometry = infinity::cache_geometry(config, generation.schedule);
@@ -130,11 +130,12 @@ MemoryPlan plan_memory(const backend::Backend& backend, const ModelSizes& sizes,
   plan.kv_full = session(cache::Budget()).kv;
   plan.activations = bytes.activations;
 
-  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * kFloatBytes;
-  const std::int64_t text_encoding = std::max(
-      encoder_bytes(sizes.text, texts.prompt),
-      texts.negative == 0 ? 0
-                          : texts.prompt * config.text_width * kFloatBytes + encoder_bytes(sizes.text, texts.negative));
+  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * model::kFloatBytes;
+  const std::int64_t text_encoding =
+      std::max(encoder_bytes(sizes.text, texts.prompt),
+               texts.negative == 0
+                   ? 0
+                   : texts.prompt * config.text_width * model::kFloatBytes + encoder_bytes(sizes.text, texts.negative));
   const std::int64_t text_drawing = features + bytes.text;
   plan.text = std::max(text_encoding, text_drawing);
 
@@ -147,14 +148,14 @@ MemoryPlan plan_memory(const backend::Backend& backend, const ModelSizes& sizes,
   return plan;
 }
 
-MemoryPlan plan_reconstruction(const backend::Backend& backend, const ModelSizes& sizes,
+MemoryPlan plan_reconstruction(const backend::Backend& backend, const model::ModelSizes& sizes,
                                const infinity::Schedule& schedule, const Image& picture) {
   const MapSize latent = infinity::latent_size(sizes.transformer, schedule.scales.back());
   const std::int64_t stride = sizes.vae.stride();
   const std::int64_t height = latent.height * stride, width = latent.width * stride;
-  const std::int64_t source = std::ssize(picture.rgb) * kFloatBytes;
-  const std::int64_t pixels = height * width * 3 * kFloatBytes;
-  const std::int64_t features = latent.tokens() * sizes.vae.codebook * kFloatBytes;
+  const std::int64_t source = std::ssize(picture.rgb) * model::kFloatBytes;
+  const std::int64_t pixels = height * width * 3 * model::kFloatBytes;
+  const std::int64_t features = latent.tokens() * sizes.vae.codebook * model::kFloatBytes;
   std::int64_t bits = 0;
   for (const MapSize& map : schedule.scales) bits += map.tokens() * sizes.transformer.bits;
   // Pixels, features, their quantised sum and its bits are alive beside the VAE's own.
@@ -197,7 +198,7 @@ MemoryQuestion make_reconstruction_question(std::shared_ptr<const ModelFiles> fi
 
 MemoryPlan answer(const MemoryQuestion& question) {
   const backend::Backend& backend = *question.files->backend;
-  ModelSizes sizes = read_sizes(question.files->bundle, question.weights);
+  model::ModelSizes sizes = model::read_sizes(question.files->bundle, question.weights);
   if (question.reconstructed != nullptr) {
     return plan_reconstruction(backend, sizes, question.request.generation.schedule, *question.reconstructed);
   }

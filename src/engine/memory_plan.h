@@ -37,11 +37,11 @@ struct MemoryPlan {
 };
 
 // What the request takes on a back end. keep_text_encoder: as in OpenOptions.
-MemoryPlan plan_memory(const backend::Backend& backend, const ModelSizes& sizes, const ResolvedRequest& request,
+MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
                        const TextLengths& texts, bool keep_text_encoder);
 
 // What it takes to turn a picture into bits of the schedule and back. The picture's floats go when it has its new size.
-MemoryPlan plan_reconstruction(const backend::Backend& backend, const ModelSizes& sizes,
+MemoryPlan plan_reconstruction(const backend::Backend& backend, const model::ModelSizes& sizes,
                                const infinity::Schedule& schedule, const Image& picture);
 
 // A request that takes less, and how to ask for it.

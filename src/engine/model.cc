@@ -2,7 +2,8 @@
 
 #include "backend/cpu.h"
 #include "base/error.h"
-#include "engine/random_model.h"
+#include "model/layer_tensors.h"
+#include "model/random_model.h"
 #include "runtime/freed_memory.h"
 #include "runtime/threads.h"
 
@@ -12,19 +13,19 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options) 
   return !file.empty() || !options.transformer.empty() || !options.vae.empty() || !options.text_encoder.empty();
 }
 
-formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
+model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
   const bool files = names_files(file, options);
   if (options.ema && !files) fail_usage("--ema chooses among the weights of a checkpoint; name one");
   if (options.random_architecture.empty()) {
-    return files ? formats::open_bundle({file, options.transformer, options.vae, options.text_encoder, options.ema})
+    return files ? model::open_bundle({file, options.transformer, options.vae, options.text_encoder, options.ema})
                  : open_embedded_bundle();
   }
   if (files) fail_usage("random weights and a model's files exclude each other; name one of them");
-  return random_bundle(find_architecture(options.random_architecture), 0);
+  return model::random_bundle(model::find_architecture(options.random_architecture), 0);
 }
 
-std::shared_ptr<ModelFiles> files_of(formats::Bundle bundle, const OpenOptions& options) {
-  ModelSizes sizes = read_sizes(bundle, options.weights);
+std::shared_ptr<ModelFiles> files_of(model::Bundle bundle, const OpenOptions& options) {
+  model::ModelSizes sizes = model::read_sizes(bundle, options.weights);
   auto tokenizer = std::make_shared<PromptTokenizer>(bundle.tokenizer, sizes.text.vocabulary, options.warn);
   return std::make_shared<ModelFiles>(ModelFiles{.file = {},
                                                  .options = options,
@@ -44,14 +45,13 @@ std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, 
 }
 
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files) {
-  const ModelSizes& sizes = files->sizes;
-  formats::Bundle bundle = files->bundle;
+  const model::ModelSizes& sizes = files->sizes;
+  model::Bundle bundle = files->bundle;
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, files->options.keep_text_encoder);
   files->backend->load(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
-  if (vae::has_encoder(*bundle.vae)) encoder.emplace(sizes.vae, *bundle.vae);
-  vae::ignore_leftovers(*bundle.vae);
-  bundle.vae->expect_all_used();
+  if (sizes.vae.encoder.levels() > 0) encoder.emplace(sizes.vae, *bundle.vae);
+  model::expect_all_used(*bundle.vae, model::vae_table(sizes.vae));
   files->backend->load(sizes.transformer, *bundle.transformer, sizes.weights);
   auto model = std::make_unique<Model>(Model{.file = files->file,
                                              .options = files->options,

@@ -9,9 +9,9 @@
 #include "backend/backend.h"
 #include "engine/encoded_texts.h"
 #include "engine/model_calibration.h"
-#include "engine/sizes.h"
 #include "engine/text_room.h"
-#include "formats/bundle.h"
+#include "model/bundle.h"
+#include "model/sizes.h"
 #include "scalekv/scalekv.h"
 #include "vae/encoder.h"
 
@@ -21,8 +21,8 @@ namespace scalekv::engine {
 struct ModelFiles {
   std::filesystem::path file;  // as it was opened
   OpenOptions options;
-  formats::Bundle bundle;
-  ModelSizes sizes;
+  model::Bundle bundle;
+  model::ModelSizes sizes;
   std::shared_ptr<const PromptTokenizer> tokenizer;
   // What was measured of the model (docs/FORMATS.md); null as none.
   std::shared_ptr<const ModelCalibration> calibration;
@@ -32,7 +32,7 @@ struct ModelFiles {
 struct Model {
   std::filesystem::path file;  // as it was opened
   OpenOptions options;
-  ModelSizes sizes;
+  model::ModelSizes sizes;
   std::shared_ptr<const PromptTokenizer> tokenizer;
   std::shared_ptr<const ModelCalibration> calibration;
   TextEncoder text_encoder;
@@ -44,7 +44,7 @@ struct Model {
 
 // The parts that a model is made of: a model file's, published files', those of the embedded model where no path is
 // given, or random ones. Nothing is loaded yet.
-formats::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
+model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options);
 
 // Does somebody name the parts' files? Otherwise the embedded model is meant.
 bool names_files(const std::filesystem::path& file, const OpenOptions& options);
@@ -53,7 +53,7 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 // with which scratch memory grows. Throws Error naming the part that is missing or does not fit the others.
 std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, const OpenOptions& options);
 // The same of parts that are open; its options' files are not looked at, and there is no calibration.
-std::shared_ptr<ModelFiles> files_of(formats::Bundle bundle, const OpenOptions& options = {});
+std::shared_ptr<ModelFiles> files_of(model::Bundle bundle, const OpenOptions& options = {});
 
 // Loads the weights, once for the same files, which are let go then. Throws Error naming the part that does not fit.
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files);
@@ -67,7 +67,7 @@ std::vector<View<const float>> encode_texts(Model& model, std::span<const std::s
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.
 std::span<const std::byte> embedded_model_bytes();
-formats::Bundle open_embedded_bundle();
+model::Bundle open_embedded_bundle();
 // Its calibration, as JSON.
 std::string embedded_calibration();
 

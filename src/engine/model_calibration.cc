@@ -57,7 +57,7 @@ std::filesystem::path calibration_beside(const std::filesystem::path& model, con
 }
 
 ModelCalibration::ModelCalibration(const std::filesystem::path& file, const OpenOptions& options,
-                                   const formats::Bundle& bundle, std::string model)
+                                   const model::Bundle& bundle, std::string model)
     : model_(std::move(model)), options_(options_to_open(file, options)) {
   if (!options.random_architecture.empty()) return;
   const std::filesystem::path beside = calibration_beside(file, options.transformer);

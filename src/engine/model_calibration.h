@@ -8,7 +8,7 @@
 #include <string>
 
 #include "cache/calibration.h"
-#include "formats/bundle.h"
+#include "model/bundle.h"
 #include "scalekv/scalekv.h"
 
 namespace scalekv::engine {
@@ -35,7 +35,7 @@ std::filesystem::path calibration_beside(const std::filesystem::path& model, con
 class ModelCalibration {
  public:
   // file, options: as the model was opened. model: its name.
-  ModelCalibration(const std::filesystem::path& file, const OpenOptions& options, const formats::Bundle& bundle,
+  ModelCalibration(const std::filesystem::path& file, const OpenOptions& options, const model::Bundle& bundle,
                    std::string model);
 
   // Null where there is none. Not to be called from several threads at once. Throws as read_named_calibration does.

@@ -6,6 +6,7 @@
 #include "infinity/workspace.h"
 #include "kernels/linear.h"
 #include "kernels/products.h"
+#include "model/tensor_table.h"
 
 namespace scalekv::engine {
 namespace {
@@ -15,42 +16,37 @@ Work product(double rows, double inputs, double outputs, WeightType type, double
   const auto k = static_cast<std::int64_t>(inputs), n = static_cast<std::int64_t>(outputs);
   const auto weight = static_cast<double>(kernels::Linear::predict_bytes(k, n, true, type));
   return {.operations = 2.0 * rows * inputs * outputs,
-          .bytes = passes * weight + rows * (inputs + outputs) * kFloatBytes,
+          .bytes = passes * weight + rows * (inputs + outputs) * model::kFloatBytes,
           .products = {kernels::product_name(type, k, n)}};
 }
 
 // Queries over keys: q k^T and p v.
 Work attend(double queries, double keys, double head_size, double key_bytes) {
   return {.operations = 4.0 * queries * keys * head_size,
-          .bytes = 2.0 * queries * head_size * kFloatBytes + 2.0 * keys * head_size * key_bytes};
+          .bytes = 2.0 * queries * head_size * model::kFloatBytes + 2.0 * keys * head_size * key_bytes};
 }
 
-Work block_matrices(const infinity::InfinityConfig& config, WeightType type, double rows, double passes) {
-  const auto c = static_cast<double>(config.width), hidden = static_cast<double>(config.feed_forward);
-  Work sum = product(rows, c, 3.0 * c, type, passes);
-  for (int square = 0; square < 3; ++square) sum += product(rows, c, c, type, passes);  // two outputs, cross query
-  sum += product(rows, c, hidden, type, passes);
-  sum += product(rows, hidden, c, type, passes);
+// The matrices of a block on `rows` rows.
+Work block_matrices(const std::vector<model::TensorSpec>& block, WeightType type, double rows, double passes) {
+  Work sum;
+  for (const model::TensorSpec& spec : block) {
+    if (spec.role != model::Role::matrix || spec.uses == 0) continue;
+    sum += product(static_cast<double>(spec.uses) * rows, static_cast<double>(spec.shape[1]),
+                   static_cast<double>(spec.shape[0]), type, passes);
+  }
   return sum;
 }
 
 Work convolution(double cells, double inputs, double outputs, double kernel) {
   return {.operations = 2.0 * cells * inputs * outputs * kernel * kernel,
-          .bytes = (cells * (inputs + outputs) + inputs * outputs * kernel * kernel) * kFloatBytes};
-}
-
-Work residual_block(double cells, double inputs, double outputs) {
-  Work sum = convolution(cells, inputs, outputs, 3.0);
-  sum += convolution(cells, outputs, outputs, 3.0);
-  if (inputs != outputs) sum += convolution(cells, inputs, outputs, 1.0);
-  return sum;
+          .bytes = (cells * (inputs + outputs) + inputs * outputs * kernel * kernel) * model::kFloatBytes};
 }
 
 }  // namespace
 
-std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity::GenerationRequest& request,
+std::vector<ScaleWork> transformer_work(const model::ModelSizes& sizes, const infinity::GenerationRequest& request,
                                         std::int64_t images, std::int64_t text_tokens) {
-  const infinity::InfinityConfig& config = sizes.transformer;
+  const model::InfinityConfig& config = sizes.transformer;
   const std::vector<MapSize>& scales = request.schedule.scales;
   const std::int64_t sequences = infinity::sequence_count(request, images);
   const std::vector<std::int64_t> group = infinity::sequence_groups(scales, sequences);
@@ -60,13 +56,14 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
   const auto depth = static_cast<double>(config.depth), heads = static_cast<double>(config.heads);
   const auto size = static_cast<double>(config.head_size());
   const auto key_bytes = static_cast<double>(kernels::kv_element_bytes(request.kv));
+  const std::vector<model::TensorSpec> block_tensors = model::infinity_block(config);
   std::vector<ScaleWork> works;
   for (int scale = 0; scale < static_cast<int>(scales.size()); ++scale) {
     const auto index = static_cast<std::size_t>(scale);
     const auto tokens = static_cast<double>(scales[index].tokens());
     const auto passes = static_cast<double>(ceil_divide(sequences, group[index]));
     ScaleWork work;
-    const Work block = block_matrices(config, sizes.weights, r * tokens, passes);
+    const Work block = block_matrices(block_tensors, sizes.weights, r * tokens, passes);
     work.linear = depth * block;
     if (scale > 0) work.linear += product(b * tokens, bits, c, WeightType::f32);
     const bool blended = sequences > images && request.guidance_layer == 0 && request.cfg[index] != 1.0F;
@@ -82,44 +79,29 @@ std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity:
       const auto rows = static_cast<double>(observed.rows_per_slot());
       if (rows > 0) work.selection += {r * 2.0 * rows * keys * size, r * heads * keys * size * key_bytes};
     }
-    const Work cross = attend(tokens, static_cast<double>(text_tokens), size, kFloatBytes);
+    const Work cross = attend(tokens, static_cast<double>(text_tokens), size, model::kFloatBytes);
     work.cross_attention = (depth * r * heads) * cross;
     works.push_back(work);
   }
   return works;
 }
 
-Work text_work(const ModelSizes& sizes, std::int64_t tokens) {
-  const text::T5Config& config = sizes.text;
-  const auto length = static_cast<double>(tokens), width = static_cast<double>(config.width);
-  const auto inner = static_cast<double>(config.heads * config.head_size);
-  const auto hidden = static_cast<double>(config.feed_forward);
-  Work layer;
-  for (int matrix = 0; matrix < 3; ++matrix) layer += product(length, width, inner, sizes.text_weights);
-  layer += product(length, inner, width, sizes.text_weights);
-  layer += product(length, width, hidden, sizes.text_weights);
-  layer += product(length, width, hidden, sizes.text_weights);
-  layer += product(length, hidden, width, sizes.text_weights);
-  layer += attend(length, length, inner, kFloatBytes);
+Work text_work(const model::ModelSizes& sizes, std::int64_t tokens) {
+  const model::T5Config& config = sizes.text;
+  const auto length = static_cast<double>(tokens), inner = static_cast<double>(config.heads * config.head_size);
+  Work layer = block_matrices(model::t5_table(config).block, sizes.text_weights, length, 1.0);
+  layer += attend(length, length, inner, model::kFloatBytes);
   return static_cast<double>(config.layers) * layer;
 }
 
-Work decoder_work(const vae::VaeConfig& config, MapSize latent) {
-  auto cells = static_cast<double>(latent.tokens());
-  auto channels = static_cast<double>(config.decoder.channels(config.decoder.levels() - 1));
-  Work sum = convolution(cells, static_cast<double>(config.codebook), channels, 3.0);
-  for (int middle = 0; middle < 2; ++middle) sum += residual_block(cells, channels, channels);
-  for (std::size_t level = config.decoder.levels(); level-- > 0;) {
-    const auto outputs = static_cast<double>(config.decoder.channels(level));
-    for (std::int64_t i = 0; i < config.decoder.blocks; ++i) {
-      sum += residual_block(cells, channels, outputs);
-      channels = outputs;
-    }
-    if (level == 0) break;
-    cells *= 4.0;
-    sum += convolution(cells, channels, channels, 3.0);
+Work decoder_work(const model::VaeConfig& config, MapSize latent) {
+  Work sum;
+  for (const model::TensorSpec& spec : model::vae_table(config).tensors) {
+    if (spec.role != model::Role::convolution || !spec.name.starts_with("decoder.")) continue;
+    const auto cells = static_cast<double>(spec.uses * latent.tokens());
+    sum += convolution(cells, static_cast<double>(spec.shape[1]), static_cast<double>(spec.shape[0]),
+                       static_cast<double>(spec.shape[2]));
   }
-  sum += convolution(cells, channels, 3.0, 3.0);
   return sum;
 }
 

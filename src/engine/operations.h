@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/sizes.h"
 #include "infinity/generation_request.h"
+#include "model/sizes.h"
 
 namespace scalekv::engine {
 
@@ -36,13 +36,13 @@ struct ScaleWork {
 };
 
 // One entry a scale, for `images` images that are drawn together with texts of `text_tokens` tokens.
-std::vector<ScaleWork> transformer_work(const ModelSizes& sizes, const infinity::GenerationRequest& request,
+std::vector<ScaleWork> transformer_work(const model::ModelSizes& sizes, const infinity::GenerationRequest& request,
                                         std::int64_t images, std::int64_t text_tokens);
 
 // The text encoder on a prompt of `tokens` tokens.
-Work text_work(const ModelSizes& sizes, std::int64_t tokens);
+Work text_work(const model::ModelSizes& sizes, std::int64_t tokens);
 
 // The VAE's decoder on one latent map: its convolutions.
-Work decoder_work(const vae::VaeConfig& config, MapSize latent);
+Work decoder_work(const model::VaeConfig& config, MapSize latent);
 
 }  // namespace scalekv::engine

@@ -30,7 +30,7 @@ Pipeline Pipeline::open(const std::filesystem::path& model, const OpenOptions& o
   });
   impl->model = engine::load_model(std::move(files));
   impl->weights.emplace();
-  const engine::ModelSizes& sizes = impl->model->sizes;
+  const model::ModelSizes& sizes = impl->model->sizes;
   impl->facts = {.name = sizes.name,
                  .depth = sizes.transformer.depth,
                  .width = sizes.transformer.width,

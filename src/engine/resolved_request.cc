@@ -71,8 +71,9 @@ ResolvedRequest ResolvedRequest::of(std::string prompt, std::uint64_t seed) cons
   return other;
 }
 
-ResolvedRequest resolve_request(const ModelSizes& sizes, const std::shared_ptr<const ModelCalibration>& calibration,
-                                const Request& request, int scales) {
+ResolvedRequest resolve_request(const model::ModelSizes& sizes,
+                                const std::shared_ptr<const ModelCalibration>& calibration, const Request& request,
+                                int scales) {
   check_numbers(request);
   ResolvedRequest resolved{.request = request, .generation = {}, .scales = scales};
   infinity::GenerationRequest& generation = resolved.generation;

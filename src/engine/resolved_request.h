@@ -23,8 +23,9 @@ struct ResolvedRequest {
 
 // Everything about the request that can be wrong is found here, before anything is computed. calibration: what comes
 // with the model; null as none. Throws UsageError, and as choose_cache does.
-ResolvedRequest resolve_request(const ModelSizes& sizes, const std::shared_ptr<const ModelCalibration>& calibration,
-                                const Request& request, int scales = 0);
+ResolvedRequest resolve_request(const model::ModelSizes& sizes,
+                                const std::shared_ptr<const ModelCalibration>& calibration, const Request& request,
+                                int scales = 0);
 
 // part: ModelFiles or Model.
 template <typename Part>

@@ -95,7 +95,7 @@ Result run(Model& model, const ResolvedRequest& request, const ProgressCallback&
 }
 
 Image reconstruct(const Model& model, const Image& image, const std::string& size) {
-  const ModelSizes& sizes = model.sizes;
+  const model::ModelSizes& sizes = model.sizes;
   if (!model.encoder) {
     fail("{} has no VAE encoder (it was converted without one), so pictures cannot be turned into bits", sizes.name);
   }

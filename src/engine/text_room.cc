@@ -65,7 +65,7 @@ std::string PromptTokenizer::piece(std::int32_t id) const {
 }
 
 TextEncoder::TextEncoder(formats::WeightMap weights, WeightType type, bool keep)
-    : config_(text::infer_t5_config(weights)), weights_(std::move(weights)), type_(type), keep_(keep) {}
+    : config_(model::infer_t5_config(weights)), weights_(std::move(weights)), type_(type), keep_(keep) {}
 
 void TextEncoder::load() const {
   if (loaded_) return;

@@ -53,7 +53,7 @@ class TextEncoder {
   // Throws Error where the weights are no T5 encoder's.
   TextEncoder(formats::WeightMap weights, WeightType type, bool keep = false);
 
-  const text::T5Config& config() const { return config_; }
+  const model::T5Config& config() const { return config_; }
   // Loads the weights, if they are not in memory; encode() does it by itself.
   void load() const;
   // ids -> features [n, width]. Not to be called from several threads at once.
@@ -62,7 +62,7 @@ class TextEncoder {
   void release() const;
 
  private:
-  text::T5Config config_;
+  model::T5Config config_;
   formats::WeightMap weights_;
   WeightType type_;
   bool keep_;

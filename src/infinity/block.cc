@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
 #include "kernels/query_key.h"
+#include "model/layer_tensors.h"
 
 namespace scalekv::infinity {
 namespace {
@@ -34,33 +34,27 @@ struct Block::Group {
   }
 };
 
-Block::Block(const InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights, WeightType type)
+Block::Block(const model::InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights,
+             WeightType type)
     : config_(config) {
-  const std::int64_t c = config.width;
-  const auto vector = [&](const std::string& name) {
-    return weights.take_float(prefix + name, {c}, MemoryKind::weights);
-  };
-  modulation_ = weights.take_float(prefix + "ada_gss", {1, 1, 6, c}, MemoryKind::weights);
-  query_bias_ = vector("sa.q_bias");
-  value_bias_ = vector("sa.v_bias");
-  query_scale_ = weights.take_float(prefix + "sa.scale_mul_1H11", {1, config.heads, 1, 1}, MemoryKind::weights)
-                     .clone(MemoryKind::weights);
+  const model::LayerTensors tensors(weights, model::infinity_block(config), prefix, type);
+  modulation_ = tensors.take("ada_gss");
+  query_bias_ = tensors.take("sa.q_bias");
+  value_bias_ = tensors.take("sa.v_bias");
+  query_scale_ = tensors.take("sa.scale_mul_1H11");
   for (std::int64_t h = 0; h < config.heads; ++h) {
     float& scale = query_scale_.view<float>()(0, h, 0, 0);
     scale = std::exp(std::min(scale, std::log(100.0F)));
   }
-  const MatrixForm form{.type = type};
-  query_key_value_ = take_matrix(weights, prefix + "sa.mat_qkv.weight", Tensor(), c, 3 * c, form);
-  attention_out_ = take_linear(weights, prefix + "sa.proj", c, c, form);
-  cross_norm_weight_ = vector("ca_norm.weight");
-  cross_norm_bias_ = vector("ca_norm.bias");
-  cross_query_ = take_linear(weights, prefix + "ca.mat_q", c, c, form);
-  cross_key_value_ = take_key_value_linear(weights, prefix + "ca.", c, c, form);
-  cross_out_ = take_linear(weights, prefix + "ca.proj", c, c, form);
-  feed_forward_in_ = take_linear(weights, prefix + "ffn.fc1", c, config.feed_forward, form);
-  // On the released weights the inputs of the second reach hundreds of times their median.
-  feed_forward_out_ =
-      take_linear(weights, prefix + "ffn.fc2", config.feed_forward, c, {.type = type, .outliers = true});
+  query_key_value_ = tensors.linear("sa.mat_qkv");
+  attention_out_ = tensors.linear("sa.proj");
+  cross_norm_weight_ = tensors.take("ca_norm.weight");
+  cross_norm_bias_ = tensors.take("ca_norm.bias");
+  cross_query_ = tensors.linear("ca.mat_q");
+  cross_key_value_ = tensors.linear("ca.mat_kv");
+  cross_out_ = tensors.linear("ca.proj");
+  feed_forward_in_ = tensors.linear("ffn.fc1");
+  feed_forward_out_ = tensors.linear("ffn.fc2");
 }
 
 Tensor Block::project_memory(View<const float> memory) const {

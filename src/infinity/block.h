@@ -7,10 +7,10 @@
 
 #include "cache/layer_cache.h"
 #include "formats/weight_map.h"
-#include "infinity/config.h"
 #include "infinity/rope.h"
 #include "infinity/workspace.h"
 #include "kernels/linear.h"
+#include "model/infinity_config.h"
 #include "runtime/stage_clock.h"
 #include "runtime/tap.h"
 
@@ -38,7 +38,7 @@ struct BlockContext {
 class Block {
  public:
   // Takes the tensors named `prefix`*; matrices are held as `type`. Throws Error naming a missing or misshapen one.
-  Block(const InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights,
+  Block(const model::InfinityConfig& config, const std::string& prefix, formats::WeightMap& weights,
         WeightType type = WeightType::f32);
 
   // memory: [N, C] -> [N, 2 C], the keys and values of cross-attention; the same for every scale.
@@ -59,7 +59,7 @@ class Block {
   // ada_gss + the sequence's shared modulation, part 0..5.
   View<const float> modulation_part(const BlockContext& context, std::int64_t sequence, int part) const;
 
-  InfinityConfig config_;
+  model::InfinityConfig config_;
   Tensor modulation_;               // [6, C]
   Tensor query_bias_, value_bias_;  // [C]
   Tensor query_scale_;              // [H]: exp(min(scale_mul, log 100))

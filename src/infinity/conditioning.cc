@@ -4,25 +4,23 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "infinity/weights.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
+#include "model/layer_tensors.h"
 
 namespace scalekv::infinity {
 
-Conditioning::Conditioning(const InfinityConfig& config, formats::WeightMap& weights) : config_(config) {
-  const std::int64_t c = config.width;
-  const std::int64_t t = config.text_width;
-  const std::int64_t pool = config.pool_heads();
-  text_norm_ = weights.take_float("text_norm.weight", {t}, MemoryKind::weights);
-  unconditional_ = weights.take_float("cfg_uncond", {config.text_max, t}, MemoryKind::weights);
-  pool_query_ = weights.take_float("text_proj_for_sos.ca.mat_q", {1, pool, c / pool}, MemoryKind::weights);
-  pool_key_value_ = take_key_value_linear(weights, "text_proj_for_sos.ca.", t, c);
-  pool_out_ = take_linear(weights, "text_proj_for_sos.ca.proj", c, c);
-  memory_in_ = take_linear(weights, "text_proj_for_ca.0", t, c);
-  memory_out_ = take_linear(weights, "text_proj_for_ca.2", c, c);
-  modulation_ = take_linear(weights, "shared_ada_lin.1", c, 6 * c);
+Conditioning::Conditioning(const model::InfinityConfig& config, formats::WeightMap& weights) : config_(config) {
+  const model::LayerTensors tensors(weights, model::infinity_table(config).tensors);
+  text_norm_ = tensors.take("text_norm.weight");
+  unconditional_ = tensors.take("cfg_uncond");
+  pool_query_ = tensors.take("text_proj_for_sos.ca.mat_q");
+  pool_key_value_ = tensors.linear("text_proj_for_sos.ca.mat_kv");
+  pool_out_ = tensors.linear("text_proj_for_sos.ca.proj");
+  memory_in_ = tensors.linear("text_proj_for_ca.0");
+  memory_out_ = tensors.linear("text_proj_for_ca.2");
+  modulation_ = tensors.linear("shared_ada_lin.1");
 }
 
 RaggedText Conditioning::join_texts(std::span<const View<const float>> texts,

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "formats/weight_map.h"
-#include "infinity/config.h"
 #include "kernels/linear.h"
+#include "model/infinity_config.h"
 #include "runtime/tap.h"
 #include "runtime/tensor.h"
 
@@ -31,7 +31,7 @@ struct Condition {
 class Conditioning {
  public:
   // Takes text_norm, text_proj_for_sos, text_proj_for_ca, shared_ada_lin and cfg_uncond.
-  Conditioning(const InfinityConfig& config, formats::WeightMap& weights);
+  Conditioning(const model::InfinityConfig& config, formats::WeightMap& weights);
 
   // Conditional texts, then as many unconditional ones: `negative[i]` where given (not empty), else the learned
   // unconditional rows, as many as text i has. guided = false leaves the second half out.
@@ -43,7 +43,7 @@ class Conditioning {
   Condition run(const RaggedText& text, const Tap& tap = {}) const;
 
  private:
-  InfinityConfig config_;
+  model::InfinityConfig config_;
   Tensor text_norm_;      // [T]
   Tensor unconditional_;  // [text_max, T]
   Tensor pool_query_;     // [pool heads, C / pool heads]

@@ -15,7 +15,7 @@ void check_guidance_layer(int layer, std::int64_t depth) {
   fail_usage("guidance {} layers before the end of {}; choose 0 (on the logits) to {}", layer, depth, depth - 1);
 }
 
-void check_generation(const InfinityConfig& config, const GenerationRequest& request) {
+void check_generation(const model::InfinityConfig& config, const GenerationRequest& request) {
   const std::size_t scales = request.schedule.scales.size();
   if (request.cfg.size() != scales || request.tau.size() != scales) {
     fail_usage("{} guidance and {} temperature values for {} scales; give one value, or one for each scale",
@@ -27,7 +27,7 @@ void check_generation(const InfinityConfig& config, const GenerationRequest& req
   check_guidance_layer(request.guidance_layer, config.depth);
 }
 
-cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule) {
+cache::CacheGeometry cache_geometry(const model::InfinityConfig& config, const Schedule& schedule) {
   return {.layers = static_cast<int>(config.depth),
           .heads = static_cast<int>(config.heads),
           .head_size = config.head_size(),

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "cache/policy.h"
-#include "infinity/config.h"
 #include "infinity/sampler.h"
 #include "infinity/schedule.h"
 #include "kernels/kv_precision.h"
+#include "model/infinity_config.h"
 
 namespace scalekv::infinity {
 
@@ -30,9 +30,9 @@ struct GenerationRequest {
 void check_guidance_layer(int layer, std::int64_t depth);
 
 // Throws UsageError or Error where request and model do not fit.
-void check_generation(const InfinityConfig& config, const GenerationRequest& request);
+void check_generation(const model::InfinityConfig& config, const GenerationRequest& request);
 
 // What the cache has to hold for a model on a schedule.
-cache::CacheGeometry cache_geometry(const InfinityConfig& config, const Schedule& schedule);
+cache::CacheGeometry cache_geometry(const model::InfinityConfig& config, const Schedule& schedule);
 
 }  // namespace scalekv::infinity

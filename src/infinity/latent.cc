@@ -7,13 +7,13 @@
 
 namespace scalekv::infinity {
 
-std::int64_t codebook(const InfinityConfig& config) { return config.patchify ? config.bits / 4 : config.bits; }
+std::int64_t codebook(const model::InfinityConfig& config) { return config.patchify ? config.bits / 4 : config.bits; }
 
-MapSize latent_size(const InfinityConfig& config, MapSize map) {
+MapSize latent_size(const model::InfinityConfig& config, MapSize map) {
   return config.patchify ? MapSize{2 * map.height, 2 * map.width} : map;
 }
 
-void latent_to_tokens(const InfinityConfig& config, View<const float> latent, MapSize map, View<float> tokens) {
+void latent_to_tokens(const model::InfinityConfig& config, View<const float> latent, MapSize map, View<float> tokens) {
   const View<float> token_map = tokens.reshape({map.height, map.width, config.bits});
   if (!config.patchify) {
     kernels::resample_linear(latent, token_map);
@@ -25,7 +25,7 @@ void latent_to_tokens(const InfinityConfig& config, View<const float> latent, Ma
   kernels::pixel_unshuffle_2x(resampled.view<float>(), token_map);  // [2h, 2w, d] -> [h, w, 4d]
 }
 
-Tensor token_bits_to_latent(const InfinityConfig& config, View<const std::uint8_t> bits, MapSize map) {
+Tensor token_bits_to_latent(const model::InfinityConfig& config, View<const std::uint8_t> bits, MapSize map) {
   const MapSize cells = latent_size(config, map);
   const std::int64_t d = codebook(config);
   Tensor latent(DType::u8, {cells.height, cells.width, d}, MemoryKind::activations);

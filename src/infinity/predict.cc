@@ -17,14 +17,14 @@ std::int64_t sequence_count(const GenerationRequest& request, std::int64_t image
   return request.guided() ? 2 * images : images;
 }
 
-std::int64_t predict_result_bytes(const InfinityConfig& config, const Schedule& schedule, std::int64_t images) {
+std::int64_t predict_result_bytes(const model::InfinityConfig& config, const Schedule& schedule, std::int64_t images) {
   std::int64_t bits = 0;
   for (const MapSize& map : schedule.scales) bits += map.tokens() * config.bits;
   return images * (bits + schedule.scales.back().tokens() * config.bits * kFloat);
 }
 
 // Follows the generator scale by scale: what is alive at each of its four largest moments.
-std::int64_t predict_activation_bytes(const InfinityConfig& config, const GenerationRequest& request,
+std::int64_t predict_activation_bytes(const model::InfinityConfig& config, const GenerationRequest& request,
                                       std::int64_t images, WeightType weights) {
   const std::vector<MapSize>& scales = request.schedule.scales;
   const std::int64_t sequences = sequence_count(request, images);
@@ -63,7 +63,7 @@ std::int64_t predict_activation_bytes(const InfinityConfig& config, const Genera
   return peak;
 }
 
-std::int64_t predict_text_bytes(const InfinityConfig& config, std::int64_t sequences, std::int64_t tokens) {
+std::int64_t predict_text_bytes(const model::InfinityConfig& config, std::int64_t sequences, std::int64_t tokens) {
   const std::int64_t c = config.width;
   const std::int64_t kept = sequences * 7 * c + tokens * c;  // vector and modulation; memory
   const std::int64_t conditioning = kept + tokens * (2 * config.text_width + 3 * c) + sequences * 2 * c;

@@ -3,25 +3,23 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "infinity/weights.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
+#include "model/layer_tensors.h"
 
 namespace scalekv::infinity {
 
-Transformer::Transformer(const InfinityConfig& config, formats::WeightMap& weights, WeightType type)
+Transformer::Transformer(const model::InfinityConfig& config, formats::WeightMap& weights, WeightType type)
     : config_(config), conditioning_(config, weights) {
-  const std::int64_t c = config.width;
-  start_ = weights.take_float("pos_start", {1, 1, c}, MemoryKind::weights);
-  scale_embedding_ = weights.take_float("lvl_embed.weight", {config.max_scales, c}, MemoryKind::weights);
-  word_embed_ = take_linear(weights, "word_embed", config.bits, c);
-  head_modulation_ = take_linear(weights, "head_nm.ada_lin.1", c, 2 * c);
-  head_ = take_linear(weights, "head", c, 2 * config.bits);
-  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    blocks_.emplace_back(config, block_prefix(config, layer), weights, type);
-  }
-  ignore_leftovers(weights);
-  weights.expect_all_used();
+  const model::NetworkTable table = model::infinity_table(config);
+  const model::LayerTensors tensors(weights, table.tensors);
+  start_ = tensors.take("pos_start");
+  scale_embedding_ = tensors.take("lvl_embed.weight");
+  word_embed_ = tensors.linear("word_embed");
+  head_modulation_ = tensors.linear("head_nm.ada_lin.1");
+  head_ = tensors.linear("head");
+  for (const std::string& prefix : table.prefixes) blocks_.emplace_back(config, prefix, weights, type);
+  model::expect_all_used(weights, table);
 }
 
 void Transformer::embed_start(View<const float> condition, View<float> x) const {

@@ -5,7 +5,7 @@
 
 #include "infinity/block.h"
 #include "infinity/conditioning.h"
-#include "infinity/config.h"
+#include "model/infinity_config.h"
 
 namespace scalekv::infinity {
 
@@ -13,9 +13,9 @@ class Transformer {
  public:
   // Takes every tensor of the checkpoint; the blocks' matrices are held as `type`, everything else in float32.
   // Throws Error naming one that is missing, misshapen or not the transformer's.
-  Transformer(const InfinityConfig& config, formats::WeightMap& weights, WeightType type = WeightType::f32);
+  Transformer(const model::InfinityConfig& config, formats::WeightMap& weights, WeightType type = WeightType::f32);
 
-  const InfinityConfig& config() const { return config_; }
+  const model::InfinityConfig& config() const { return config_; }
   const Conditioning& conditioning() const { return conditioning_; }
   const std::vector<Block>& blocks() const { return blocks_; }
 
@@ -29,7 +29,7 @@ class Transformer {
   void head(View<const float> x, View<const float> condition, View<float> logits) const;
 
  private:
-  InfinityConfig config_;
+  model::InfinityConfig config_;
   Conditioning conditioning_;
   Tensor start_;            // [1, 1, C]
   Tensor scale_embedding_;  // [max_scales, C]

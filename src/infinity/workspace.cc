@@ -25,7 +25,7 @@ std::vector<std::int64_t> sequence_groups(const std::vector<MapSize>& scales, st
 
 std::int64_t Workspace::hidden_rows(std::int64_t rows) { return std::min(rows, kChunkRows); }
 
-Workspace::Workspace(const InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences)
+Workspace::Workspace(const model::InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences)
     : group(sequence_groups(scales, sequences)) {
   const std::int64_t tokens = largest_group_tokens(scales, group);
   const std::int64_t c = config.width;
@@ -38,7 +38,7 @@ Workspace::Workspace(const InfinityConfig& config, const std::vector<MapSize>& s
   hidden = allocate({hidden_rows(tokens), config.feed_forward});
 }
 
-std::int64_t Workspace::predict_bytes(const InfinityConfig& config, const std::vector<MapSize>& scales,
+std::int64_t Workspace::predict_bytes(const model::InfinityConfig& config, const std::vector<MapSize>& scales,
                                       std::int64_t sequences) {
   const std::int64_t tokens = largest_group_tokens(scales, sequence_groups(scales, sequences));
   const std::int64_t floats =

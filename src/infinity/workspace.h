@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cache/geometry.h"
-#include "infinity/config.h"
+#include "model/infinity_config.h"
 #include "runtime/tensor.h"
 
 namespace scalekv::infinity {
@@ -15,10 +15,10 @@ std::vector<std::int64_t> sequence_groups(const std::vector<MapSize>& scales, st
 
 struct Workspace {
   // For R = sequences and the groups of sequence_groups().
-  Workspace(const InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences);
+  Workspace(const model::InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences);
 
   // Bytes that the constructor allocates.
-  static std::int64_t predict_bytes(const InfinityConfig& config, const std::vector<MapSize>& scales,
+  static std::int64_t predict_bytes(const model::InfinityConfig& config, const std::vector<MapSize>& scales,
                                     std::int64_t sequences);
 
   // Rows of the feed-forward's hidden layer that are in memory at a time, where a group has `rows`.

@@ -110,10 +110,10 @@ SettingBytes Evaluation::bytes(const PolicySetting& setting) const {
           cache::paper_kv_mebibytes(cache::KeepPlan(geometry, request.generation.policy.budget))};
 }
 
-std::int64_t Evaluation::held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule) {
+std::int64_t Evaluation::held_bytes(const model::InfinityConfig& config, const infinity::Schedule& schedule) {
   std::int64_t tokens = 0;
   for (const MapSize& map : schedule.scales) tokens += map.tokens();
-  const std::int64_t logits = tokens * 2 * config.bits * engine::kFloatBytes;
+  const std::int64_t logits = tokens * 2 * config.bits * model::kFloatBytes;
   return 2 * (logits + infinity::predict_result_bytes(config, schedule, 1));
 }
 

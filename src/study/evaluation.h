@@ -74,7 +74,7 @@ class Evaluation {
   SettingBytes bytes(const PolicySetting& setting) const;
   // The most bytes taken beside those that drawing a picture takes: logits and bits of the full cache's run and of a
   // policy's.
-  static std::int64_t held_bytes(const infinity::InfinityConfig& config, const infinity::Schedule& schedule);
+  static std::int64_t held_bytes(const model::InfinityConfig& config, const infinity::Schedule& schedule);
   // Draws prompt number `prompt` with the full cache, then under every setting, and gives each result to `done` with
   // its picture, the full cache's first.
   using Done = std::function<void(Sample sample, const Image& image)>;

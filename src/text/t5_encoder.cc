@@ -8,6 +8,7 @@
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/norms.h"
+#include "model/layer_tensors.h"
 
 namespace scalekv::text {
 namespace {
@@ -28,33 +29,25 @@ std::int64_t relative_bucket(std::int64_t distance, std::int64_t buckets, std::i
 
 }  // namespace
 
-T5Encoder::T5Encoder(const T5Config& config, formats::WeightMap& weights, WeightType type) : config_(config) {
-  const std::int64_t width = config.width;
-  const std::int64_t inner = config.heads * config.head_size;
-  embedding_ = weights.take(embedding_name(weights), {config.vocabulary, width});
-  bias_table_ = weights.take_float("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-                                   {config.buckets, config.heads}, MemoryKind::weights);
-  const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
-    return kernels::Linear(weights.take(name, {outputs, inputs}), Tensor(), MemoryKind::weights, type);
-  };
-  for (std::int64_t i = 0; i < config.layers; ++i) {
-    const std::string attention = fmt::format("encoder.block.{}.layer.0.", i);
-    const std::string dense = fmt::format("encoder.block.{}.layer.1.", i);
-    Layer layer;
-    layer.attention_norm = weights.take_float(attention + "layer_norm.weight", {width}, MemoryKind::weights);
-    layer.query = linear(attention + "SelfAttention.q.weight", width, inner);
-    layer.key = linear(attention + "SelfAttention.k.weight", width, inner);
-    layer.value = linear(attention + "SelfAttention.v.weight", width, inner);
-    layer.attention_out = linear(attention + "SelfAttention.o.weight", inner, width);
-    layer.feed_forward_norm = weights.take_float(dense + "layer_norm.weight", {width}, MemoryKind::weights);
-    layer.gate = linear(dense + "DenseReluDense.wi_0.weight", width, config.feed_forward);
-    layer.up = linear(dense + "DenseReluDense.wi_1.weight", width, config.feed_forward);
-    layer.down = linear(dense + "DenseReluDense.wo.weight", config.feed_forward, width);
-    layers_.push_back(std::move(layer));
+T5Encoder::T5Encoder(const model::T5Config& config, formats::WeightMap& weights, WeightType type) : config_(config) {
+  const model::NetworkTable table = model::t5_table(config);
+  const model::LayerTensors tensors(weights, table.tensors);
+  embedding_ = tensors.take(config.embedding);
+  bias_table_ = tensors.take("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
+  for (const std::string& prefix : table.prefixes) {
+    const model::LayerTensors block(weights, table.block, prefix, type);
+    layers_.push_back({.attention_norm = block.take("layer.0.layer_norm.weight"),
+                       .query = block.linear("layer.0.SelfAttention.q"),
+                       .key = block.linear("layer.0.SelfAttention.k"),
+                       .value = block.linear("layer.0.SelfAttention.v"),
+                       .attention_out = block.linear("layer.0.SelfAttention.o"),
+                       .feed_forward_norm = block.take("layer.1.layer_norm.weight"),
+                       .gate = block.linear("layer.1.DenseReluDense.wi_0"),
+                       .up = block.linear("layer.1.DenseReluDense.wi_1"),
+                       .down = block.linear("layer.1.DenseReluDense.wo")});
   }
-  final_norm_ = weights.take_float("encoder.final_layer_norm.weight", {width}, MemoryKind::weights);
-  ignore_leftovers(weights);
-  weights.expect_all_used();
+  final_norm_ = tensors.take("encoder.final_layer_norm.weight");
+  model::expect_all_used(weights, table);
 }
 
 Tensor T5Encoder::embed(std::span<const std::int32_t> ids) const {

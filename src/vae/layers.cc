@@ -34,12 +34,6 @@ void convolve_in_place(const Conv2d& conv, Maps& maps) {
 
 }  // namespace
 
-Conv2d take_conv(formats::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs,
-                 std::int64_t kernel, const kernels::ConvGeometry& geometry) {
-  return Conv2d(weights.take(name + ".conv.weight", {outputs, inputs, kernel, kernel}),
-                weights.take(name + ".conv.bias", {outputs}), geometry, MemoryKind::weights);
-}
-
 void convolve(const Conv2d& conv, const kernels::ConvInput& x, Maps& maps) {
   const std::int64_t factor = x.doubled ? 2 : 1;
   const View<float> y = maps.spare(conv.output_height(factor * x.map.size(0)),
@@ -48,17 +42,13 @@ void convolve(const Conv2d& conv, const kernels::ConvInput& x, Maps& maps) {
   maps.advance();
 }
 
-Norm::Norm(formats::WeightMap& weights, const std::string& name, std::int64_t channels) {
+Norm::Norm(const model::LayerTensors& tensors, const std::string& name) {
+  const std::int64_t channels = tensors.shape(name + ".norm.weight")[0];
   groups_ = channels % 32 == 0 ? 32 : 24;
   if (channels % groups_ != 0)
-    fail("{}: {} channels at {} divide into neither 32 nor 24 groups", weights.description(), channels, name);
-  // A copy even of float32, so that the ledger says the same whatever the file holds.
-  const auto take = [&](const char* part) {
-    return weights.take_float(fmt::format("{}.norm.{}", name, part), {channels}, MemoryKind::other)
-        .clone(MemoryKind::weights);
-  };
-  weight_ = take("weight");
-  bias_ = take("bias");
+    fail("{}: {} channels at {} divide into neither 32 nor 24 groups", tensors.description(), channels, name);
+  weight_ = tensors.take(name + ".norm.weight");
+  bias_ = tensors.take(name + ".norm.bias");
 }
 
 kernels::GroupNormTerms Norm::terms(View<const float> x) const {
@@ -73,16 +63,14 @@ Tensor finish(const Norm& norm, const Conv2d& conv, Maps& maps) {
   return y;
 }
 
-ResidualBlock::ResidualBlock(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
-                             std::int64_t outputs)
-    : norm1_(weights, name + ".norm1", inputs),
-      norm2_(weights, name + ".norm2", outputs),
-      conv1_(take_conv(weights, name + ".conv1", inputs, outputs, 3)),
-      conv2_(take_conv(weights, name + ".conv2", outputs, outputs, 3)) {
-  if (inputs != outputs) {
-    shortcut_ = take_conv(weights, name + ".nin_shortcut", inputs, outputs, 1,
-                          {.pad_top = 0, .pad_left = 0, .pad_bottom = 0, .pad_right = 0});
-  }
+ResidualBlock::ResidualBlock(const model::LayerTensors& tensors, const std::string& name)
+    : norm1_(tensors, name + ".norm1"),
+      norm2_(tensors, name + ".norm2"),
+      conv1_(tensors.convolution(name + ".conv1")),
+      conv2_(tensors.convolution(name + ".conv2")) {
+  if (!tensors.has(name + ".nin_shortcut.conv.weight")) return;
+  shortcut_ =
+      tensors.convolution(name + ".nin_shortcut", {.pad_top = 0, .pad_left = 0, .pad_bottom = 0, .pad_right = 0});
 }
 
 void ResidualBlock::run(Maps& maps) const {

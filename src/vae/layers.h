@@ -3,16 +3,12 @@
 
 #include <string>
 
-#include "formats/weight_map.h"
 #include "kernels/conv.h"
+#include "model/layer_tensors.h"
 #include "runtime/tensor.h"
 #include "vae/maps.h"
 
 namespace scalekv::vae {
-
-// `name`.conv.weight [outputs, inputs, kernel, kernel] and `name`.conv.bias; padded to keep the size unless told.
-kernels::Conv2d take_conv(formats::WeightMap& weights, const std::string& name, std::int64_t inputs,
-                          std::int64_t outputs, std::int64_t kernel, const kernels::ConvGeometry& geometry = {});
 
 // The current map becomes the convolution of `x`, which may be the current map.
 void convolve(const kernels::Conv2d& conv, const kernels::ConvInput& x, Maps& maps);
@@ -22,7 +18,7 @@ class Norm {
  public:
   Norm() = default;
   // Throws Error where the channels divide by neither 32 nor 24.
-  Norm(formats::WeightMap& weights, const std::string& name, std::int64_t channels);
+  Norm(const model::LayerTensors& tensors, const std::string& name);
   kernels::GroupNormTerms terms(View<const float> x) const;
 
  private:
@@ -37,7 +33,7 @@ Tensor finish(const Norm& norm, const kernels::Conv2d& conv, Maps& maps);
 // holds conv1's output; x itself becomes the sum, in place.
 class ResidualBlock {
  public:
-  ResidualBlock(formats::WeightMap& weights, const std::string& name, std::int64_t inputs, std::int64_t outputs);
+  ResidualBlock(const model::LayerTensors& tensors, const std::string& name);
   void run(Maps& maps) const;
 
  private:

@@ -1,15 +1,9 @@
 #include "vae/maps.h"
 
-#include <algorithm>
-
-#include "kernels/conv.h"
-
 namespace scalekv::vae {
 namespace {
 
 constexpr std::int64_t kFloatBytes = 4;
-
-void grow(std::int64_t& bytes, std::int64_t needed) { bytes = std::max(bytes, needed); }
 
 }  // namespace
 
@@ -33,36 +27,6 @@ void Maps::advance() {
 View<float> Maps::recast(std::int64_t channels) {
   current_ = place(active_, {current_.size(0), current_.size(1), channels});
   return current_;
-}
-
-void PassBytes::add_conv(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t stride) {
-  weights_ += kernels::Conv2d::weight_bytes(inputs, outputs, kernel);
-  grow(scratch_, kernels::Conv2d::scratch_bytes(inputs, outputs, kernel, stride));
-}
-
-void PassBytes::convolve(std::int64_t inputs, std::int64_t outputs, bool doubled, std::int64_t stride) {
-  height_ = (doubled ? 2 : 1) * height_ / stride;
-  width_ = (doubled ? 2 : 1) * width_ / stride;
-  active_ = 1 - active_;
-  grow(buffers_[active_], height_ * width_ * outputs * kFloatBytes);
-  add_conv(inputs, outputs, 3, stride);
-}
-
-void PassBytes::block(std::int64_t inputs, std::int64_t outputs) {
-  weights_ += 2 * (inputs + outputs) * kFloatBytes;  // the norms
-  grow(buffers_[1 - active_], height_ * width_ * outputs * kFloatBytes);
-  add_conv(inputs, outputs, 3, 1);
-  add_conv(outputs, outputs, 3, 1);
-  if (inputs == outputs) return;
-  grow(buffers_[active_], height_ * width_ * outputs * kFloatBytes);
-  grow(band_, std::min(kBandRows, height_) * width_ * outputs * kFloatBytes);
-  add_conv(inputs, outputs, 1, 1);
-}
-
-void PassBytes::finish(std::int64_t inputs, std::int64_t outputs) {
-  weights_ += 2 * inputs * kFloatBytes;
-  result_ = height_ * width_ * outputs * kFloatBytes;
-  add_conv(inputs, outputs, 3, 1);
 }
 
 }  // namespace scalekv::vae

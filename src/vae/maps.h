@@ -1,4 +1,4 @@
-// The memory of one pass through encoder or decoder, and its prediction.
+// The memory of one pass through encoder or decoder.
 #pragma once
 
 #include <array>
@@ -32,29 +32,6 @@ class Maps {
   GrowBuffer scratch_{MemoryKind::vae}, band_{MemoryKind::vae};
   std::size_t active_ = 0;
   View<float> current_, spare_;
-};
-
-// The bytes of a pass and of its layers' weights; told of the layers in their order.
-class PassBytes {
- public:
-  PassBytes(std::int64_t height, std::int64_t width) : height_(height), width_(width) {}
-
-  // A 3x3 convolution into the other buffer, from a map that is doubled first or shrunk by `stride`.
-  void convolve(std::int64_t inputs, std::int64_t outputs, bool doubled = false, std::int64_t stride = 1);
-  void block(std::int64_t inputs, std::int64_t outputs);
-  // The last norm and convolution, into a tensor of its own.
-  void finish(std::int64_t inputs, std::int64_t outputs);
-
-  std::int64_t memory() const { return buffers_[0] + buffers_[1] + scratch_ + band_ + result_; }
-  std::int64_t weights() const { return weights_; }
-
- private:
-  void add_conv(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t stride);
-
-  std::int64_t height_, width_;
-  std::size_t active_ = 0;
-  std::array<std::int64_t, 2> buffers_{};
-  std::int64_t scratch_ = 0, band_ = 0, result_ = 0, weights_ = 0;
 };
 
 // Rows of a band.

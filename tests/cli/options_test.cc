@@ -18,9 +18,9 @@
 #include "cli/commands.h"
 #include "cli/option_cases.h"
 #include "cli/program_run.h"
-#include "formats/bundle.h"
 #include "formats/safetensors_writer.h"
 #include "formats/tensor_source.h"
+#include "model/bundle.h"
 #include "scalekv/image.h"
 
 namespace scalekv {
@@ -145,7 +145,7 @@ class Fixtures {
     std::filesystem::copy_file(folder_ / "other.safetensors", folder_ / "t5/model.safetensors");
     write_file(folder_ / "t5/config.json", R"({"model_type": "t5", "layer_norm_epsilon": 1e-6})");
     const auto source = formats::open_tensor_file(folder_ / "model.safetensors");
-    const Tensor tokenizer = source->load(*source->find(formats::kTokenizerTensor));
+    const Tensor tokenizer = source->load(*source->find(model::kTokenizerTensor));
     write_file(folder_ / "t5/spiece.model",
                {static_cast<const char*>(tokenizer.raw()), static_cast<std::size_t>(tokenizer.bytes())});
   }

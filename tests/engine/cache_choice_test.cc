@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/model.h"
-#include "engine/random_model.h"
 #include "infinity/generation_request.h"
+#include "model/random_model.h"
 
 namespace scalekv::engine {
 namespace {
@@ -116,7 +116,7 @@ TEST(CacheChoice, ADamagedCalibrationStopsThoseThatReadIt) {
   const std::filesystem::path model = written("beside.safetensors", "");
   written("beside.calibration.json", "{");
   CachedPicture picture = picture_of("0.06M");
-  picture.calibration = std::make_shared<ModelCalibration>(model, OpenOptions(), formats::Bundle(), picture.model);
+  picture.calibration = std::make_shared<ModelCalibration>(model, OpenOptions(), model::Bundle(), picture.model);
   for (const char* policy : {"full", "snapkv", "h2o"}) EXPECT_EQ(refusal({.policy = policy}, picture), "") << policy;
   for (const char* policy : {"auto", "scalekv", "adaptive"}) {
     EXPECT_NE(refusal({.policy = policy}, picture).find("beside.calibration.json"), std::string::npos) << policy;
@@ -126,7 +126,7 @@ TEST(CacheChoice, ADamagedCalibrationStopsThoseThatReadIt) {
 }
 
 TEST(CacheChoice, BudgetsArePublishedForTheReleasedModels) {
-  for (const Architecture& architecture : known_architectures()) {
+  for (const model::Architecture& architecture : model::known_architectures()) {
     const bool released = architecture.name == "infinity-2b" || architecture.name == "infinity-8b";
     for (const double aspect : {1.0, 1.5, 0.5}) {
       for (const char* size : {"0.25M", "1M"}) {

@@ -60,7 +60,7 @@ TEST(Draw, NothingLeaksIntoTheNextImage) {
 
 TEST(Draw, AWeightThatIsNoNumberIsNoPicture) {
   auto source = testing::random_transformer_source(small_config());
-  source->spoil(infinity::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
+  source->spoil(model::block_prefix(small_config(), 2) + "ffn.fc1.weight", std::numeric_limits<float>::quiet_NaN());
   const backend::CpuBackend transformer =
       testing::transformer_of(small_config(), formats::WeightMap(source, "", "transformer"));
   try {
@@ -75,7 +75,7 @@ TEST(Draw, AWeightThatIsNoNumberIsNoPicture) {
 TEST(Draw, NoPrecisionHidesAValueThatIsNoNumber) {
   auto source = testing::random_transformer_source(small_config());
   const std::int64_t first_value_row = 2 * small_config().width * small_config().width;
-  source->spoil(infinity::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
+  source->spoil(model::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
                 std::numeric_limits<float>::quiet_NaN(), first_value_row);
   const backend::CpuBackend transformer =
       testing::transformer_of(small_config(), formats::WeightMap(source, "", "transformer"));

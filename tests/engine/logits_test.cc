@@ -17,8 +17,8 @@ using testing::random_transformer_source;
 using testing::small_config;
 using testing::SmallRequest;
 
-infinity::InfinityConfig shallow_config() {
-  infinity::InfinityConfig config = small_config();
+model::InfinityConfig shallow_config() {
+  model::InfinityConfig config = small_config();
   config.depth = 3;
   config.chunks = 0;
   return config;
@@ -34,7 +34,7 @@ SmallRequest small_request() {
   return made;
 }
 
-BitMaps any_bits(const infinity::InfinityConfig& config, const SmallRequest& request) {
+BitMaps any_bits(const model::InfinityConfig& config, const SmallRequest& request) {
   BitMaps bits;
   for (std::size_t scale = 0; scale < request.schedule.scales.size(); ++scale) {
     const MapSize cells = infinity::latent_size(config, request.schedule.scales[scale]);
@@ -53,7 +53,7 @@ BitMaps any_bits(const infinity::InfinityConfig& config, const SmallRequest& req
 }
 
 // The relative error of the logits, at worst of a scale.
-double worst_error(const infinity::InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
+double worst_error(const model::InfinityConfig& config, const std::shared_ptr<testing::RandomSource>& source,
                    SmallRequest&& request) {
   const backend::CpuBackend transformer =
       testing::transformer_of(config, formats::WeightMap(source, "", "transformer"));
@@ -95,7 +95,7 @@ TEST(Transformer, LogitsOfGuidanceInsideAndNegativeTexts) {
 }
 
 TEST(Transformer, LogitsWithPatches) {
-  infinity::InfinityConfig config = shallow_config();
+  model::InfinityConfig config = shallow_config();
   config.patchify = true;
   EXPECT_LE(worst_error(config, random_transformer_source(config), small_request()), kNear);
 }
@@ -104,7 +104,7 @@ TEST(Transformer, LogitsWithPatches) {
 TEST(Transformer, QueryScalesStopAtAHundred) {
   const auto source = random_transformer_source(shallow_config());
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
-    const std::string name = infinity::block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
+    const std::string name = model::block_prefix(shallow_config(), layer) + "sa.scale_mul_1H11";
     for (const auto& [head, value] : {std::pair{0, 4.4F}, {1, 4.7F}, {2, 6.0F}}) source->spoil(name, value, head);
   }
   EXPECT_LE(worst_error(shallow_config(), source, small_request()), kNear);
@@ -122,7 +122,7 @@ TEST(Transformer, FaintNumbersShowTheNormsEpsilons) {
   for (const char* name : {"lvl_embed", "word_embed", "text_proj_for_sos.ca.proj"}) fade(name);
   for (std::int64_t layer = 0; layer < shallow_config().depth; ++layer) {
     for (const char* part : {"sa.proj", "ca.proj", "ffn.fc2"})
-      fade(infinity::block_prefix(shallow_config(), layer) + part);
+      fade(model::block_prefix(shallow_config(), layer) + part);
   }
   SmallRequest request = small_request();
   for (Tensor& text : request.texts) {

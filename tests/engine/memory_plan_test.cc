@@ -11,14 +11,14 @@
 #include "backend/cpu.h"
 #include "base/error.h"
 #include "engine/measure.h"
-#include "engine/random_model.h"
 #include "infinity/predict.h"
+#include "model/random_model.h"
 #include "runtime/threads.h"
 
 namespace scalekv::engine {
 namespace {
 
-Architecture tiny(bool patchify) {
+model::Architecture tiny(bool patchify) {
   return {.name = patchify ? "tiny patches" : "tiny",
           .transformer = {.depth = 3,
                           .width = 48,
@@ -87,11 +87,11 @@ TEST(Memory, IsWhatTheLedgerSays) {
   // oneDNN fills the VAE's last convolution, 32 channels to 3, up to 8 or 16 outputs.
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
-    const Architecture architecture = tiny(c.patchify);
+    const model::Architecture architecture = tiny(c.patchify);
     const std::int64_t before = ledger().current(MemoryKind::weights);
     const auto weights = [&] { return static_cast<double>(ledger().current(MemoryKind::weights) - before); };
-    const auto model = load_model(files_of(random_bundle(architecture, 5), {.weights = c.weights}));
-    const ModelSizes& sizes = model->sizes;
+    const auto model = load_model(files_of(model::random_bundle(architecture, 5), {.weights = c.weights}));
+    const model::ModelSizes& sizes = model->sizes;
     EXPECT_NEAR(weights(), static_cast<double>(sizes.weight_bytes), kPadding) << c.policy;
     const ResolvedRequest request = resolve_request(*model, request_of(c));
     const MemoryPlan plan = plan_memory(*model->backend, sizes, request, {kTokens, 0}, false);
@@ -111,7 +111,8 @@ TEST(Memory, IsWhatTheLedgerSays) {
 }
 
 TEST(Memory, PhasesAddUpAndKeepingTheTextEncoderCosts) {
-  const ModelSizes sizes = read_sizes(random_bundle(find_architecture("infinity-2b"), 0), "");
+  const model::ModelSizes sizes =
+      model::read_sizes(model::random_bundle(model::find_architecture("infinity-2b"), 0), "");
   const ResolvedRequest request = resolve_request(sizes, nullptr, request_of({.size = "1M"}));
   const backend::CpuBackend cpu;
   const MemoryPlan plan = plan_memory(cpu, sizes, request, {20, 0}, false);
@@ -131,48 +132,49 @@ TEST(Memory, KnowsTheReleasedSizes) {
     for (const auto& [name, info] : weights.infos()) sum += static_cast<double>(info->shape.elements());
     return sum / 1e9;
   };
-  const formats::Bundle small = random_bundle(find_architecture("infinity-2b"), 0);
-  const formats::Bundle large = random_bundle(find_architecture("infinity-8b"), 0);
+  const model::Bundle small = model::random_bundle(model::find_architecture("infinity-2b"), 0);
+  const model::Bundle large = model::random_bundle(model::find_architecture("infinity-8b"), 0);
   EXPECT_NEAR(parameters(*small.transformer), 2.2, 0.1);
   EXPECT_NEAR(parameters(*large.transformer), 8.4, 0.3);
   EXPECT_NEAR(parameters(*small.text_encoder), 1.22, 0.02);
   // Brute force over one block of 2B: 16 C^2 in matrices, everything else below 1%.
   const double c = 2048;
   EXPECT_NEAR(parameters(*small.transformer), (32 * 16 * c * c + 6 * c * c) / 1e9, 0.04);
-  for (const Architecture& architecture : known_architectures()) {
-    const ModelSizes sizes = read_sizes(random_bundle(architecture, 0), "");
+  for (const model::Architecture& architecture : model::known_architectures()) {
+    const model::ModelSizes sizes = model::read_sizes(model::random_bundle(architecture, 0), "");
     EXPECT_EQ(sizes.name, architecture.name);
-    const infinity::InfinityConfig& found = sizes.transformer;
-    const infinity::InfinityConfig& known = architecture.transformer;
+    const model::InfinityConfig& found = sizes.transformer;
+    const model::InfinityConfig& known = architecture.transformer;
     EXPECT_EQ(std::tie(found.depth, found.width, found.heads, found.chunks, found.feed_forward, found.bits),
               std::tie(known.depth, known.width, known.heads, known.chunks, known.feed_forward, known.bits));
     EXPECT_EQ(found.patchify, known.patchify);
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
-  EXPECT_THROW(find_architecture("infinity-9b"), UsageError);
-  EXPECT_EQ(read_sizes(random_bundle(find_architecture("infinity-8b:3"), 0), "").transformer.depth, 3);
+  EXPECT_THROW(model::find_architecture("infinity-9b"), UsageError);
+  EXPECT_EQ(model::read_sizes(model::random_bundle(model::find_architecture("infinity-8b:3"), 0), "").transformer.depth,
+            3);
   for (const char* name : {"infinity-8b:", "infinity-8b:0", "infinity-8b:41", "infinity-8b:3x", "infinity:3"}) {
-    EXPECT_THROW(find_architecture(name), UsageError) << name;
+    EXPECT_THROW(model::find_architecture(name), UsageError) << name;
   }
 }
 
 // The image tokenizers that were published: 16 to 64 bits at stride 16, and 14 bits at stride 8 under 2x2 patches.
 TEST(Memory, KnowsTheReleasedImageTokenizers) {
   const auto sizes_with = [](std::int64_t codebook, bool patchify) {
-    Architecture architecture = find_architecture("layer12");
+    model::Architecture architecture = model::find_architecture("layer12");
     architecture.vae.codebook = codebook;
     if (patchify) architecture.vae.decoder.multipliers = {1, 2, 4, 4};
     architecture.transformer.bits = patchify ? 4 * codebook : codebook;
-    return read_sizes(random_bundle(architecture, 0), "");
+    return model::read_sizes(model::random_bundle(architecture, 0), "");
   };
   for (const std::int64_t codebook : {16, 18, 20, 24, 32, 64}) {
-    const ModelSizes sizes = sizes_with(codebook, false);
+    const model::ModelSizes sizes = sizes_with(codebook, false);
     EXPECT_EQ(sizes.vae.codebook, codebook);
     EXPECT_EQ(sizes.transformer.bits, codebook);
     EXPECT_FALSE(sizes.transformer.patchify);
     EXPECT_EQ(sizes.pixels_per_token(), 16);
   }
-  const ModelSizes patches = sizes_with(14, true);
+  const model::ModelSizes patches = sizes_with(14, true);
   EXPECT_EQ(patches.vae.stride(), 8);
   EXPECT_EQ(patches.transformer.bits, 56);
   EXPECT_TRUE(patches.transformer.patchify);
@@ -181,7 +183,7 @@ TEST(Memory, KnowsTheReleasedImageTokenizers) {
 
 TEST(Memory, CountsAsThePaperDoes) {
   const auto megabytes = [](const char* name, double share) {
-    const ModelSizes sizes = read_sizes(random_bundle(find_architecture(name), 0), "");
+    const model::ModelSizes sizes = model::read_sizes(model::random_bundle(model::find_architecture(name), 0), "");
     const auto geometry = infinity::cache_geometry(sizes.transformer, infinity::make_schedule(1.0, "1M"));
     const cache::Policy policy = cache::make_policy({share == 1.0 ? "full" : "scalekv", share}, geometry);
     return static_cast<std::int64_t>(cache::paper_kv_mebibytes(cache::KeepPlan(geometry, policy.budget)));
@@ -274,7 +276,7 @@ TEST(Memory, RefusesBatchesThatMakeNoSense) {
 
 TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
   const auto bytes = [](std::uint64_t seed) {
-    formats::Bundle bundle = random_bundle(tiny(false), seed);
+    model::Bundle bundle = model::random_bundle(tiny(false), seed);
     const Tensor tensor = bundle.transformer->take("head.weight", {16, 48});
     const auto* first = static_cast<const char*>(tensor.raw());
     return std::string(first, first + tensor.bytes());
@@ -288,7 +290,7 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
 }
 
 TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
-  const ModelSizes sizes = read_sizes(random_bundle(tiny(false), 0), "");
+  const model::ModelSizes sizes = model::read_sizes(model::random_bundle(tiny(false), 0), "");
   const Request request = request_of({.policy = "full"});
   const infinity::GenerationRequest resolved = resolve_request(sizes, nullptr, request).generation;
   const auto works = transformer_work(sizes, resolved, 1, 10);
@@ -309,9 +311,9 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
 
 // The library's requests are checked as the command line's are.
 TEST(Memory, RatiosBeyondTheTableAreRefused) {
-  const Architecture small = tiny(false);
-  const formats::Bundle bundle = random_bundle(small, 3);
-  const ModelSizes sizes = read_sizes(bundle, "");
+  const model::Architecture small = tiny(false);
+  const model::Bundle bundle = model::random_bundle(small, 3);
+  const model::ModelSizes sizes = model::read_sizes(bundle, "");
   for (const double fits : {1.0, 3.0, 0.333})
     EXPECT_NO_THROW(resolve_request(sizes, nullptr, request_of({.aspect = fits}))) << fits;
   for (const double beyond : {4.0, 0.25, 0.0, -1.0, std::nan(""), HUGE_VAL}) {

@@ -80,11 +80,11 @@ TEST(Run, FilesAreOpenedOnce) {
   std::filesystem::copy_file(SCALEKV_SOURCE_DIR "/models/shapes-7s.safetensors", file,
                              std::filesystem::copy_options::overwrite_existing);
   std::filesystem::permissions(file, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
-  const int once = count_opens(file, [&] { formats::open_bundle({.model = file}); });
+  const int once = count_opens(file, [&] { model::open_bundle({.model = file}); });
   EXPECT_EQ(count_opens(file,
                         [&] {
-                          formats::open_bundle({.model = file});
-                          formats::open_bundle({.model = file});
+                          model::open_bundle({.model = file});
+                          model::open_bundle({.model = file});
                         }),
             2 * once);
   EXPECT_EQ(count_opens(file,

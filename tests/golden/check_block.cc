@@ -12,8 +12,8 @@ namespace scalekv::golden {
 namespace {
 
 // The block's sizes, as far as a block shows them.
-infinity::InfinityConfig read_config(const Fixture& fixture) {
-  infinity::InfinityConfig config;
+model::InfinityConfig read_config(const Fixture& fixture) {
+  model::InfinityConfig config;
   config.depth = 1;
   config.width = fixture.shape("w.sa.proj.weight")[0];
   config.heads = fixture.shape("w.sa.scale_mul_1H11")[1];
@@ -54,7 +54,7 @@ void check_block(const Fixture& fixture, Report& report) {
   if (!fixture.has("w.ada_gss") || !fixture.has("in.gss")) return;
   report.input_prefix(fixture, "w.");
   report.input_prefix(fixture, "in.");
-  const infinity::InfinityConfig config = read_config(fixture);
+  const model::InfinityConfig config = read_config(fixture);
   formats::WeightMap weights(fixture.source(), "w.", "block");
   const infinity::Block block(config, "", weights);
 

@@ -109,7 +109,7 @@ void check_full_run(const Fixture& fixture, const ModelCase& model, Report& repo
   if (fixture.names("vae.decoder.").empty()) return;
 
   formats::WeightMap weights(fixture.source(), "vae.", "VAE");
-  const vae::Decoder decoder(vae::infer_vae_config(weights), weights);
+  const vae::Decoder decoder(model::infer_vae_config(weights), weights);
   std::vector<Tensor> pictures;
   for (std::int64_t image = 0; image < model.images(); ++image) {
     pictures.push_back(decoder.decode(drawn.latents[static_cast<std::size_t>(image)].view<float>()));

@@ -76,7 +76,7 @@ void check_patches(const Fixture& fixture, Report& report, MapCollector& maps) {
   }
   if (fixture.has("unpatch_bits.in")) {
     report.input("unpatch_bits.in");
-    infinity::InfinityConfig config;
+    model::InfinityConfig config;
     config.patchify = true;
     std::vector<Tensor> latents;
     for (const Tensor& bits : split_bits(fixture.integers("unpatch_bits.in"))) {

@@ -32,7 +32,7 @@ class VaeCheck {
       : fixture_(fixture),
         report_(report),
         weights_(fixture.source(), "vae.", "VAE"),
-        config_(vae::infer_vae_config(weights_)),
+        config_(model::infer_vae_config(weights_)),
         decoder_(config_, weights_),
         maps_(fixture, report) {}
 
@@ -201,7 +201,7 @@ class VaeCheck {
   const Fixture& fixture_;
   Report& report_;
   formats::WeightMap weights_;
-  vae::VaeConfig config_;
+  model::VaeConfig config_;
   vae::Decoder decoder_;
   MapCollector maps_;
   std::vector<vae::Quantized> quantized_;

@@ -13,7 +13,7 @@ namespace {
 backend::CpuBackend load_transformer(const Fixture& fixture) {
   formats::WeightMap weights(fixture.source(), "gpt.", "transformer");
   const Shape& bits = fixture.shape("in.bits.s0");
-  return testing::transformer_of(infinity::infer_infinity_config(weights, bits[bits.rank() - 1]), weights);
+  return testing::transformer_of(model::infer_infinity_config(weights, bits[bits.rank() - 1]), weights);
 }
 
 // Rows of `features` for each of `lengths`, one after another.

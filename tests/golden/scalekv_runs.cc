@@ -35,7 +35,7 @@ Event read_event(const std::string& name) {
 }
 
 // Rows per scale, of the published form {"Scale 9": {"Block 0": 1, "Max": 920, "Min": 632}} or a list of capacities.
-cache::Budget read_budget(const Fixture& fixture, const infinity::InfinityConfig& config) {
+cache::Budget read_budget(const Fixture& fixture, const model::InfinityConfig& config) {
   const nlohmann::json& settings = fixture.config().at("scalekv");
   const auto base = settings.value("base_capacity", std::int64_t{121});
   std::map<int, std::vector<std::int64_t>> rows;

@@ -10,7 +10,7 @@ namespace {
 // Bit 4c + 2i + j of a token is bit c of the cell in row i, column j of the token's four: here every bit is told by
 // hand where it goes. Two tokens, codes of three bits.
 TEST(Latent, BitsOfPatchesGoToTheirCells) {
-  const InfinityConfig config{.bits = 12, .patchify = true};
+  const model::InfinityConfig config{.bits = 12, .patchify = true};
   ASSERT_EQ(codebook(config), 3);
   const MapSize map{1, 2};
   ASSERT_EQ(latent_size(config, map), (MapSize{2, 4}));
@@ -37,7 +37,7 @@ TEST(Latent, BitsOfPatchesGoToTheirCells) {
 // What the next scale reads of a map of its own size is what was drawn, bit by bit.
 TEST(Latent, TokensReadWhatTheirBitsSay) {
   for (const bool patchify : {false, true}) {
-    const InfinityConfig config{.bits = 8, .patchify = patchify};
+    const model::InfinityConfig config{.bits = 8, .patchify = patchify};
     const MapSize map{3, 2};
     Tensor bits(DType::u8, {6, 8}, MemoryKind::other);
     for (std::int64_t i = 0; i < bits.elements(); ++i) bits.view<std::uint8_t>().data()[i] = i * i % 7 < 3 ? 1 : 0;

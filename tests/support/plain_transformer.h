@@ -18,7 +18,7 @@ class PlainTransformer {
   using Row = std::vector<double>;
   using Rows = std::vector<Row>;
 
-  PlainTransformer(const infinity::InfinityConfig& config, const formats::TensorSource& weights)
+  PlainTransformer(const model::InfinityConfig& config, const formats::TensorSource& weights)
       : config_(config), weights_(weights) {}
 
   // By scale: a row of logits, after temperature and guidance, for every token of every image. The request's bits are
@@ -233,7 +233,7 @@ class PlainTransformer {
   }
 
   void run_block(std::int64_t layer, Sequence& sequence, MapSize map, MapSize reference) const {
-    const std::string block = infinity::block_prefix(config_, layer);
+    const std::string block = model::block_prefix(config_, layer);
     const std::int64_t c = config_.width;
     Row modulation = vector(block + "ada_gss");
     for (std::size_t i = 0; i < modulation.size(); ++i) modulation[i] += sequence.modulation[i];
@@ -355,7 +355,7 @@ class PlainTransformer {
     return all;
   }
 
-  infinity::InfinityConfig config_;
+  model::InfinityConfig config_;
   const formats::TensorSource& weights_;
 };
 

@@ -1,19 +1,18 @@
-// A model of random weights in memory: the transformer's published names and shapes for any sizes.
+// A network of random weights in memory, of any sizes.
 #pragma once
 
-#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "formats/weight_map.h"
-#include "infinity/config.h"
+#include "model/tensor_table.h"
 #include "runtime/philox.h"
 #include "support/memory_source.h"
 
 namespace scalekv::testing {
 
-inline infinity::InfinityConfig small_config() {
+inline model::InfinityConfig small_config() {
   return {.depth = 4,
           .width = 48,
           .heads = 3,
@@ -39,52 +38,19 @@ class RandomSource final : public MemorySource {
   }
 };
 
-inline std::shared_ptr<RandomSource> random_transformer_source(const infinity::InfinityConfig& config) {
+inline std::shared_ptr<RandomSource> random_source(const model::NetworkTable& table) {
   auto source = std::make_shared<RandomSource>();
-  const std::int64_t c = config.width, t = config.text_width, f = config.feed_forward, pool = config.pool_heads();
-  const auto linear = [&](const std::string& name, std::int64_t inputs, std::int64_t outputs) {
-    source->add(name + ".weight", {outputs, inputs}, 1.0F / std::sqrt(static_cast<float>(inputs)));
-    source->add(name + ".bias", {outputs}, 0.05F);
-  };
-  const auto key_value = [&](const std::string& prefix, std::int64_t inputs) {
-    source->add(prefix + "mat_kv.weight", {2 * c, inputs}, 1.0F / std::sqrt(static_cast<float>(inputs)));
-    source->add(prefix + "v_bias", {c}, 0.05F);
-    source->add(prefix + "zero_k_bias", {c}, 0.0F);
-  };
-  source->add("cfg_uncond", {config.text_max, t}, 1.0F);
-  source->add("pos_start", {1, 1, c}, 0.3F);
-  source->add("lvl_embed.weight", {config.max_scales, c}, 0.3F);
-  source->add("text_norm.weight", {t}, 0.1F, 1.0F);
-  source->add("text_proj_for_sos.ca.mat_q", {1, pool, c / pool}, 1.0F);
-  key_value("text_proj_for_sos.ca.", t);
-  linear("text_proj_for_sos.ca.proj", c, c);
-  linear("text_proj_for_ca.0", t, c);
-  linear("text_proj_for_ca.2", c, c);
-  linear("word_embed", config.bits, c);
-  linear("shared_ada_lin.1", c, 6 * c);
-  linear("head_nm.ada_lin.1", c, 2 * c);
-  linear("head", c, 2 * config.bits);
-  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-    const std::string block = infinity::block_prefix(config, layer);
-    source->add(block + "ada_gss", {1, 1, 6, c}, 0.2F);
-    source->add(block + "sa.scale_mul_1H11", {1, config.heads, 1, 1}, 0.1F, 1.386F);
-    source->add(block + "sa.q_bias", {c}, 0.05F);
-    source->add(block + "sa.v_bias", {c}, 0.05F);
-    source->add(block + "sa.zero_k_bias", {c}, 0.0F);
-    source->add(block + "sa.mat_qkv.weight", {3 * c, c}, 1.0F / std::sqrt(static_cast<float>(c)));
-    linear(block + "sa.proj", c, c);
-    linear(block + "ca.mat_q", c, c);
-    key_value(block + "ca.", c);
-    linear(block + "ca.proj", c, c);
-    source->add(block + "ca_norm.weight", {c}, 0.1F, 1.0F);
-    source->add(block + "ca_norm.bias", {c}, 0.05F);
-    linear(block + "ffn.fc1", c, f);
-    linear(block + "ffn.fc2", f, c);
-  }
+  table.visit([&](const model::TableEntry& entry) {
+    source->add(entry.name, entry.spec.shape, entry.spec.deviation, entry.spec.mean);
+  });
   return source;
 }
 
-inline formats::WeightMap random_transformer(const infinity::InfinityConfig& config) {
+inline std::shared_ptr<RandomSource> random_transformer_source(const model::InfinityConfig& config) {
+  return random_source(model::infinity_table(config));
+}
+
+inline formats::WeightMap random_transformer(const model::InfinityConfig& config) {
   return formats::WeightMap(random_transformer_source(config), "", "transformer");
 }
 

@@ -10,7 +10,7 @@
 
 namespace scalekv::testing {
 
-inline backend::CpuBackend transformer_of(const infinity::InfinityConfig& config, formats::WeightMap weights) {
+inline backend::CpuBackend transformer_of(const model::InfinityConfig& config, formats::WeightMap weights) {
   backend::CpuBackend loaded;
   loaded.load(config, weights, WeightType::f32);
   return loaded;

@@ -39,7 +39,7 @@ double relative_error(View<const float> actual, View<const float> expected, std:
 }
 
 TEST(T5Config, IsReadOffTheShapes) {
-  const T5Config config = infer_t5_config(open_weights());
+  const model::T5Config config = model::infer_t5_config(open_weights());
   EXPECT_EQ(config.layers, 3);
   EXPECT_EQ(config.width, 24);
   EXPECT_EQ(config.heads, 3);
@@ -59,8 +59,8 @@ TEST(T5Encoder, TakesTheEmbeddingUnderEitherName) {
   formats::WeightMap renamed(source, "", "text encoder", rename);
   formats::WeightMap published = open_weights();
   const std::vector<std::int32_t> ids = {40, 41, 42, 1};
-  const Tensor a = T5Encoder(infer_t5_config(renamed), renamed).encode(ids);
-  const Tensor b = T5Encoder(infer_t5_config(published), published).encode(ids);
+  const Tensor a = T5Encoder(model::infer_t5_config(renamed), renamed).encode(ids);
+  const Tensor b = T5Encoder(model::infer_t5_config(published), published).encode(ids);
   EXPECT_EQ(std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.bytes())), 0);
 }
 
@@ -73,7 +73,7 @@ TEST(T5Config, AModelWithoutGateIsNamed) {
   const auto source = formats::open_tensor_source(fixture_path("encoder.safetensors"));
   const formats::WeightMap weights(source, "", "text encoder", rename);
   try {
-    static_cast<void>(infer_t5_config(weights));
+    static_cast<void>(model::infer_t5_config(weights));
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("DenseReluDense.wi_0.weight is missing"), std::string::npos);
@@ -84,7 +84,7 @@ class T5EncoderTest : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
   formats::WeightMap weights = open_weights();
-  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const T5Encoder encoder(model::infer_t5_config(weights), weights);
   const auto source = formats::open_tensor_source(fixture_path("features.safetensors"));
   const std::int64_t length = GetParam();
   const Tensor ids = load(*source, fmt::format("ids.{}", length));
@@ -99,7 +99,7 @@ TEST_P(T5EncoderTest, FeaturesAreThoseOfHuggingFace) {
 // The prompts of the tokenizer's test, in many scripts: the mean of a prompt's rows, and its last row.
 TEST(T5Encoder, EveryPromptsFeaturesAreThoseOfHuggingFace) {
   formats::WeightMap weights = open_weights();
-  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const T5Encoder encoder(model::infer_t5_config(weights), weights);
   const auto prompts = nlohmann::json::parse(read_fixture("prompts.json"));
   const Tensor expected = load(*formats::open_tensor_source(fixture_path("features.safetensors")), "prompts");
   ASSERT_GE(prompts.size(), 300U);
@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(Lengths, T5EncoderTest, ::testing::Values(1, 2, 17, 64,
 
 TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
   formats::WeightMap weights = open_weights();
-  const T5Encoder encoder(infer_t5_config(weights), weights);
+  const T5Encoder encoder(model::infer_t5_config(weights), weights);
   const auto vocabulary = static_cast<std::int32_t>(encoder.config().vocabulary);
   for (const std::int32_t id : {-1, vocabulary}) {
     const std::vector<std::int32_t> ids = {3, id, 1};
@@ -134,7 +134,7 @@ TEST(T5Encoder, RefusesIdsOutsideItsVocabulary) {
 
 TEST(T5Encoder, NamesAWrongShape) {
   formats::WeightMap weights = open_weights();
-  T5Config config = infer_t5_config(weights);
+  model::T5Config config = model::infer_t5_config(weights);
   config.feed_forward = 41;
   try {
     const T5Encoder encoder(config, weights);

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
-#include "formats/bundle.h"
+#include "model/bundle.h"
 #include "support/failure.h"
 #include "text/fixtures.h"
 
@@ -25,7 +25,7 @@ std::string repeat(const std::string& text, int count) {
 
 // The model that is built in, from its file.
 std::string embedded_model() {
-  return formats::open_bundle({.model = SCALEKV_SOURCE_DIR "/models/shapes-7s.safetensors"}).tokenizer;
+  return model::open_bundle({.model = SCALEKV_SOURCE_DIR "/models/shapes-7s.safetensors"}).tokenizer;
 }
 
 // As tokenizer_fixtures.py writes them: the number of ids, a checksum of all, and the first ones.

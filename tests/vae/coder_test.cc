@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "model/sizes.h"
 #include "runtime/threads.h"
 #include "support/failure.h"
 #include "vae/decoder.h"
@@ -27,11 +28,11 @@ Tensor filled_map(std::int64_t height, std::int64_t width, std::int64_t channels
 
 void build_decoder(const std::shared_ptr<SmallVae>& vae) {
   formats::WeightMap weights = SmallVae::open(vae);
-  const Decoder decoder(infer_vae_config(weights), weights);
+  const Decoder decoder(model::infer_vae_config(weights), weights);
 }
 
 TEST(VaeConfig, IsReadOffTheShapes) {
-  const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
+  const model::VaeConfig config = model::infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
   EXPECT_EQ(config.codebook, kCodebook);
   EXPECT_EQ(config.decoder.base, kBase);
   EXPECT_EQ(config.decoder.multipliers, (std::vector<std::int64_t>{1, 2}));
@@ -50,7 +51,7 @@ TEST(VaeConfig, TheHalvesMayDiffer) {
                                         {2 * kBase, {1, 2}},
                                         {32, {3, 2}}}) {
     formats::WeightMap weights = SmallVae::open(std::make_shared<SmallVae>(base, multiples));
-    const VaeConfig config = infer_vae_config(weights);
+    const model::VaeConfig config = model::infer_vae_config(weights);
     EXPECT_EQ(config.encoder.base, base);
     EXPECT_EQ(config.encoder.multipliers, (std::vector<std::int64_t>{multiples.first, multiples.second}));
     EXPECT_EQ(config.decoder.base, kBase);
@@ -68,7 +69,7 @@ TEST(VaeConfig, TheHalvesMayDiffer) {
 
 TEST(VaeConfig, HalvesOfDifferentVaesAreRefused) {
   const auto failure = [](const std::shared_ptr<SmallVae>& vae) {
-    return failure_of([&] { infer_vae_config(SmallVae::open(vae)); });
+    return failure_of([&] { model::infer_vae_config(SmallVae::open(vae)); });
   };
   const auto shallow = std::make_shared<SmallVae>();
   for (const char* block : {"encoder.down.1.block.0.conv1.conv.weight", "encoder.down.1.block.1.conv1.conv.weight"})
@@ -84,10 +85,10 @@ TEST(VaeConfig, HalvesOfDifferentVaesAreRefused) {
 
 class CoderTest : public ::testing::Test {
  protected:
-  CoderTest() : weights_(SmallVae::open(std::make_shared<SmallVae>())), config_(infer_vae_config(weights_)) {}
+  CoderTest() : weights_(SmallVae::open(std::make_shared<SmallVae>())), config_(model::infer_vae_config(weights_)) {}
 
   formats::WeightMap weights_;
-  VaeConfig config_;
+  model::VaeConfig config_;
   Decoder decoder_{config_, weights_};
   Encoder encoder_{config_, weights_};
 };
@@ -144,7 +145,7 @@ std::int64_t peak_of(const auto& call) {
 }
 
 TEST_F(CoderTest, BytesArePredicted) {
-  const VaeConfig config = infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
+  const model::VaeConfig config = model::infer_vae_config(SmallVae::open(std::make_shared<SmallVae>()));
   const int thread_count = threads();
   for (const auto& [height, width] : {std::pair{16, 16}, {1, 1}, {5, 3}, {7, 40}, {30, 2}, {90, 70}}) {
     SCOPED_TRACE(::testing::Message() << height << " x " << width);
@@ -162,10 +163,12 @@ TEST_F(CoderTest, BytesArePredicted) {
 TEST_F(CoderTest, BytesOfWeightsArePredicted) {
   const auto vae = std::make_shared<SmallVae>();
   formats::WeightMap weights = SmallVae::open(vae);
-  const VaeConfig config = infer_vae_config(weights);
+  const model::VaeConfig config = model::infer_vae_config(weights);
   const std::int64_t before = ledger().current(MemoryKind::weights);
   const Decoder decoder(config, weights);
-  EXPECT_EQ(ledger().current(MemoryKind::weights) - before, Decoder::weight_bytes(config));
+  const Encoder encoder(config, weights);
+  const model::Part part{"VAE", "", &weights, model::vae_table(config)};
+  EXPECT_EQ(ledger().current(MemoryKind::weights) - before, model::part_bytes(part, WeightType::f32, true));
 }
 
 TEST_F(CoderTest, OtherSizesAreRefused) {

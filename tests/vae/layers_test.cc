@@ -17,7 +17,11 @@ Norm norm_of(std::int64_t channels) {
     source->put(std::string("n.norm.") + part, std::move(values));
   }
   formats::WeightMap weights(source, "", "vae");
-  return {weights, "n", channels};
+  std::vector<model::TensorSpec> specs;
+  for (const char* name : {"n.norm.weight", "n.norm.bias"}) {
+    specs.push_back({.name = name, .shape = {channels}, .role = model::Role::own_values});
+  }
+  return {model::LayerTensors(weights, specs), "n"};
 }
 
 // A cell of 64 or 48 channels that hold their own number: a group of two has the mean of both.

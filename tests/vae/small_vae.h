@@ -14,6 +14,7 @@
 
 #include "formats/tensor_source.h"
 #include "formats/weight_map.h"
+#include "model/tensor_table.h"
 
 namespace scalekv::vae {
 
@@ -26,20 +27,13 @@ class SmallVae : public formats::TensorSource {
   // `encoder_multiples` of them in its two levels.
   explicit SmallVae(std::int64_t encoder_base = kBase,
                     std::pair<std::int64_t, std::int64_t> encoder_multiples = {1, 2}) {
-    add_conv("decoder.conv_in", kCodebook, 2 * kBase, 3);
-    add_ends("decoder", 2 * kBase, kBase);
-    add_level("decoder.up.1", 3, 2 * kBase, 2 * kBase);
-    add_conv("decoder.up.1.upsample.conv", 2 * kBase, 2 * kBase, 3);
-    add_level("decoder.up.0", 3, 2 * kBase, kBase);
-    add_conv("decoder.conv_out", kBase, 3, 3);
-
-    const std::int64_t fine = encoder_base * encoder_multiples.first, coarse = encoder_base * encoder_multiples.second;
-    add_conv("encoder.conv_in", 3, encoder_base, 3);
-    add_level("encoder.down.0", 2, encoder_base, fine);
-    add_conv("encoder.down.0.downsample.conv", fine, fine, 3);
-    add_level("encoder.down.1", 2, fine, coarse);
-    add_ends("encoder", coarse, coarse);
-    add_conv("encoder.conv_out", coarse, kCodebook, 3);
+    const model::VaeConfig config{
+        .codebook = kCodebook,
+        .decoder = {.base = kBase, .multipliers = {1, 2}, .blocks = 3},
+        .encoder = {
+            .base = encoder_base, .multipliers = {encoder_multiples.first, encoder_multiples.second}, .blocks = 2}};
+    model::vae_table(config).visit(
+        [&](const model::TableEntry& entry) { shapes_.emplace(entry.name, entry.spec.shape); });
   }
 
   void remove(const std::string& name) { shapes_.erase(name); }
@@ -69,31 +63,6 @@ class SmallVae : public formats::TensorSource {
   }
 
  private:
-  void add_conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel) {
-    shapes_.emplace(name + ".conv.weight", Shape{out, in, kernel, kernel});
-    shapes_.emplace(name + ".conv.bias", Shape{out});
-  }
-  void add_norm(const std::string& name, std::int64_t channels) {
-    shapes_.emplace(name + ".norm.weight", Shape{channels});
-    shapes_.emplace(name + ".norm.bias", Shape{channels});
-  }
-  void add_block(const std::string& name, std::int64_t in, std::int64_t out) {
-    add_norm(name + ".norm1", in);
-    add_conv(name + ".conv1", in, out, 3);
-    add_norm(name + ".norm2", out);
-    add_conv(name + ".conv2", out, out, 3);
-    if (in != out) add_conv(name + ".nin_shortcut", in, out, 1);
-  }
-  void add_level(const std::string& name, int blocks, std::int64_t in, std::int64_t out) {
-    for (int i = 0; i < blocks; ++i) add_block(name + ".block." + std::to_string(i), i == 0 ? in : out, out);
-  }
-  // The two blocks in the middle, and the last normalisation.
-  void add_ends(const std::string& part, std::int64_t middle, std::int64_t last) {
-    add_block(part + ".mid.block_1", middle, middle);
-    add_block(part + ".mid.block_2", middle, middle);
-    add_norm(part + ".norm_out", last);
-  }
-
   std::map<std::string, Shape> shapes_;
   std::vector<formats::TensorInfo> infos_;
   std::map<std::string, std::string> metadata_;
