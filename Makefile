@@ -9,7 +9,7 @@ export OUT ?= out/demo.png
 help:
 	@echo "make demo    install what is missing, build, draw a picture (PROMPT='...' OUT=file.png)"
 	@echo "make test    install what is missing, build, run all tests"
-	@echo "make check   the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make check   the unit tests under the sanitizers of addresses, undefined behaviour and threads"
 	@echo "make build   build only            make bench   run the kernel benchmarks"
 	@echo "make lint    formatting, include order of the rooms, clang-tidy, shell scripts"
 	@echo "make format  format the sources    make clean   remove build/"
@@ -34,15 +34,20 @@ test:
 	@ctest --preset release -j2
 
 # The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer; left out are minutes of the same code that
-# others run, too: larger networks, and whole runs and products compared with each other.
+# others run, too: larger networks, and whole runs and products compared with each other. Then those of threads, and of
+# two pipelines that draw at the same time, under ThreadSanitizer (Clang).
 SANITIZED := -LE 'slow|golden' \
   -E 'Folders.AgreeWithCleanFid|OnThirteenScales|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
 check:
-	@tools/install_packages.sh test
+	@tools/install_packages.sh test lint
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
 	@cmake --build --preset asan --target unit_tests
 	@ctest --preset asan -j2 $(SANITIZED) --quiet && echo "sanitizers: no findings" || \
 	  { ctest --preset asan $(SANITIZED) --rerun-failed; exit 1; }
+	@cmake --preset tsan -DSCALEKV_TESTS=ON >/dev/null
+	@cmake --build --preset tsan --target test_runtime test_engine
+	@ctest --preset tsan -j2 -R '^runtime|TwoPipelines' --quiet && echo "ThreadSanitizer: no findings" || \
+	  { ctest --preset tsan -R '^runtime|TwoPipelines' --rerun-failed; exit 1; }
 
 bench:
 	@tools/install_packages.sh test
