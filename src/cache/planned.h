@@ -16,7 +16,7 @@ int protected_scales(const CacheGeometry& geometry, std::int64_t mean);
 TokenPlan plan_blocks(const AttentionStatistics& statistics, const CacheGeometry& geometry, std::int64_t mean);
 
 // A policy of this plan without a selector. mean: histories up to this length are never touched. folds: what a head
-// drops becomes one token (cache/merge.h), which takes a place of its own beside those of the plan. An empty plan keeps
+// drops becomes one token (cache/fold.h), which takes a place of its own beside those of the plan. An empty plan keeps
 // everything.
 Policy plan_policy(const std::string& name, const CacheGeometry& geometry, std::int64_t mean, TokenPlan plan,
                    bool folds);

@@ -7,7 +7,7 @@
 
 #include "cache/adaptive_selector.h"
 #include "cache/calibrated_regions.h"
-#include "cache/merge.h"
+#include "cache/fold.h"
 #include "cache/regions.h"
 
 namespace scalekv::cache {
