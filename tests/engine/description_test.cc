@@ -1,5 +1,5 @@
-// Pictures that say the same about themselves are the same: every field that a picture hangs on is varied, and wherever
-// two pictures differ, so must their metadata.
+// Pictures that say the same about themselves are the same: every field that a picture depends on is varied, and
+// wherever two pictures differ, so must their metadata.
 #include <gtest/gtest.h>
 
 #include <filesystem>
