@@ -36,7 +36,7 @@ test:
 # The unit tests once under AddressSanitizer and UndefinedBehaviorSanitizer; left out are minutes of the same code that
 # others run, too: larger networks, and whole runs and products compared with each other.
 SANITIZED := -LE 'slow|golden' \
-  -E 'Folders.AgreeWithCleanFid|OnThirteenScales|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
+  -E 'Folders.AgreeWithCleanFid|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
 check:
 	@tools/install_packages.sh test
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null
