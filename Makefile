@@ -37,7 +37,7 @@ test:
 # others run, too: larger networks, and whole runs and products compared with each other. Then those of threads, and of
 # two pipelines that draw at the same time, under ThreadSanitizer (Clang).
 SANITIZED := -LE 'slow|golden' \
-  -E 'Folders.AgreeWithCleanFid|OnThirteenScales|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
+  -E 'Folders.AgreeWithCleanFid|IsDeterministicAndForgets|Linear.*RowsAndThreads|ThreadsAndBatchChangeNothing'
 check:
 	@tools/install_packages.sh test lint
 	@cmake --preset asan -DSCALEKV_TESTS=ON >/dev/null

@@ -1,6 +1,6 @@
 // Adaptive, our own policy: how many tokens every head keeps is planned ahead from a calibration, which of them they
 // are follows from their values (cache/adaptive_selector.h), and what is dropped is folded into one token a head
-// (cache/merge.h).
+// (cache/fold.h).
 #pragma once
 
 #include "cache/planned.h"

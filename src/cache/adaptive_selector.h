@@ -11,7 +11,7 @@ namespace scalekv::cache {
 
 // Keeps those tokens with the largest product of what the calibration expects of their place (harm_of_removal) and the
 // squared distance of their value from the mean of all values of the head: from what will stand for them when they are
-// folded. folds: what a head drops becomes one token (cache/merge.h), in the place of the least of those kept; else
+// folded. folds: what a head drops becomes one token (cache/fold.h), in the place of the least of those kept; else
 // the first token always stays.
 std::unique_ptr<const Selector> make_adaptive_selector(const CacheGeometry& geometry,
                                                        std::shared_ptr<const Calibration> calibration, bool folds);

@@ -15,7 +15,7 @@ namespace {
 constexpr int kCondensedScales = 2;
 
 // Larger is kept first: however many positions are kept, they lie evenly over the map in both directions. Steps of 1/p
-// and 1/p^2 modulo 1 with p = 1.3247..., p^3 = p + 1 (the golden ratio's kin in two dimensions), in 24 bits, which a
+// and 1/p^2 modulo 1 with p = 1.3247..., p^3 = p + 1 (what the golden ratio is in one dimension), in 24 bits, which a
 // float holds.
 float spread_rank(std::int64_t row, std::int64_t column) {
   constexpr std::uint32_t kRowStep = 3242174889U, kColumnStep = 2447445414U;  // times 2^-32

@@ -1,5 +1,5 @@
-// What attention looks like in a model: means over full-cache runs, per scale, layer and head. Calibrated budgets stand
-// on these. Streaming: the memory does not grow with the number of prompts.
+// What attention looks like in a model: means over full-cache runs, per scale, layer and head. Calibrated budgets are
+// made from these. Sums only: the memory does not grow with the number of prompts.
 #pragma once
 
 #include <cstdint>

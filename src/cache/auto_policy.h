@@ -1,4 +1,4 @@
-// What `auto` comes to: the best known policy for a model and a picture.
+// The policy that `auto` chooses: the best known one for a model and a picture.
 #pragma once
 
 #include <string>

@@ -176,14 +176,14 @@ BudgetFile read_ours(const nlohmann::json& json, const std::string& where, int l
   return file;
 }
 
-// A head must not keep in a row what it let go in the one before.
+// A head must not keep in a row what it dropped in the row before.
 void check_nested(const BudgetFile& file) {
   for (auto row = file.plan.begin(); row != file.plan.end() && std::next(row) != file.plan.end(); ++row) {
     const auto& [number, next] = *std::next(row);
     for (std::size_t head = 0; head < next.size(); ++head) {
       for (std::size_t token = 0; token < row->second[head].size(); ++token) {
         if (next[head][token] && !row->second[head][token]) {
-          fail("{}, scale {}, layer {}, head {}: token {} is kept after it was let go", file.where, number,
+          fail("{}, scale {}, layer {}, head {}: token {} is kept after it was dropped", file.where, number,
                head / static_cast<std::size_t>(file.geometry.heads),
                head % static_cast<std::size_t>(file.geometry.heads), token);
         }

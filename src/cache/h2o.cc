@@ -1,6 +1,6 @@
 // H2O (arXiv 2306.14048): half of the budget goes to the heavy hitters, the tokens that have received most attention so
 // far, half to the most recent. Carried over: a step is a scale, and every query of the map counts; sums begin at the
-// first scale that has to drop something (before it nothing is at stake), and travel with the tokens that stay.
+// first scale that has to drop something (before it every token stays), and travel with the tokens that stay.
 #include <numeric>
 
 #include "cache/policy.h"

@@ -54,13 +54,13 @@ std::int64_t KeepPlan::reserve(int scale, int layer, int head) const {
   return length;
 }
 
-KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vector<std::int64_t>& group,
+KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t sequences, const std::vector<std::int64_t>& group,
                          kernels::KvPrecision precision) {
   const CacheGeometry& geometry = plan.geometry();
   const std::int64_t token_bytes = 2 * geometry.head_size * kernels::kv_element_bytes(precision);  // one head's
   const std::int64_t grid_bytes = geometry.heads * kernels::kv_grid_bytes(precision, geometry.head_size);
-  const std::int64_t grids = rows * geometry.layers * grid_bytes;
-  std::vector<std::int64_t> held(static_cast<std::size_t>(geometry.layers), 0);  // tokens x heads of one row
+  const std::int64_t grids = sequences * geometry.layers * grid_bytes;
+  std::vector<std::int64_t> held(static_cast<std::size_t>(geometry.layers), 0);  // tokens x heads of one sequence
   std::int64_t sum = 0;
   KvBytes bytes;
   const auto set_held = [&](int layer, std::int64_t tokens) {
@@ -72,7 +72,7 @@ KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vec
     const std::int64_t map = geometry.map_tokens(scale) * geometry.heads;
     const std::int64_t maps = plan.any_scratch(scale) ? group[static_cast<std::size_t>(scale)] : 0;  // in the scratch
     const std::int64_t scratch = maps * (map * token_bytes + grid_bytes);
-    bytes.final = grids + rows * sum * token_bytes;
+    bytes.final = grids + sequences * sum * token_bytes;
     for (int layer = 0; layer < geometry.layers; ++layer) {
       std::int64_t wanted = 0;
       for (int head = 0; head < geometry.heads; ++head) {
@@ -80,7 +80,7 @@ KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vec
       }
       const std::int64_t before = held[static_cast<std::size_t>(layer)];
       set_held(layer, std::max(before, wanted));
-      bytes.peak = std::max(bytes.peak, grids + rows * sum * token_bytes + scratch);
+      bytes.peak = std::max(bytes.peak, grids + sequences * sum * token_bytes + scratch);
       set_held(layer, wanted);
     }
   }

@@ -46,9 +46,9 @@ struct KvBytes {
   std::int64_t final = 0;  // what the last scale finds
 };
 
-// What a cache of this plan takes for `rows` sequences (images x guidance halves), of which `group` at a time have
-// their current map in memory (per scale; see infinity/transformer.h).
-KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t rows, const std::vector<std::int64_t>& group,
+// What a cache of this plan takes for so many sequences (images x guidance halves), of which group[scale] at a time
+// have their current map in memory (infinity/workspace.h).
+KvBytes predict_kv_bytes(const KeepPlan& plan, std::int64_t sequences, const std::vector<std::int64_t>& group,
                          kernels::KvPrecision precision);
 
 // The paper's figure for a cache (its table 1), in MiB: the history that the last scale finds, keys of 4 bytes and

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "cache/merge.h"
+#include "cache/fold.h"
 #include "runtime/threads.h"
 
 namespace scalekv::cache {

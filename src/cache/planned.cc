@@ -7,7 +7,7 @@
 namespace scalekv::cache {
 namespace {
 
-// Keeps what a plan says and has the rest folded into the place of the first token that goes.
+// Keeps what a token plan says and has the rest folded into the place of the first token that goes.
 class PlannedSelector final : public Selector {
  public:
   PlannedSelector(CacheGeometry geometry, std::shared_ptr<const TokenPlan> plan, bool folds)
@@ -53,7 +53,7 @@ class PlannedSelector final : public Selector {
   bool folds_;
 };
 
-// How many tokens a plan leaves to every head. folds: and one more where any is dropped, for the folded one.
+// How many tokens a token plan leaves to every head. folds: one more where any is dropped, for the folded one.
 Budget planned_budget(const CacheGeometry& geometry, std::int64_t mean, const TokenPlan& plan, bool folds) {
   std::map<int, std::vector<std::int64_t>> rows;
   for (const auto& [number, heads] : plan) {

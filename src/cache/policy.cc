@@ -24,7 +24,7 @@ Policy make_full(const PolicyRequest& request, const CacheGeometry&) { return {r
 // What is asked of a policy beside its name.
 enum Trait : unsigned {
   kKeepsAll = 1,
-  kChooses = 2,            // it comes to one of the others
+  kChooses = 2,            // it chooses one of the others
   kSelectors = 4,          // "reference" and "attention"
   kUsesCalibration = 8,    // where there is one
   kNeedsCalibration = 16,  // always

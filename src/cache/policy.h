@@ -30,7 +30,7 @@ using TokenPlan = std::map<int, std::vector<std::vector<bool>>>;
 
 // A policy for one geometry. Immutable; shared by every image of a run.
 struct Policy {
-  std::string name;  // never "auto", but what that came to
+  std::string name;  // never "auto", but the policy that it chose
   Budget budget;
   std::shared_ptr<const Selector> selector;  // nullptr where the budget is unlimited
   // What it depends on beside its name and budget, as a picture's metadata say it (docs/FORMATS.md, section 5).
@@ -52,10 +52,10 @@ enum class Allocation : std::uint8_t {
 struct PolicyFacts {
   std::string name;
   std::string summary;
-  bool chooses = false;  // it comes to one of the others
+  bool chooses = false;  // it chooses one of the others
 };
 
-// The yardstick: it keeps everything.
+// The policy that keeps everything; the others are compared with it.
 inline constexpr const char* kFullPolicy = "full";
 
 // Every policy there is, in the order to show them.

@@ -108,7 +108,7 @@ class RankedPlan {
         const std::int64_t tokens = geometry_.map_tokens(sooner->source);
         gone(*sooner) = true;
         sum -= tokens;
-        change[static_cast<std::size_t>(sooner->layer)] += tokens;  // it does not let them go again
+        change[static_cast<std::size_t>(sooner->layer)] += tokens;  // they are gone already
       }
     }
   }

@@ -30,7 +30,7 @@ class TokenWeights {
 
  private:
   std::vector<double> pyramid_;
-  std::int64_t map_;  // what a cache index in the map is short of its position in the pyramid
+  std::int64_t map_;  // added to a cache index in the map: its position in the pyramid
   const SelectionFacts& facts_;
   const SelectionInput& input_;
 };

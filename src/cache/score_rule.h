@@ -26,7 +26,7 @@ struct ScoreRule {
   int pool = 1;           // width of the pooling over neighbours in cache order; 1: none
   bool average = false;   // average pooling instead of maximum
   Always pooled_always = Always::as_others;
-  // What is dropped becomes one token (cache/merge.h). It always stays; where there is none yet, it takes the place of
+  // What is dropped becomes one token (cache/fold.h). It always stays; where there is none yet, it takes the place of
   // the kept token of the least score.
   bool folds = false;
   std::int64_t first = 0;  // tokens that stay and are not looked at

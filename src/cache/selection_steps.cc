@@ -87,7 +87,7 @@ std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t co
   SCALEKV_ASSERT(0 <= count && count <= static_cast<std::int64_t>(scores.size()));
   std::vector<std::int32_t> picked;
   if (count == 0) return picked;
-  // A score that is no number (a broken weight) is the last to be kept; without this, sorting would not be safe.
+  // A score that is NaN (a broken weight) is kept last; without this rule sorting would not be safe.
   std::vector<float> numbers(scores.begin(), scores.end());
   for (float& number : numbers) number = std::isnan(number) ? -std::numeric_limits<float>::infinity() : number;
   std::vector<float> sorted = numbers;

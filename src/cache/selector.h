@@ -38,7 +38,7 @@ struct SelectionFacts {
   std::int64_t tokens() const { return history + map.tokens(); }
 };
 
-// A token that stands for others (cache/merge.h): its place among the history's tokens, or -1 where there is none, and
+// A token that stands for others (cache/fold.h): its place among the history's tokens, or -1 where there is none, and
 // the log of how many it stands for, which attention adds to its scores.
 struct FoldedToken {
   std::int32_t index = -1;
@@ -93,7 +93,7 @@ class Selector {
 
   // Writes facts.capacity cache indices, ascending and unique. By the rule, unless it is written otherwise.
   virtual void select(const SelectionFacts& facts, const SelectionInput& input, std::span<std::int32_t> kept) const;
-  // The cache index, one of those kept, whose place the folded token takes (cache/merge.h); -1 where what is dropped is
+  // The cache index, one of those kept, whose place the folded token takes (cache/fold.h); -1 where what is dropped is
   // forgotten. By the rule, unless it is written otherwise.
   virtual std::int32_t fold_slot(const SelectionFacts& facts, const SelectionInput& input,
                                  std::span<const std::int32_t> kept) const;

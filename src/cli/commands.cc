@@ -3,20 +3,9 @@
 namespace scalekv::cli {
 
 void add_commands(CLI::App& app) {
-  add_generate_command(app);
-  add_compare_command(app);
-  add_sample_command(app);
-  add_reconstruct_command(app);
-  add_inspect_command(app);
-  add_tokenize_command(app);
-  add_convert_command(app);
-  add_calibrate_command(app);
-  add_metrics_command(app);
-  add_report_command(app);
-  add_evaluate_command(app);
-  add_evaluate_shapes_command(app);
-  add_plan_command(app);
-  add_bench_command(app);
+#define SCALEKV_ADD(name) add_##name##_command(app);
+  SCALEKV_COMMANDS(SCALEKV_ADD)
+#undef SCALEKV_ADD
 }
 
 }  // namespace scalekv::cli

@@ -4,24 +4,29 @@
 
 #include <CLI/CLI.hpp>
 
+// All of them, in the order that --help shows. A file of this room defines add_NAME_command().
+#define SCALEKV_COMMANDS(COMMAND) \
+  COMMAND(generate)               \
+  COMMAND(compare)                \
+  COMMAND(sample)                 \
+  COMMAND(reconstruct)            \
+  COMMAND(inspect)                \
+  COMMAND(tokenize)               \
+  COMMAND(convert)                \
+  COMMAND(calibrate)              \
+  COMMAND(metrics)                \
+  COMMAND(report)                 \
+  COMMAND(evaluate)               \
+  COMMAND(evaluate_shapes)        \
+  COMMAND(plan)                   \
+  COMMAND(bench)
+
 namespace scalekv::cli {
 
-void add_generate_command(CLI::App& app);
-void add_compare_command(CLI::App& app);
-void add_sample_command(CLI::App& app);
-void add_reconstruct_command(CLI::App& app);
-void add_inspect_command(CLI::App& app);
-void add_tokenize_command(CLI::App& app);
-void add_convert_command(CLI::App& app);
-void add_calibrate_command(CLI::App& app);
-void add_evaluate_command(CLI::App& app);
-void add_metrics_command(CLI::App& app);
-void add_report_command(CLI::App& app);
-void add_evaluate_shapes_command(CLI::App& app);
-void add_plan_command(CLI::App& app);
-void add_bench_command(CLI::App& app);
+#define SCALEKV_DECLARE(name) void add_##name##_command(CLI::App& app);
+SCALEKV_COMMANDS(SCALEKV_DECLARE)
+#undef SCALEKV_DECLARE
 
-// All of them.
 void add_commands(CLI::App& app);
 
 }  // namespace scalekv::cli

@@ -94,7 +94,7 @@ std::vector<study::PolicySetting> parse_settings(const EvaluateOptions& options)
   return settings;
 }
 
-// What `auto` comes to takes its place.
+// `auto` is replaced by the policy that it chooses.
 std::vector<study::PolicySetting> chosen(const std::vector<study::PolicySetting>& settings,
                                          const study::Evaluation& evaluation) {
   std::vector<study::PolicySetting> named;
@@ -102,7 +102,7 @@ std::vector<study::PolicySetting> chosen(const std::vector<study::PolicySetting>
   return named;
 }
 
-// What all samples have in common. The pictures of every policy hang on the calibration, too.
+// What all samples have in common. The pictures of every policy depend on the calibration, too.
 Settings common_settings(const EvaluateOptions& options, engine::Model& model, const CacheSettings& cache,
                          const engine::ResolvedRequest& with_full) {
   Settings settings = run_settings(engine::describe_request(model, with_full), model);

@@ -55,7 +55,7 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& names, std::vecto
     values.clear();
     for (const std::string& text : texts) {
       const std::vector<std::string> parts = split_list(text);
-      if (parts.empty()) read_number<Number>(text, name, range);  // which says that nothing is no number
+      if (parts.empty()) read_number<Number>(text, name, range);  // throws: an empty text is no number
       for (const std::string& part : parts) values.push_back(read_number<Number>(part, name, range));
     }
   };

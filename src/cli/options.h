@@ -60,11 +60,11 @@ struct RequestOptions {
   const CLI::App* command_ = nullptr;
 };
 
-// The policy that a request's settings (Pipeline::describe, or a policy's facts) come to, and why:
+// The policy that a request's settings (Pipeline::describe, or a policy's facts) choose, and why:
 // "adaptive 10% (auto: a calibration fits the model and the picture)".
 std::string cache_line(const std::map<std::string, std::string>& settings);
-// "scalekv 10%", "full", or "heatkv FILE 10%" with a budget file, without a share where that does not say. policy: what
-// the settings come to.
+// "scalekv 10%", "full", or "heatkv FILE 10%" with a budget file, without a share where that does not say. policy: the
+// one that the settings choose.
 std::string cache_name(const CacheSettings& cache, const std::string& policy);
 // Its share, or null where a budget file does not say.
 nlohmann::ordered_json budget_json(const CacheSettings& cache);

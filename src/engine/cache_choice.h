@@ -1,4 +1,4 @@
-// A request's cache settings, checked, and what they come to for one model and picture.
+// A request's cache settings, checked, and the policy that they choose for one model and picture.
 #pragma once
 
 #include <memory>

@@ -14,10 +14,10 @@ class EncodedTexts {
  public:
   using Ids = std::vector<std::int32_t>;
 
-  // Lets all other texts go.
+  // Frees the features of all other texts.
   void keep_only(std::span<const Ids> texts);
-  // Features [n, width] of each text, which live until it is let go; an empty text has none. Keeps only these texts,
-  // encodes those that are not at hand, and releases the encoder then.
+  // Features [n, width] of each text; they live until a call does not name the text. An empty text has none. Keeps only
+  // these texts, encodes those that are missing, and then releases the encoder.
   std::vector<View<const float>> encode(const TextEncoder& encoder, std::span<const Ids> texts);
 
  private:

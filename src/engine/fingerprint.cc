@@ -13,7 +13,7 @@
 namespace scalekv::engine {
 namespace {
 
-// 4 MiB are hashed in a few hundredths of a second; in many small blocks they meet every tensor of some size.
+// 4 MiB are hashed in a few hundredths of a second; spread over many small blocks they touch every large tensor.
 constexpr std::size_t kBlocks = 4096;
 constexpr std::size_t kBlockBytes = std::size_t{1} << 10;
 

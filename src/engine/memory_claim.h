@@ -13,10 +13,10 @@ namespace scalekv::engine {
 // While it lives, the runtime it was made in counts as holding `bytes` at least.
 class MemoryClaim {
  public:
-  // Of what is there already, and is not to be refused: the weights of a pipeline.
+  // Claims what the runtime already holds (a pipeline's weights), which cannot be refused any more.
   MemoryClaim();
-  // Of what comes to hold `bytes` in all, where the process may have `limit` (0: what the system and its control groups
-  // allow). Calls `refuse` with what the runtime may hold in all where that is less; it throws.
+  // Claims `bytes`, what the runtime already holds included. limit: bytes that the process may have (0: what the system
+  // and its control groups allow). Where the runtime may hold less, calls `refuse` with that number; it throws.
   MemoryClaim(std::int64_t bytes, std::int64_t limit, const std::function<void(std::int64_t allowed)>& refuse);
   ~MemoryClaim();
   MemoryClaim(const MemoryClaim&) = delete;

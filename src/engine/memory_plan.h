@@ -86,7 +86,7 @@ std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t 
 void require_memory(const MemoryQuestion& question, std::int64_t available);
 
 // Claims `bytes` for what comes next. Throws as require_memory does where that is more than the options or the system
-// allow, beside what other pipelines have claimed; nobody asks the question before.
+// allow, beside what other pipelines have claimed; `question` is called only then.
 MemoryClaim claim_memory(std::int64_t bytes, const OpenOptions& options,
                          const std::function<MemoryQuestion()>& question);
 

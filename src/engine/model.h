@@ -55,14 +55,14 @@ std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, 
 // The same of parts that are open; its options' files are not looked at, and there is no calibration.
 std::shared_ptr<ModelFiles> files_of(model::Bundle bundle, const OpenOptions& options = {});
 
-// Loads the weights, once for the same files, which are let go then. Throws Error naming the part that does not fit.
+// Loads the weights, which can be done once with the same files. Throws Error naming the part that does not fit.
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files);
 
 // Both in one.
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options);
 
-// What texts come to, in the same order; that of an empty one is empty. Each distinct one is encoded once, and held
-// until other texts are asked for.
+// The features of texts, in the same order; an empty text has none. Each distinct text is encoded once, and its
+// features are held until other texts are asked for.
 std::vector<View<const float>> encode_texts(Model& model, std::span<const std::string> texts);
 
 // The model that is built into the library, and its file's bytes. Throws Error where it was built without one.

@@ -12,7 +12,7 @@ namespace scalekv::engine {
 
 struct ResolvedRequest {
   Request request;                         // as it was asked for
-  infinity::GenerationRequest generation;  // what it comes to
+  infinity::GenerationRequest generation;  // what is drawn: every setting has its value
   int scales = 0;                          // only the first so many are drawn; 0: all
 
   // Images that are drawn together.

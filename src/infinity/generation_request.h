@@ -1,4 +1,4 @@
-// How pictures are drawn: what a request comes to for one model. Which pictures (texts, seeds) is said elsewhere.
+// How pictures are drawn: a request, resolved for one model. Which pictures (texts, seeds) is said elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,7 @@ inline dnnl::memory onednn_memory(const dnnl::memory::desc& layout, const void* 
   return {layout, cpu_engine(), const_cast<void*>(data)};
 }
 
-// While it lives, oneDNN calls of this thread, whose own threads are OpenMP's, stay on it.
+// While it lives, oneDNN's calls from this thread run on this thread alone: oneDNN would start threads of OpenMP.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }

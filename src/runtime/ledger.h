@@ -1,4 +1,4 @@
-// The memory ledger: every allocation of size is written in it, by kind, so that a run can say (and a plan predict)
+// The memory ledger: every large allocation is written in it, by kind, so that a run can say (and a plan predict)
 // where the bytes are. Every runtime has one (runtime/runtime.h).
 #pragma once
 

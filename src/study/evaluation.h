@@ -69,7 +69,7 @@ class Evaluation {
   Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts, ResolvedSettings resolved = {});
 
   const EvaluationPrompts& prompts() const { return prompts_; }
-  // The policy that a setting comes to: another name for "auto".
+  // The policy that a setting chooses: for "auto" another one.
   std::string policy_name(const PolicySetting& setting) const;
   SettingBytes bytes(const PolicySetting& setting) const;
   // The most bytes taken beside those that drawing a picture takes: logits and bits of the full cache's run and of a

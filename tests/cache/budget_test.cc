@@ -66,15 +66,6 @@ TEST(Allocator, EveryRowSpendsExactlyTheMean) {
   }
 }
 
-TEST(Allocator, FirstCompressedRows) {
-  const auto first = [](double share) {
-    const CacheGeometry geometry = geometry_2b();
-    return allocate_scale_budget(geometry, mean_tokens(share, geometry), default_drafters(32)).begin()->first;
-  };
-  EXPECT_EQ(first(0.20), 10);
-  EXPECT_EQ(first(0.10), 9);
-}
-
 TEST(MeanTokens, PublishedAndProportional) {
   EXPECT_EQ(mean_tokens(0.20, geometry_2b()), 1300);
   EXPECT_EQ(mean_tokens(0.10, geometry_2b()), 650);

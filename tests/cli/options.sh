@@ -12,10 +12,12 @@ printf 'a red circle\ntwo green stars\n' >prompts.txt
 echo '{"prompt":"a red circle","category":"single","objects":[{"shape":"circle","colour":"red","count":1,"size":null}],"relation":null,"background":null,"unseen":false}' >captions.jsonl
 expect 0 '128x128' -- generate "a red circle" -o picture.png
 
-# A budget file in compare and bench: one side is the full cache, the other the file's.
 for policy in scalekv heatkv adaptive; do
   expect 0 'prompts' -- calibrate --prompts prompts.txt -n 1 --policy $policy --budget 4% -o $policy.json
   rm -f "$policy".calibration.json
+done
+# A budget file in compare and bench, of capacities and of tokens: one side is the full cache, the other the file's.
+for policy in scalekv adaptive; do
   expect 0 "\"policy\": \"$policy\"" -- compare "two green stars" --budget-file $policy.json --json -o by-$policy
   [ "$(number budget)" = 0.04 ] || fault "compare says a budget of $(number budget)"
   awk -v mine="$(number kv_bytes_peak)" -v full="$(number kv_bytes_peak_full)" 'BEGIN { exit !(mine < 0.5 * full) }' ||

@@ -285,7 +285,6 @@ class CaseRunner {
 };
 
 TEST(Options, EveryCaseShowsItActing) {
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
   const std::filesystem::path root =
       std::filesystem::temp_directory_path() / fmt::format("scalekv-options-{}", ::getpid());
   const std::vector<OptionCase> all = cases();

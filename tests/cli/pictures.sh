@@ -43,8 +43,7 @@ grep -q without stderr && fault "something is said to be missing: $(cat stderr)"
 # A folder and itself.
 expect 0 'PSNR +inf dB .no pair differs' -- metrics a a --kid "${networks[@]}"
 grep -qE '^FID +0\.000000$' stdout || fault "FID of a folder with itself: $(grep FID stdout)"
-expect 0 'inf' -- metrics a a --json "${networks[@]}"
-grep -q -- '-' <(grep '"fid"' stdout | grep -v 'e-') && fault "a negative FID: $(grep fid stdout)"
+expect 0 '"psnr": "inf"' -- metrics a a --json
 
 # Statistics stand for their folder.
 expect 0 'without LPIPS' -- metrics a --write-statistics a.npz --inception-weights inception.safetensors
@@ -70,9 +69,8 @@ expect 1 'differ|[0-9]+x[0-9]+ and 128x128' -- metrics photographs drawn
 expect 0 '"fid"' -- metrics photographs drawn --is-gt --json "${networks[@]}"
 
 # Three reports of the same folders: table, pictures.
-for kind in json md html; do
-  expect 0 "report.$kind" -- report a b a -o report.$kind --kid "${networks[@]}"
-done
+expect 0 "report.json" -- report a b a -o report.json --kid "${networks[@]}"
+for kind in md html; do expect 0 "report.$kind" -- report a b a -o report.$kind; done
 for key in full folders folder pairs identical psnr ssim lpips fid kid best median worst name compressed; do
   grep -q "\"$key\"" report.json || fault "no $key in report.json"
 done

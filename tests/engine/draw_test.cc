@@ -19,6 +19,7 @@ namespace scalekv::engine {
 namespace {
 
 using testing::draw;
+using testing::full_request;
 using testing::request;
 using testing::same;
 using testing::small_config;
@@ -26,27 +27,19 @@ using testing::small_transformer;
 using testing::SmallRequest;
 using testing::text;
 
-double difference(const Tensor& a, const Tensor& b) {
-  double sum = 0.0;
-  for (std::int64_t i = 0; i < a.elements(); ++i)
-    sum += std::abs(a.view<float>().data()[i] - b.view<float>().data()[i]);
-  return sum / static_cast<double>(a.elements());
-}
-
+// Of the full cache; policies_test.cc has the same of every policy.
 TEST(Draw, ThreadsAndBatchChangeNothing) {
   const int before = threads();
-  for (const char* policy : {"full", "scalekv"}) {
-    Runtime::current().set_threads(1);
-    const Drawn together = draw(small_transformer(), request(0, 4, policy, 0.1));
-    Runtime::current().set_threads(2);
-    const Drawn threaded = draw(small_transformer(), request(0, 4, policy, 0.1));
-    for (int i = 0; i < 4; ++i) {
-      const Drawn alone = draw(small_transformer(), request(i, 1, policy, 0.1));
-      EXPECT_TRUE(same(alone.latents[0], together.latents[static_cast<std::size_t>(i)])) << policy << i;
-      EXPECT_TRUE(same(alone.latents[0], threaded.latents[static_cast<std::size_t>(i)])) << policy << i;
-    }
-    EXPECT_FALSE(same(together.latents[0], together.latents[1]));
+  Runtime::current().set_threads(1);
+  const Drawn together = draw(small_transformer(), full_request(0, 4));
+  Runtime::current().set_threads(2);
+  const Drawn threaded = draw(small_transformer(), full_request(0, 4));
+  for (int i = 0; i < 4; ++i) {
+    const Drawn alone = draw(small_transformer(), full_request(i, 1));
+    EXPECT_TRUE(same(alone.latents[0], together.latents[static_cast<std::size_t>(i)])) << i;
+    EXPECT_TRUE(same(alone.latents[0], threaded.latents[static_cast<std::size_t>(i)])) << i;
   }
+  EXPECT_FALSE(same(together.latents[0], together.latents[1]));
   Runtime::current().set_threads(before);
 }
 
@@ -75,8 +68,8 @@ TEST(Draw, AWeightThatIsNoNumberIsNoPicture) {
 TEST(Draw, NoPrecisionHidesAValueThatIsNoNumber) {
   auto source = testing::random_transformer_source(small_config());
   const std::int64_t first_value_row = 2 * small_config().width * small_config().width;
-  source->spoil(model::block_prefix(small_config(), 2) + "sa.mat_qkv.weight",
-                std::numeric_limits<float>::quiet_NaN(), first_value_row);
+  source->spoil(model::block_prefix(small_config(), 2) + "sa.mat_qkv.weight", std::numeric_limits<float>::quiet_NaN(),
+                first_value_row);
   const backend::CpuBackend transformer =
       testing::transformer_of(small_config(), formats::WeightMap(source, "", "transformer"));
   for (const auto precision : {kernels::KvPrecision::f32, kernels::KvPrecision::bf16, kernels::KvPrecision::int8}) {
@@ -84,51 +77,6 @@ TEST(Draw, NoPrecisionHidesAValueThatIsNoNumber) {
     made.kv = precision;
     EXPECT_THROW(draw(transformer, made), Error) << kernels::kv_precision_name(precision);
   }
-}
-
-TEST(Draw, AWholeBudgetIsTheFullCache) {
-  for (const double aspect : {1.0, 1.333, 0.4}) {
-    const Drawn full = draw(small_transformer(), request(0, 1, "full", 1.0, "0.06M", aspect));
-    const Drawn whole = draw(small_transformer(), request(0, 1, "scalekv", 1.0, "0.06M", aspect));
-    EXPECT_TRUE(same(full.latents[0], whole.latents[0])) << aspect;
-  }
-  const Drawn full = draw(small_transformer(), request(0, 1, "full", 1.0));
-  const Drawn tenth = draw(small_transformer(), request(0, 1, "scalekv", 0.1));
-  EXPECT_GT(difference(full.latents[0], tenth.latents[0]), 1e-3);  // and a tenth of it is not
-}
-
-// The formula of docs/ALGORITHM.md, summed here layer by layer: while layer l compresses after scale s, the layers up
-// to l hold the budgets of the next scale, those after it still this one's, and one sequence's map is in the scratch.
-std::int64_t budget_formula(const cache::KeepPlan& plan, std::int64_t sequences) {
-  const cache::CacheGeometry& geometry = plan.geometry();
-  std::int64_t peak = 0;
-  for (int scale = 0; scale < geometry.scale_count(); ++scale) {
-    const std::int64_t group = infinity::sequence_groups(geometry.scales, sequences)[static_cast<std::size_t>(scale)];
-    for (int layer = 0; layer < geometry.layers; ++layer) {
-      std::int64_t tokens = 0;
-      for (int other = 0; other < geometry.layers; ++other) {
-        const auto before = plan.before(scale, other, 0), after = plan.after(scale, other, 0);
-        tokens += other == layer ? std::max(before, after) : other < layer ? after : before;
-      }
-      peak = std::max(peak, sequences * tokens + (plan.any_scratch(scale) ? group * geometry.map_tokens(scale) : 0));
-    }
-  }
-  return peak * 2 * geometry.heads * geometry.head_size * static_cast<std::int64_t>(sizeof(float));
-}
-
-TEST(Draw, LedgerPeakIsTheFormulaOnThirteenScales) {
-  const SmallRequest made = request(0, 1, "scalekv", 0.10, "1M");
-  const cache::CacheGeometry geometry = infinity::cache_geometry(small_config(), made.schedule);
-  const cache::KeepPlan plan(geometry, made.policy.budget);
-  ledger().reset_peaks();
-  const std::int64_t before = ledger().current(MemoryKind::kv);
-  draw(small_transformer(), made);
-  const std::int64_t peak = ledger().peak(MemoryKind::kv) - before;
-  EXPECT_EQ(peak, budget_formula(plan, 2));
-  // Sum of budgets (650 tokens a layer on average) plus one layer's current map, both guidance halves.
-  const std::int64_t token = 2 * 48 * static_cast<std::int64_t>(sizeof(float));
-  EXPECT_LE(peak, 2 * (4 * 650 + 4096) * token);
-  EXPECT_EQ(ledger().current(MemoryKind::kv), before);
 }
 
 TEST(Draw, ForcedBitsComeBackAndKeptIndicesAreSound) {

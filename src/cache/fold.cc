@@ -1,4 +1,4 @@
-#include "cache/merge.h"
+#include "cache/fold.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
-// Merging: what a policy drops from a head is folded into one token that speaks for all of it, instead of being
-// forgotten. Its key and value are the means of theirs, and log(their number) is added to its attention scores: to the
-// softmax it is as many tokens as it stands for.
+// Folding: the tokens that a policy drops from a head become one token, instead of being forgotten. Its key and value
+// are the means of theirs, and log(their number) is added to its attention scores, so that the softmax counts it as
+// that many tokens.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct Fold {
 };
 
 // Folds every cache token that is not in `kept` (ascending), and the kept one at cache index `slot`, whose place the
-// result takes. A token that is itself the result of folding counts as often as it stands for.
+// result takes. A token that was folded earlier counts as many times as it stands for tokens.
 Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot);
 
 }  // namespace scalekv::cache
