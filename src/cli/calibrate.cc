@@ -145,7 +145,7 @@ void calibrate(CalibrateOptions options) {
   const engine::ResolvedRequest resolved = engine::resolve_calibration(*files, request);
   engine::MemoryQuestion question = engine::make_question(files, resolved, prompts);
   question.decode = false;
-  question.not_advised = {"--budget"};  // of what is allocated in the end
+  question.not_advised = {"budget"};  // of what is allocated in the end
   options.model.require_memory(std::move(question));
   const auto model = engine::load_model(std::move(files));
   const auto calibration = std::make_shared<cache::Calibration>(measure(options, *model, resolved, prompts));
