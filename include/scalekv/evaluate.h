@@ -19,10 +19,10 @@ struct Estimate {
 // One policy with one budget.
 struct EvaluationRow {
   std::string policy;
-  double budget = 1.0;            // share of the full history, in (0, 1]
-  std::int64_t kv_bytes = 0;      // peak of keys and values of one picture, both halves of the guidance
-  double kv_share = 0.0;          // of the full cache's peak
-  double paper_megabytes = 0.0;   // as the paper counts them
+  double budget = 1.0;           // share of the full history, in (0, 1]
+  std::int64_t kv_bytes = 0;     // peak of keys and values of one picture, both halves of the guidance
+  double kv_share = 0.0;         // of the full cache's peak
+  double paper_megabytes = 0.0;  // as the paper counts them
   std::size_t images = 0;
   // Of pictures against the full cache's: PSNR in dB, SSIM up to 1; of the next bits, given the full cache's: the
   // divergence (nats a bit) and the share that would be drawn alike; seconds of the transformer.

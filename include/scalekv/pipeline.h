@@ -65,7 +65,7 @@ struct CacheSettings {
 };
 
 struct Request {
-  std::string prompt;
+  std::string prompt = {};
   // What not to draw; empty: the model's learned unconditional text.
   std::string negative_prompt = {};
   std::uint64_t seed = 0;
@@ -92,7 +92,7 @@ struct Request {
 
 // One picture of several that differ in their prompts; all else of them is one Request's.
 struct Prompt {
-  std::string text;
+  std::string text = {};
   std::uint64_t seed = 0;
   std::string negative = {};  // as Request::negative_prompt
   int image = 0;              // which of the pictures of that seed

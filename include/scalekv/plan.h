@@ -27,9 +27,9 @@ struct Alternative {
 
 struct Plan {
   std::string model;
-  std::string size;     // "1M"
-  double aspect = 1.0;  // height / width, of the model's fifteen
-  std::string policy;   // never "auto", but what that comes to
+  std::string size;                                 // "1M"
+  double aspect = 1.0;                              // height / width, of the model's fifteen
+  std::string policy;                               // never "auto", but what that comes to
   std::map<std::string, std::string> policy_facts;  // as Pipeline::describe has them
   std::string weights;                              // how matrices are held
   int together = 1;                                 // pictures drawn together
@@ -52,7 +52,7 @@ struct Plan {
   double kv_paper_mebibytes = 0.0;
   double kv_paper_mebibytes_full = 0.0;
 
-  std::int64_t available_bytes = 0;  // OpenOptions::memory_limit, or what the machine or the container has left
+  std::int64_t available_bytes = 0;    // OpenOptions::memory_limit, or what the machine or the container has left
   std::vector<Alternative> would_fit;  // where it does not fit: what would; empty where nothing does
 
   bool fits() const { return peak_bytes <= available_bytes; }

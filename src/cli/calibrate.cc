@@ -120,9 +120,10 @@ void add_calibrate_command(CLI::App& app) {
           "cut short")
       ->capture_default_str();
   const std::vector<std::string> allocated = cache::allocated_policies();
-  CLI::Option* policy =
-      command->add_option("-p,--policy", options->calibrate.policy, "also allocate budgets: " + cache::in_words(allocated, "or"))
-          ->check(CLI::IsMember(allocated));
+  CLI::Option* policy = command
+                            ->add_option("-p,--policy", options->calibrate.policy,
+                                         "also allocate budgets: " + cache::in_words(allocated, "or"))
+                            ->check(CLI::IsMember(allocated));
   command->add_option("-b,--budget", options->budget, "share of the full cache to allocate")
       ->needs(policy)
       ->capture_default_str();

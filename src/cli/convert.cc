@@ -53,7 +53,8 @@ void add_convert_command(CLI::App& app) {
   command->add_option("--name", options->convert.name, "name of the model; known ones are recognised by their sizes");
   command->add_option("--default-size", options->convert.default_size, "size it draws unless told otherwise")
       ->check(CLI::IsMember(sizes()));
-  add_number(*command, "--default-cfg", options->convert.default_cfg, "guidance it uses unless told otherwise", {.least = 0.0});
+  add_number(*command, "--default-cfg", options->convert.default_cfg, "guidance it uses unless told otherwise",
+             {.least = 0.0});
   add_number(*command, "--default-tau", options->convert.default_tau, "temperature it uses unless told otherwise",
              {.least = 0.001});
   command->add_flag("-q,--quiet", options->quiet, "print nothing but errors");

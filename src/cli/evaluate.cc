@@ -93,7 +93,9 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("-b,--budgets", options->budgets, "budgets in percent, separated by commas")
       ->capture_default_str();
   add_number(*command, "-n,--count", options->count, "prompts to take; 0: all", {.least = 0})->capture_default_str();
-  command->add_option("-o,--out", options->evaluate.out, "folder for the results; an evaluation that was cut short goes on")
+  command
+      ->add_option("-o,--out", options->evaluate.out,
+                   "folder for the results; an evaluation that was cut short goes on")
       ->capture_default_str();
   add_number(*command, "--strips", options->evaluate.strips, "prompts whose pictures are kept and shown", {.least = 0})
       ->capture_default_str();

@@ -50,8 +50,7 @@ nlohmann::ordered_json to_json(const Request& request, const Plan& plan) {
       {"fits", plan.fits()},
       {"would_fit", nlohmann::ordered_json::array()}};
   for (const Alternative& alternative : plan.would_fit) {
-    report["would_fit"].push_back(
-        {{"options", options_of(alternative)}, {"total_bytes_peak", alternative.peak_bytes}});
+    report["would_fit"].push_back({{"options", options_of(alternative)}, {"total_bytes_peak", alternative.peak_bytes}});
   }
   return report;
 }

@@ -11,10 +11,17 @@
 namespace scalekv::cli {
 namespace {
 
-constexpr std::array<std::string_view, 22> kSettings = {
-    "batch",   "budget", "budgets",   "calibration", "check", "ema",      "fresh",         "keep_text_encoder",
-    "model",   "out",    "policy",    "precision",   "shard", "published", "lpips_weights", "selector",
-    "size",    "vae",    "weights",   "transformer", "text_encoder", "random_architecture"};
+constexpr std::array<std::string_view, 22> kSettings = {"batch",         "budget",
+                                                        "budgets",       "calibration",
+                                                        "check",         "ema",
+                                                        "fresh",         "keep_text_encoder",
+                                                        "model",         "out",
+                                                        "policy",        "precision",
+                                                        "shard",         "published",
+                                                        "lpips_weights", "selector",
+                                                        "size",          "vae",
+                                                        "weights",       "transformer",
+                                                        "text_encoder",  "random_architecture"};
 
 // As a shell takes it for one word.
 std::string quoted(const std::string& word) {
@@ -52,9 +59,9 @@ std::string option_of(const std::string& setting) {
 std::string in_options(std::string sentence, const CLI::App* command) {
   static const std::regex sized_calibration("`calibrate` \\(`size` ([0-9.]+M)\\)");
   if (std::smatch found; std::regex_search(sentence, found, sized_calibration)) {
-    sentence = fmt::format("{}`scalekv calibrate{} --size {} --prompts PROMPTS.txt -o calibration-{}.json`{}",
-                           found.prefix().str(), model_options(command), found.str(1), found.str(1),
-                           found.suffix().str());
+    sentence =
+        fmt::format("{}`scalekv calibrate{} --size {} --prompts PROMPTS.txt -o calibration-{}.json`{}",
+                    found.prefix().str(), model_options(command), found.str(1), found.str(1), found.suffix().str());
   }
   const auto replace = [&](const std::string& what, const std::string& by) {
     for (std::size_t at = 0; (at = sentence.find(what, at)) != std::string::npos; at += by.size()) {

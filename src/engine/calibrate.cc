@@ -70,8 +70,7 @@ std::int64_t calibration_peak(const Model& model, const ResolvedRequest& request
                               const std::vector<std::string>& prompts) {
   TextLengths longest;
   for (const std::string& prompt : prompts) longest.prompt = std::max(longest.prompt, model.tokenizer->count(prompt));
-  const MemoryPlan plan =
-      plan_memory(*model.backend, model.sizes, request, longest, model.options.keep_text_encoder);
+  const MemoryPlan plan = plan_memory(*model.backend, model.sizes, request, longest, model.options.keep_text_encoder);
   return std::max(plan.encoding, plan.drawing);
 }
 
@@ -119,8 +118,7 @@ void check_calibration(const CalibrateOptions& options, const Request& request, 
 
 Calibration calibrate(Model& model, const ResolvedRequest& request, const std::vector<std::string>& prompts,
                       const CalibrateOptions& options, const WorkCallback& progress) {
-  const auto calibration =
-      std::make_shared<cache::Calibration>(open_calibration(model, request, prompts, options));
+  const auto calibration = std::make_shared<cache::Calibration>(open_calibration(model, request, prompts, options));
   calibrate(model, request, prompts, *calibration, [&] {
     const std::string json = cache::to_json(*calibration);
     write_file(options.out, json);

@@ -40,9 +40,8 @@ Conversion convert(const ConvertOptions& options, const std::filesystem::path& o
   const model::Bundle bundle = model::open_bundle(sources);
   const auto tensors = model::list_converted_tensors(bundle, conversion);
   model::check_readable(bundle);
-  const nlohmann::json config =
-      model::make_config(bundle, {options.name, options.default_size, options.default_cfg, options.default_tau},
-                         out.stem().string());
+  const nlohmann::json config = model::make_config(
+      bundle, {options.name, options.default_size, options.default_cfg, options.default_tau}, out.stem().string());
   conversion.config_json = config.dump();
   conversion.calibration_json = calibration_of(sources, bundle, config["name"]);
   model::convert_model(bundle, out, conversion, engine::work_progress(progress));

@@ -24,8 +24,7 @@ Inspection inspect(const std::filesystem::path& file, const InspectOptions& opti
   for (const formats::TensorInfo& info : source->tensors()) {
     found.bytes[info.name.substr(0, info.name.find('.'))] += info.bytes;
     const std::span<const std::int64_t> shape = info.shape.sizes();
-    found.tensors.push_back(
-        {info.name, std::string(dtype_name(info.dtype)), {shape.begin(), shape.end()}, info.bytes});
+    found.tensors.push_back({info.name, std::string(dtype_name(info.dtype)), {shape.begin(), shape.end()}, info.bytes});
     files.insert(info.file);
   }
   for (const formats::PassedOver& thing : source->passed_over()) found.passed_over.push_back({thing.name, thing.what});

@@ -78,17 +78,30 @@ const std::vector<Saving>& savings() {
   using Values = std::vector<Setting>;
   static const std::vector<Saving> list = {
       {"keep_text_encoder", save_text_encoder,
-       [](const MemoryQuestion&) { return Values{{"keep_text_encoder", "false"}}; }},
-      {"precision", save_kv, [](const MemoryQuestion&) { return Values{{"precision", "int8"}}; }},
-      {"weights", save_weights, [](const MemoryQuestion& q) { return Values{{"weights", q.weights}}; }},
+       [](const MemoryQuestion&) {
+         return Values{{"keep_text_encoder", "false"}};
+       }},
+      {"precision", save_kv,
+       [](const MemoryQuestion&) {
+         return Values{{"precision", "int8"}};
+       }},
+      {"weights", save_weights,
+       [](const MemoryQuestion& q) {
+         return Values{{"weights", q.weights}};
+       }},
       {"batch", save_batch,
-       [](const MemoryQuestion& q) { return Values{{"batch", fmt::format("{}", q.request.request.batch)}}; }},
+       [](const MemoryQuestion& q) {
+         return Values{{"batch", fmt::format("{}", q.request.request.batch)}};
+       }},
       {"budget", save_budget,
        [](const MemoryQuestion& q) {
          const CacheSettings& cache = q.request.request.cache;
          return Values{{"policy", cache.policy}, {"budget", fmt::format("{:g}%", cache.budget * 100.0)}};
        }},
-      {"size", save_size, [](const MemoryQuestion& q) { return Values{{"size", q.request.request.size}}; }},
+      {"size", save_size,
+       [](const MemoryQuestion& q) {
+         return Values{{"size", q.request.request.size}};
+       }},
   };
   return list;
 }
@@ -138,7 +151,8 @@ MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes&
   const std::int64_t images = request.together();
   const cache::CacheGeometry geometry = infinity::cache_geometry(config, generation.schedule);
   const auto session = [&](const cache::Budget& budget) {
-    return backend.plan_session(config, generation, cache::KeepPlan(geometry, budget), images, texts.together, sizes.weights);
+    return backend.plan_session(config, generation, cache::KeepPlan(geometry, budget), images, texts.together,
+                                sizes.weights);
   };
   const backend::SessionBytes bytes = session(generation.policy.budget);
   MemoryPlan plan;

@@ -215,7 +215,8 @@ class Run {
 Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress, const Previews& previews) {
   const Request& one = request.request;
   std::vector<Prompt> pictures;
-  for (int image = 0; image < one.images; ++image) pictures.push_back({one.prompt, one.seed, one.negative_prompt, image});
+  for (int image = 0; image < one.images; ++image)
+    pictures.push_back({one.prompt, one.seed, one.negative_prompt, image});
   return run(model, request, pictures, progress, previews);
 }
 

@@ -52,8 +52,7 @@ void add(std::vector<PolicySetting>& settings, const PolicySetting& setting) {
 }
 
 // What `auto` comes to takes its place.
-std::vector<PolicySetting> chosen(const std::vector<PolicySetting>& settings,
-                                         const Evaluation& evaluation) {
+std::vector<PolicySetting> chosen(const std::vector<PolicySetting>& settings, const Evaluation& evaluation) {
   std::vector<PolicySetting> named;
   for (const PolicySetting& setting : settings) add(named, {evaluation.policy_name(setting), setting.budget});
   return named;
@@ -64,14 +63,13 @@ Settings common_settings(engine::Model& model, const CacheSettings& cache, const
   Settings settings = engine::describe_run(engine::describe_request(model, with_full), model);
   settings.erase("policy");
   settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
-  settings["calibration_sha256"] =
-      engine::calibration_fingerprint(model.file, model.options, cache.calibration);
+  settings["calibration_sha256"] = engine::calibration_fingerprint(model.file, model.options, cache.calibration);
   return settings;
 }
 
 // The settings that have every prompt so far, as rows.
 std::vector<EvaluationRow> make_rows(const Evaluation& evaluation, const EvaluationLog& log,
-                                            const std::vector<PolicySetting>& settings, std::size_t prompts) {
+                                     const std::vector<PolicySetting>& settings, std::size_t prompts) {
   std::vector<EvaluationRow> rows;
   for (const PolicySetting& setting : settings) {
     std::vector<Sample> samples;

@@ -47,9 +47,9 @@ void add_markdown_table(std::string& text, std::vector<EvaluationRow> rows) {
       judged ? "| --- | --- | --- | --- | --- | --- | --- | --- |\n" : "| --- | --- | --- | --- | --- | --- | --- |\n";
   for (const EvaluationRow& row : rows) {
     const Estimate kl{row.kl.mean * 1e3, row.kl.low * 1e3, row.kl.high * 1e3};
-    text += fmt::format("| {} | {} ({:.1f}%) | {} | {} | {} | {} |", row.policy, row.kv_bytes,
-                        row.kv_share * 100.0, with_interval(kl, 3), with_interval(row.psnr, 2),
-                        with_interval(row.ssim, 3), with_interval(row.bit_agreement, 4));
+    text += fmt::format("| {} | {} ({:.1f}%) | {} | {} | {} | {} |", row.policy, row.kv_bytes, row.kv_share * 100.0,
+                        with_interval(kl, 3), with_interval(row.psnr, 2), with_interval(row.ssim, 3),
+                        with_interval(row.bit_agreement, 4));
     if (row.shapes_score) text += fmt::format(" {} |", with_interval(*row.shapes_score, 3));
     text += fmt::format(" {} |\n", with_interval(row.seconds, 3));
   }
@@ -111,8 +111,8 @@ std::string to_csv(const std::vector<EvaluationRow>& rows) {
   for (const auto& [name, measure] : measures(rows.front())) text += fmt::format(",{0},{0}_low,{0}_high", name);
   text += "\n";
   for (const EvaluationRow& row : rows) {
-    text += fmt::format("{},{},{},{},{},{}", row.policy, row.budget, row.images, row.kv_bytes,
-                        row.kv_share, row.paper_megabytes);
+    text += fmt::format("{},{},{},{},{},{}", row.policy, row.budget, row.images, row.kv_bytes, row.kv_share,
+                        row.paper_megabytes);
     for (const auto& [name, measure] : measures(row)) {
       text += fmt::format(",{},{},{}", measure->mean, measure->low, measure->high);
     }

@@ -246,7 +246,8 @@ TEST(Memory, AdvisesOnlyWeightsThatTakeLess) {
     const std::int64_t available = answer(question).peak();
     question.weights = weights;
     const auto fits = what_fits(question, available);
-    return std::any_of(fits.begin(), fits.end(), [&](const Alternative& a) { return in_words(a.settings).starts_with(option); });
+    return std::any_of(fits.begin(), fits.end(),
+                       [&](const Alternative& a) { return in_words(a.settings).starts_with(option); });
   };
   EXPECT_TRUE(advised("`weights` bf16", "f32", "bf16"));
   EXPECT_TRUE(advised("`weights` int8", "f32", "int8"));
