@@ -108,7 +108,7 @@ TEST(Api, APlanIsWhatARunTakes) {
   EXPECT_EQ(planned.kv_bytes_full, taken.kv_bytes_peak_full);
   EXPECT_EQ(planned.text_bytes, taken.peak_bytes.at("text"));
   EXPECT_TRUE(planned.fits());
-  const Plan large = plan({}, {.random_architecture = "infinity-8b", .memory_limit = 12'000'000'000}, request, 32);
+  const Plan large = plan({}, {.random_architecture = "infinity-8b", .memory_limit = 10'000'000'000}, request, 32);
   EXPECT_FALSE(large.fits());
   for (const Alternative& other : large.would_fit) EXPECT_LE(other.peak_bytes, large.available_bytes);
 }
