@@ -1,4 +1,5 @@
-# Every dependency is a Debian 12 package; tools/install_packages.sh lists and installs them.
+# What links with the library; an installed scalekv looks for it, too. Every dependency is a Debian 12 package;
+# tools/install_packages.sh lists and installs them.
 find_package(TBB REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(dnnl REQUIRED)
@@ -7,9 +8,6 @@ find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
-find_package(Eigen3 REQUIRED NO_MODULE)
-find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux libwebpmux)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)

@@ -1,4 +1,5 @@
-// What the library throws.
+// What the library throws. Sentences name settings by their fields in backquotes, with the value to give them:
+// "leave out `selector` attention", so that a front end can put its own words there (the command line: --selector).
 #pragma once
 
 #include <exception>

@@ -262,7 +262,7 @@ std::string to_published_json(const BudgetFile& file) {
     if (*values.begin() < kPublishedWindow) {
       fail(
           "scale {} has a capacity of {} tokens, and the published selector fails below its window of {}; take a "
-          "larger budget, or leave out --published",
+          "larger budget, or leave out `published`",
           number, *values.begin(), kPublishedWindow);
     }
     if (values.size() > 2) fail("scale {} has {} different capacities, the published shape two", number, values.size());

@@ -111,7 +111,7 @@ std::string Calibration::scales_missing(const CacheGeometry& geometry) const {
 void Calibration::check_fits(const CacheGeometry& geometry) const {
   check_model(geometry);
   const std::string missing = scales_missing(geometry);
-  if (!missing.empty()) fail("{}; calibrate at this --size", missing);
+  if (!missing.empty()) fail("{}; calibrate at this `size`", missing);
 }
 
 std::string prompts_sha256(std::span<const std::string> prompts) {

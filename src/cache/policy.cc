@@ -135,8 +135,8 @@ Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry) 
   const Entry& entry = find_policy(request.name);
   if (entry.is(kNeedsCalibration) && !request.calibration) {
     fail(
-        "the cache policy {} needs a calibration of the model; make one with `scalekv calibrate` and name it with "
-        "--calibration",
+        "the cache policy {} needs a calibration of the model; make one with `calibrate` and name it with "
+        "`calibration`",
         request.name);
   }
   if (entry.is(kNeedsCalibration)) request.calibration->check_fits(geometry);

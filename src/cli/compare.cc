@@ -30,6 +30,7 @@ struct CompareOptions {
 struct Run {
   Image image;
   Statistics statistics;
+  PromptLength prompt;
   std::int64_t kv_bytes_now = 0;  // after the last scale, the peak being before
 };
 
@@ -40,7 +41,7 @@ Run draw(engine::Model& model, const engine::ResolvedRequest& request, const std
     kv_bytes_now = ledger().current(MemoryKind::kv);
     return show(progress);
   });
-  return {std::move(result.images.front()), result.statistics, kv_bytes_now};
+  return {std::move(result.images.front()), result.statistics, result.prompts.front(), kv_bytes_now};
 }
 
 void print_row(const std::string& name, const Run& run, const std::string& psnr) {
@@ -77,7 +78,7 @@ void compare(const CompareOptions& options) {
   const engine::ResolvedRequest with_full = engine::resolve_request(*files, full_request);
   // Both are checked before the first is drawn. A smaller budget does not make the full cache smaller.
   engine::MemoryQuestion question = engine::make_question(files, with_full);
-  question.not_advised = {"--budget"};
+  question.not_advised = {"budget"};
   options.model.require_memory(std::move(question));
   const engine::ResolvedRequest with_policy = engine::resolve_request(*files, request);
   options.model.require_memory(engine::make_question(files, with_policy));
@@ -106,8 +107,8 @@ void compare(const CompareOptions& options) {
                                    {"kv_bytes_now_full", full.kv_bytes_now},
                                    {"kv_bytes_peak", policy.statistics.kv_bytes_peak},
                                    {"kv_bytes_peak_full", full.statistics.kv_bytes_peak},
-                                   {"prompt_tokens", policy.statistics.prompt_tokens},
-                                   {"prompt_cut", policy.statistics.prompt_cut},
+                                   {"prompt_tokens", policy.prompt.tokens},
+                                   {"prompt_cut", policy.prompt.cut},
                                    {"psnr", json_number(psnr)},
                                    {"settings", settings}};
     fmt::print("{}\n", report.dump(2));

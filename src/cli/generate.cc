@@ -22,7 +22,7 @@ struct GenerateOptions {
   PictureOut out{"scalekv.png"};
 };
 
-nlohmann::json to_json(const Statistics& statistics) {
+nlohmann::json to_json(const Statistics& statistics, const PromptLength& prompt) {
   return {{"seconds", statistics.seconds},
           {"seconds_text", statistics.seconds_text},
           {"seconds_transformer", statistics.seconds_transformer},
@@ -31,8 +31,8 @@ nlohmann::json to_json(const Statistics& statistics) {
           {"kv_bytes_peak_full", statistics.kv_bytes_peak_full},
           {"peak_bytes", statistics.peak_bytes},
           {"tokens", statistics.tokens},
-          {"prompt_tokens", statistics.prompt_tokens},
-          {"prompt_cut", statistics.prompt_cut}};
+          {"prompt_tokens", prompt.tokens},
+          {"prompt_cut", prompt.cut}};
 }
 
 void generate(const GenerateOptions& options) {
@@ -64,7 +64,7 @@ void generate(const GenerateOptions& options) {
   }
   const Statistics& statistics = result.statistics;
   if (options.model.json) {
-    nlohmann::json report = to_json(statistics);
+    nlohmann::json report = to_json(statistics, result.prompts.front());
     report["seconds_open"] = seconds_open;
     report["files"] = written;
     report["seed"] = request.seed;

@@ -1,32 +1,24 @@
 // scalekv inspect: what a model file holds.
+#include "scalekv/inspect.h"
+
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
-#include "base/file_hash.h"
 #include "base/strict_json.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
-#include "formats/finite.h"
-#include "model/check_shapes.h"
-#include "model/model_config.h"
 
 namespace scalekv::cli {
 namespace {
 
-struct InspectOptions {
+struct InspectCommand {
   std::filesystem::path file;
-  bool ema = false;
-  bool check = false;
+  InspectOptions inspect;
   bool json = false;
 };
-
-// Everything before the first dot, where the engine's parts are told apart ("gpt", "vae", "t5").
-std::string component_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
 // A piece of metadata, as JSON where it is JSON.
 nlohmann::json readable(const std::string& value) {
@@ -34,39 +26,26 @@ nlohmann::json readable(const std::string& value) {
   return parsed.is_structured() ? parsed : nlohmann::json(value);
 }
 
-nlohmann::json report_of(const InspectOptions& options, const formats::TensorSource& source,
-                         const model::Bundle& bundle) {
-  nlohmann::json report = {{"file", options.file.string()}, {"checked", options.check}};
-  report["architecture"] = model::describe_architecture(bundle);
-  report["metadata"] = nlohmann::json::object();
-  for (const auto& [key, value] : source.metadata()) report["metadata"][key] = readable(value);
-  std::map<std::string, std::int64_t> totals;
-  report["tensors"] = nlohmann::json::array();
-  for (const formats::TensorInfo& info : source.tensors()) {
-    totals[component_of(info.name)] += info.bytes;
-    report["tensors"].push_back(
-        {{"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.shape.sizes()}, {"bytes", info.bytes}});
+nlohmann::json report_of(const InspectCommand& options, const Inspection& found) {
+  nlohmann::json report = {{"file", options.file.string()},
+                           {"checked", options.inspect.check},
+                           {"architecture", nlohmann::json::parse(found.architecture)},
+                           {"metadata", nlohmann::json::object()},
+                           {"tensors", nlohmann::json::array()},
+                           {"bytes", found.bytes},
+                           {"passed_over", nlohmann::json::array()}};
+  for (const auto& [key, value] : found.metadata) report["metadata"][key] = readable(value);
+  for (const auto& [name, type, shape, bytes] : found.tensors) {
+    report["tensors"].push_back({{"name", name}, {"dtype", type}, {"shape", shape}, {"bytes", bytes}});
   }
-  report["bytes"] = totals;
-  report["passed_over"] = nlohmann::json::array();
-  for (const formats::PassedOver& thing : source.passed_over()) {
-    report["passed_over"].push_back({{"name", thing.name}, {"what", thing.what}});
-  }
+  for (const auto& [name, what] : found.passed_over) report["passed_over"].push_back({{"name", name}, {"what", what}});
+  if (!options.inspect.check) return report;
+  report["whole"] = found.whole;
+  if (!found.sha256.empty()) report["sha256"] = found.sha256;
   return report;
 }
 
-// Throws Error on the first fault; what was found sound, and the files' hashes.
-nlohmann::json check(const formats::TensorSource& source, model::Bundle& bundle, bool quiet) {
-  ProgressBar bar("checking", quiet);
-  nlohmann::json found = {{"whole", model::check_shapes(bundle)}};
-  formats::check_finite(source, bar.work());
-  std::set<std::filesystem::path> files;
-  for (const formats::TensorInfo& info : source.tensors()) files.insert(info.file);
-  for (const std::filesystem::path& file : files) found["sha256"][file.string()] = hash_file(file, bar.work());
-  return found;
-}
-
-void print_passed_over(const std::vector<formats::PassedOver>& things) {
+void print_passed_over(const std::vector<PassedOver>& things) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, things.size()); ++i) {
     fmt::print("passed over: {} is {}\n", in_quotes(things[i].name), things[i].what);
@@ -74,44 +53,44 @@ void print_passed_over(const std::vector<formats::PassedOver>& things) {
   if (things.size() > kShown) fmt::print("passed over: {} more, which --json lists\n", things.size() - kShown);
 }
 
-void print_check(const nlohmann::json& found) {
-  for (const auto& [file, hash] : found["sha256"].items()) fmt::print("sha256 {}: {}\n", file, hash.get<std::string>());
-  const auto whole = found["whole"].get<std::vector<std::string>>();
+void print_check(const Inspection& found) {
+  for (const auto& [file, hash] : found.sha256) fmt::print("sha256 {}: {}\n", file, hash);
   fmt::print("every weight is finite; {}\n",
-             whole.empty() ? "shapes are not known, for it holds no part of a model"
-                           : fmt::format("{}: every tensor is there and has its shape", fmt::join(whole, ", ")));
+             found.whole.empty()
+                 ? "shapes are not known, for it holds no part of a model"
+                 : fmt::format("{}: every tensor is there and has its shape", fmt::join(found.whole, ", ")));
 }
 
-void inspect(const InspectOptions& options) {
-  const auto source = formats::open_tensor_source(options.file);
-  model::Bundle bundle = model::open_bundle({.model = options.file, .ema = options.ema});
-  nlohmann::json report = report_of(options, *source, bundle);
-  if (options.check) report.update(check(*source, bundle, options.json));
+void inspect(const InspectCommand& options) {
+  Inspection found;
+  {
+    ProgressBar bar("checking", options.json || !options.inspect.check);
+    found = scalekv::inspect(options.file, options.inspect, bar.work());
+  }
+  const nlohmann::json report = report_of(options, found);
   if (options.json) {
     fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  for (const formats::TensorInfo& info : source->tensors()) {
-    fmt::print("{:<60} {:<5} {:>22} {:>12}\n", info.name, dtype_name(info.dtype), info.shape.to_string(), info.bytes);
+  for (const auto& [name, type, shape, bytes] : found.tensors) {
+    fmt::print("{:<60} {:<5} {:>22} {:>12}\n", name, type, fmt::format("[{}]", fmt::join(shape, ", ")), bytes);
   }
-  print_passed_over(source->passed_over());
-  for (const auto& [component, bytes] : report["bytes"].items()) {
-    fmt::print("{:<60} {:>41} bytes\n", component, bytes.get<std::int64_t>());
-  }
+  print_passed_over(found.passed_over);
+  for (const auto& [component, bytes] : found.bytes) fmt::print("{:<60} {:>41} bytes\n", component, bytes);
   for (const char* section : {"architecture", "metadata"}) {
     for (const auto& [key, value] : report[section].items()) fmt::print("{} {}: {}\n", section, key, value.dump());
   }
-  if (options.check) print_check(report);
+  if (options.inspect.check) print_check(found);
 }
 
 }  // namespace
 
 void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "list what a model file holds");
-  auto options = std::make_shared<InspectOptions>();
+  auto options = std::make_shared<InspectCommand>();
   command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")->required();
-  command->add_flag("--ema", options->ema, "look at the averaged weights (EMA) of a training checkpoint");
-  command->add_flag("--check", options->check,
+  command->add_flag("--ema", options->inspect.ema, "look at the averaged weights (EMA) of a training checkpoint");
+  command->add_flag("--check", options->inspect.check,
                     "read all of it; fail on a tensor that is missing, superfluous or misshapen, on NaN and infinity; "
                     "print SHA-256");
   command->add_flag("--json", options->json, "as JSON");

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "cli/commands.h"
+#include "cli/words.h"
 #include "kernels/machine.h"
 #include "runtime/runtime.h"
 #include "scalekv/errors.h"
@@ -20,8 +21,10 @@ std::string one_line(std::string sentence) {
   return sentence;
 }
 
-int report(const std::exception& error, int code) {
-  fmt::print(stderr, "scalekv: {}\n", one_line(error.what()));
+int report(const CLI::App& app, const std::exception& error, int code) {
+  const std::vector<CLI::App*> ran = app.get_subcommands();
+  const std::string sentence = scalekv::cli::in_options(error.what(), ran.empty() ? nullptr : ran.front());
+  fmt::print(stderr, "scalekv: {}\n", one_line(sentence));
   return code;
 }
 
@@ -54,13 +57,13 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const scalekv::Cancelled& error) {
-    return report(error, 130);
+    return report(app, error, 130);
   } catch (const scalekv::UsageError& error) {
-    return report(error, 2);
+    return report(app, error, 2);
   } catch (const std::bad_alloc&) {
-    return report(scalekv::Error("out of memory; ask for a smaller --size, --batch or --budget"), 1);
+    return report(app, scalekv::Error("out of memory; ask for a smaller --size, --batch or --budget"), 1);
   } catch (const std::exception& error) {
-    return report(error, 1);
+    return report(app, error, 1);
   }
   return 0;
 }

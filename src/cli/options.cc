@@ -9,6 +9,7 @@
 #include "cache/policy.h"
 #include "cli/number_options.h"
 #include "cli/progress.h"
+#include "cli/words.h"
 #include "engine/cache_choice.h"
 #include "infinity/schedule.h"
 
@@ -66,8 +67,8 @@ OpenOptions ModelOptions::checked() const {
 }
 
 void ModelOptions::require_memory(engine::MemoryQuestion question) const {
-  for (const char* option : {"--weights", "--keep-text-encoder", "--kv", "--batch", "--budget", "--size"}) {
-    if (command_->get_option_no_throw(option) == nullptr) question.not_advised.emplace_back(option);
+  for (const char* setting : {"weights", "keep_text_encoder", "precision", "batch", "budget", "size"}) {
+    if (command_->get_option_no_throw(option_of(setting)) == nullptr) question.not_advised.emplace_back(setting);
   }
   engine::require_memory(question, engine::memory_allowed(open.memory_limit));
 }

@@ -13,7 +13,7 @@
 
 #include "cache/budget_file.h"
 #include "engine/memory_plan.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::cli {
 

@@ -1,16 +1,16 @@
 // scalekv plan: what a request will take, before anything is allocated.
-#include "engine/memory_plan.h"
+#include "scalekv/plan.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"
-#include "engine/prompt.h"
+#include "cli/words.h"
+#include "text/tokenizer.h"
 
 namespace scalekv::cli {
 namespace {
@@ -21,72 +21,36 @@ struct PlanOptions {
   std::int64_t prompt_tokens = 32;
 };
 
-// Tokens that the sentence about faces adds to a prompt.
-std::int64_t face_tokens(const engine::PromptTokenizer& tokenizer) {
-  return tokenizer.count(engine::with_face_prompt("a man")) - tokenizer.count("a man");
-}
+std::string options_of(const Alternative& alternative) { return in_options(engine::in_words(alternative.settings)); }
 
-// The plan of one request, and what is said about it.
-struct Answer {
-  engine::MemoryQuestion question;
-  engine::MemoryPlan plan;
-  double paper_kv_mebibytes = 0.0;
-  double paper_kv_mebibytes_full = 0.0;
-  std::int64_t available = 0;
-  std::vector<engine::Alternative> fits;
-};
-
-Answer answer(const PlanOptions& options) {
-  Request request = options.request.parsed();
-  request.images = request.batch;
-  request.prompt = "any";  // only its length matters
-  const auto files = engine::open_files(options.model.model, options.model.open);
-  Answer result{
-      .question = engine::make_question(files, engine::resolve_request(*files, request)), .plan = {}, .fits = {}};
-  const std::int64_t face = request.face_prompt ? face_tokens(*files->tokenizer) : 0;
-  result.question.texts.prompt = std::min<std::int64_t>(text::kMaxPromptTokens, options.prompt_tokens + face);
-  result.plan = engine::answer(result.question);
-  const infinity::GenerationRequest& generation = result.question.request.generation;
-  const cache::CacheGeometry geometry = infinity::cache_geometry(files->sizes.transformer, generation.schedule);
-  result.paper_kv_mebibytes_full = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, cache::Budget()));
-  result.paper_kv_mebibytes = cache::paper_kv_mebibytes(cache::KeepPlan(geometry, generation.policy.budget));
-  result.available = engine::memory_allowed(options.model.open.memory_limit);
-  if (result.plan.peak() > result.available) result.fits = engine::what_fits(result.question, result.available);
-  return result;
-}
-
-nlohmann::ordered_json to_json(const Answer& answer) {
-  const Request& request = answer.question.request.request;
-  const infinity::GenerationRequest& generation = answer.question.request.generation;
-  const model::ModelSizes& sizes = answer.question.files->sizes;
-  const engine::MemoryPlan& plan = answer.plan;
+nlohmann::ordered_json to_json(const Request& request, const Plan& plan) {
   nlohmann::ordered_json report = {
-      {"model", sizes.name},
-      {"size", generation.schedule.size},
-      {"aspect", generation.schedule.aspect},
-      {"batch", request.batch},
-      {"policy", generation.policy.name},
+      {"model", plan.model},
+      {"size", plan.size},
+      {"aspect", plan.aspect},
+      {"batch", plan.together},
+      {"policy", plan.policy},
       {"budget", budget_json(request.cache)},
-      {"cache", generation.policy.facts},
-      {"prompt_tokens", answer.question.texts.prompt},
-      {"weights", weight_type_name(sizes.weights)},
+      {"cache", plan.policy_facts},
+      {"prompt_tokens", plan.prompt_tokens},
+      {"weights", plan.weights},
       {"kv", request.cache.precision},
-      {"weights_bytes", plan.weights},
-      {"text_encoder_bytes", plan.text_weights},
-      {"kv_bytes_peak", plan.kv},
-      {"kv_bytes_peak_full", plan.kv_full},
-      {"activation_bytes_peak", plan.activations},
-      {"text_bytes_peak", plan.text},
-      {"vae_bytes_peak", plan.vae},
-      {"phases", {{"encode", plan.encoding}, {"draw", plan.drawing}, {"decode", plan.decoding}}},
-      {"total_bytes_peak", plan.peak()},
-      {"kv_paper_mb", answer.paper_kv_mebibytes},
-      {"kv_paper_mb_full", answer.paper_kv_mebibytes_full},
-      {"available_bytes", answer.available},
-      {"fits", plan.peak() <= answer.available},
+      {"weights_bytes", plan.weight_bytes},
+      {"text_encoder_bytes", plan.text_encoder_bytes},
+      {"kv_bytes_peak", plan.kv_bytes},
+      {"kv_bytes_peak_full", plan.kv_bytes_full},
+      {"activation_bytes_peak", plan.activation_bytes},
+      {"text_bytes_peak", plan.text_bytes},
+      {"vae_bytes_peak", plan.vae_bytes},
+      {"phases", {{"encode", plan.encoding_bytes}, {"draw", plan.drawing_bytes}, {"decode", plan.decoding_bytes}}},
+      {"total_bytes_peak", plan.peak_bytes},
+      {"kv_paper_mb", plan.kv_paper_mebibytes},
+      {"kv_paper_mb_full", plan.kv_paper_mebibytes_full},
+      {"available_bytes", plan.available_bytes},
+      {"fits", plan.fits()},
       {"would_fit", nlohmann::ordered_json::array()}};
-  for (const engine::Alternative& alternative : answer.fits) {
-    report["would_fit"].push_back({{"options", alternative.options}, {"total_bytes_peak", alternative.peak}});
+  for (const Alternative& alternative : plan.would_fit) {
+    report["would_fit"].push_back({{"options", options_of(alternative)}, {"total_bytes_peak", alternative.peak_bytes}});
   }
   return report;
 }
@@ -95,50 +59,48 @@ void print_row(const char* what, std::int64_t bytes, const char* note) {
   fmt::print("  {:<22} {:>12.1f} MB   {}\n", what, static_cast<double>(bytes) / 1e6, note);
 }
 
-void print(const Answer& answer) {
-  const Request& request = answer.question.request.request;
-  const infinity::GenerationRequest& generation = answer.question.request.generation;
-  const model::ModelSizes& sizes = answer.question.files->sizes;
-  const engine::MemoryPlan& plan = answer.plan;
-  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", sizes.name, generation.schedule.size,
-             generation.schedule.aspect, request.batch, cache_name(request.cache, generation.policy.name),
-             weight_type_name(sizes.weights), request.cache.precision);
-  Settings cache = generation.policy.facts;
-  cache["policy"] = generation.policy.name;
+void print(const Request& request, const Plan& plan) {
+  fmt::print("{} at {}, aspect {}, {} together, {}, weights {}, KV {}\n", plan.model, plan.size, plan.aspect,
+             plan.together, cache_name(request.cache, plan.policy), plan.weights, request.cache.precision);
+  Settings cache = plan.policy_facts;
+  cache["policy"] = plan.policy;
   fmt::print("cache: {}\n", cache_line(cache));
   fmt::print("peak by kind\n");
-  print_row("weights", plan.weights, "transformer and VAE");
-  print_row("text encoder", plan.text_weights, "freed when the prompt is encoded");
-  print_row("KV cache", plan.kv, "current token map included");
-  print_row("KV cache, full", plan.kv_full, "for comparison");
-  print_row("activations", plan.activations, "");
-  print_row("text", plan.text, "features, keys and values of the prompt");
-  print_row("decoding", plan.vae, "");
+  print_row("weights", plan.weight_bytes, "transformer and VAE");
+  print_row("text encoder", plan.text_encoder_bytes, "freed when the prompt is encoded");
+  print_row("KV cache", plan.kv_bytes, "current token map included");
+  print_row("KV cache, full", plan.kv_bytes_full, "for comparison");
+  print_row("activations", plan.activation_bytes, "");
+  print_row("text", plan.text_bytes, "features, keys and values of the prompt");
+  print_row("decoding", plan.vae_bytes, "");
   fmt::print("peak by phase\n");
-  print_row("encode the prompt", plan.encoding, "");
-  print_row("draw", plan.drawing, "");
-  print_row("decode", plan.decoding, "");
-  print_row("largest", plan.peak(), "");
+  print_row("encode the prompt", plan.encoding_bytes, "");
+  print_row("draw", plan.drawing_bytes, "");
+  print_row("decode", plan.decoding_bytes, "");
+  print_row("largest", plan.peak_bytes, "");
   fmt::print(
       "as the paper counts KV: {:.0f} of {:.0f} MB (history only, keys in 4 and values in 2 bytes, 8 guided images)\n",
-      answer.paper_kv_mebibytes, answer.paper_kv_mebibytes_full);
-  if (plan.peak() <= answer.available) {
-    fmt::print("fits into the {:.1f} GB that are available\n", static_cast<double>(answer.available) / 1e9);
+      plan.kv_paper_mebibytes, plan.kv_paper_mebibytes_full);
+  const double available = static_cast<double>(plan.available_bytes) / 1e9;
+  if (plan.fits()) {
+    fmt::print("fits into the {:.1f} GB that are available\n", available);
     return;
   }
-  fmt::print("does not fit into the {:.1f} GB that are available{}\n", static_cast<double>(answer.available) / 1e9,
-             answer.fits.empty() ? ", and nothing smaller would" : "; would fit:");
-  for (const engine::Alternative& alternative : answer.fits) {
-    fmt::print("  {:<44} {:>8.2f} GB\n", alternative.options, static_cast<double>(alternative.peak) / 1e9);
+  fmt::print("does not fit into the {:.1f} GB that are available{}\n", available,
+             plan.would_fit.empty() ? ", and nothing smaller would" : "; would fit:");
+  for (const Alternative& alternative : plan.would_fit) {
+    fmt::print("  {:<44} {:>8.2f} GB\n", options_of(alternative), static_cast<double>(alternative.peak_bytes) / 1e9);
   }
 }
 
 void plan(const PlanOptions& options) {
-  const Answer result = answer(options);
+  Request request = options.request.parsed();
+  request.images = request.batch;
+  const Plan found = scalekv::plan(options.model.model, options.model.open, request, options.prompt_tokens);
   if (options.model.json) {
-    fmt::print("{}\n", to_json(result).dump(2));
+    fmt::print("{}\n", to_json(request, found).dump(2));
   } else if (!options.model.quiet) {
-    print(result);
+    print(request, found);
   }
 }
 

@@ -48,10 +48,10 @@ void ProgressBar::show(double share, std::string_view detail) {
 
 bool ProgressBar::interrupted() { return interrupts != 0; }
 
-WorkProgress ProgressBar::work() {
+WorkCallback ProgressBar::work() {
   return [this](double share, std::string_view what) {
-    if (interrupted()) throw Cancelled();
     show(share, what);
+    return !interrupted();
   };
 }
 

@@ -5,8 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/progress.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/progress.h"
 
 namespace scalekv::cli {
 
@@ -28,8 +27,8 @@ class ProgressBar {
   static bool interrupted();
   // For Pipeline::run; stops the run after Ctrl-C.
   ProgressCallback callback();
-  // For work on files; throws Cancelled after Ctrl-C. The bar outlives it.
-  WorkProgress work();
+  // For work on files and lists; stops it after Ctrl-C. The bar outlives it.
+  WorkCallback work();
 
  private:
   void clear();

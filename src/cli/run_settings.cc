@@ -1,15 +1,8 @@
 #include "cli/run_settings.h"
 
 #include "base/numbers.h"
-#include "engine/description.h"
 
 namespace scalekv::cli {
-
-Settings run_settings(Settings described, engine::Model& model) {
-  described.merge(engine::describe_origin(model));
-  for (const char* of_one_picture : {"prompt", "image", "kernels"}) described.erase(of_one_picture);
-  return described;
-}
 
 void keep_random_seed(RequestOptions& options, const Settings& recorded) {
   const auto seed = recorded.find("seed");

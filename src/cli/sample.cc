@@ -142,7 +142,7 @@ class Sampler {
 
   // What all pictures of the run have in common, and what may not change between two runs in one folder.
   Settings settings() const {
-    Settings settings = run_settings(engine::describe_request(*model_, resolved_), *model_);
+    Settings settings = engine::describe_run(engine::describe_request(*model_, resolved_), *model_);
     settings["layout"] = dataset::layout_name(layout_);
     settings["images_per_prompt"] = fmt::format("{}", list_.images_per_prompt);
     return settings;

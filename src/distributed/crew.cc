@@ -46,7 +46,7 @@ std::unique_ptr<Crew> join_crew() {
 #ifdef SCALEKV_MPI
   return join_mpi_crew();
 #else
-  fail("this scalekv was built without MPI; install libopenmpi-dev and build again, or start each part with --shard");
+  fail("this scalekv was built without MPI; install libopenmpi-dev and build again, or start each part with `shard`");
 #endif
 }
 

@@ -16,7 +16,7 @@ Failure Failure::current() {
     return {Kind::usage, error.what()};
   } catch (const std::bad_alloc&) {
     return {Kind::error,
-            "out of memory; ask for a smaller --size, --batch or --budget, or for fewer ranks on a machine"};
+            "out of memory; ask for a smaller `size`, `batch` or `budget`, or for fewer ranks on a machine"};
   } catch (const std::exception& error) {
     return {Kind::error, error.what()};
   }

@@ -37,7 +37,7 @@ class MpiCrew : public Crew {
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
     if (provided < MPI_THREAD_SERIALIZED) {
       MPI_Finalize();
-      fail("this MPI library has no thread support (MPI_THREAD_SERIALIZED); use --shard instead");
+      fail("this MPI library has no thread support (MPI_THREAD_SERIALIZED); use `shard` instead");
     }
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);

@@ -13,7 +13,7 @@ std::string short_sha256(const std::string& sha256) { return sha256.substr(0, 16
 
 void refuse_selector(const CacheSettings& settings, const std::string& policy) {
   if (settings.selector.empty() || cache::takes_selector(policy)) return;
-  fail_usage("the cache policy {} has no choice of selectors; leave out --selector {}, or ask for --policy scalekv",
+  fail_usage("the cache policy {} has no choice of selectors; leave out `selector` {}, or ask for `policy` scalekv",
              policy, settings.selector);
 }
 
@@ -30,9 +30,8 @@ KnownCalibration find_known(const CacheSettings& settings, const CachedPicture& 
 void require_coverage(const CacheSettings& settings, const CachedPicture& picture, const KnownCalibration& known) {
   const bool named = !settings.calibration.empty();
   if (!cache::needs_calibration(settings.policy) && !named) return;
-  const std::string how = picture.calibration ? fmt::format("make one with `{}` and name it with --calibration",
-                                                            picture.calibration->command(picture.size))
-                                              : "make one with `scalekv calibrate` and name it with --calibration";
+  const std::string how =
+      fmt::format("make one with `calibrate` (`size` {}) and name it with `calibration`", picture.size);
   if (!known.content) fail("the cache policy {} needs a calibration of the model; {}", settings.policy, how);
   known.content->check_model(picture.geometry);
   const std::string missing = known.content->scales_missing(picture.geometry);
@@ -65,12 +64,12 @@ void check_cache_settings(const CacheSettings& settings) {
   const double share = from_file ? 1.0 : settings.budget;  // most files of budgets say their own
   cache::check_policy_request({settings.policy, share, settings.selector, nullptr});
   if (from_file) {
-    if (named) fail_usage("a file of budgets needs no calibration; give --budget-file or --calibration, not both");
+    if (named) fail_usage("a file of budgets needs no calibration; give `budgets` or `calibration`, not both");
     return;  // the file says which policy it is of
   }
   refuse_selector(settings, settings.policy);
   if (named && !cache::takes_calibration(settings.policy)) {
-    fail_usage("the cache policy {} reads no calibration; leave out --calibration {}, or ask for --policy adaptive",
+    fail_usage("the cache policy {} reads no calibration; leave out `calibration` {}, or ask for `policy` adaptive",
                settings.policy, settings.calibration.string());
   }
 }

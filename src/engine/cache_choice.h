@@ -6,7 +6,7 @@
 
 #include "cache/policy.h"
 #include "engine/model_calibration.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::engine {
 

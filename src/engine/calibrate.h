@@ -7,11 +7,17 @@
 
 #include "cache/calibration.h"
 #include "engine/resolved_request.h"
+#include "scalekv/calibrate.h"
 
 namespace scalekv::engine {
 
 // The request with the full cache, whatever it asks for: what calibrate() draws.
-ResolvedRequest resolve_calibration(const ModelFiles& files, Request request);
+Request calibration_request(Request request);
+// part: ModelFiles or Model.
+template <typename Part>
+ResolvedRequest resolve_calibration(const Part& part, const Request& request) {
+  return resolve_request(part, calibration_request(request));
+}
 
 // Draws each prompt from number `calibration.prompts` on (seed: the request's + the prompt's number) and adds its
 // attention to the calibration. request: resolve_calibration()'s. `done` is called after every prompt; false stops.
@@ -20,5 +26,12 @@ void calibrate(Model& model, const ResolvedRequest& request, const std::vector<s
 
 // One with nothing measured yet, for the pictures of this request.
 cache::Calibration empty_calibration(const Model& model, const ResolvedRequest& request);
+
+// Before any work. Throws UsageError on a policy or share that there is not, and on seeds beyond the last.
+void check_calibration(const CalibrateOptions& options, const Request& request, std::size_t prompts);
+
+// As scalekv::calibrate, of a request that is resolved (resolve_calibration) and options that are checked.
+Calibration calibrate(Model& model, const ResolvedRequest& request, const std::vector<std::string>& prompts,
+                      const CalibrateOptions& options, const WorkCallback& progress);
 
 }  // namespace scalekv::engine

@@ -61,6 +61,12 @@ Settings describe_origin(Model& model) {
           {"model_sha256", model.fingerprint}};
 }
 
+Settings describe_run(Settings described, Model& model) {
+  described.merge(describe_origin(model));
+  for (const char* of_one_picture : {"prompt", "image", "kernels"}) described.erase(of_one_picture);
+  return described;
+}
+
 Settings describe_picture(Model& model, const ResolvedRequest& request, int image) {
   Settings text = describe_request(model, request);
   text.merge(describe_origin(model));

@@ -61,7 +61,7 @@ class Drawing {
 
   static void check_finite(int scale, View<const float> logits) {
     if (std::all_of(logits.data(), logits.data() + logits.elements(), [](float x) { return std::isfinite(x); })) return;
-    fail("the logits of scale {} are not finite: a weight is NaN or infinite; `scalekv inspect --check` names it",
+    fail("the logits of scale {} are not finite: a weight is NaN or infinite; `inspect` with `check` names it",
          scale + 1);
   }
 

@@ -20,7 +20,7 @@ std::span<const std::byte> embedded_model_bytes() {
 #ifdef SCALEKV_EMBEDDED_MODEL
   return {scalekv_embedded_model_begin, scalekv_embedded_model_end};
 #else
-  fail("this build has no embedded model; name one with --model");
+  fail("this build has no embedded model; name one with `model`");
 #endif
 }
 
@@ -32,7 +32,7 @@ std::string embedded_calibration() {
 #ifdef SCALEKV_EMBEDDED_MODEL
   return {scalekv_embedded_calibration_begin, scalekv_embedded_calibration_end};
 #else
-  fail("this build has no embedded model; name one with --model");
+  fail("this build has no embedded model; name one with `model`");
 #endif
 }
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::engine {
 

@@ -26,9 +26,9 @@ std::int64_t encoder_bytes(const model::T5Config& config, std::int64_t length) {
 
 // One step towards less memory; false where the request has nothing to give there.
 struct Saving {
-  const char* of;  // the option
+  const char* of;  // the setting
   bool (*apply)(MemoryQuestion& question);
-  std::string (*option)(const MemoryQuestion& question);
+  std::vector<Setting> (*settings)(const MemoryQuestion& question);
 };
 
 bool save_weights(MemoryQuestion& question) {
@@ -75,19 +75,33 @@ bool save_size(MemoryQuestion& question) {
 
 // In the order in which they cost picture quality or time.
 const std::vector<Saving>& savings() {
+  using Values = std::vector<Setting>;
   static const std::vector<Saving> list = {
-      {"--keep-text-encoder", save_text_encoder,
-       [](const MemoryQuestion&) { return std::string("no --keep-text-encoder"); }},
-      {"--kv", save_kv, [](const MemoryQuestion&) { return std::string("--kv int8"); }},
-      {"--weights", save_weights, [](const MemoryQuestion& q) { return "--weights " + q.weights; }},
-      {"--batch", save_batch,
-       [](const MemoryQuestion& q) { return fmt::format("--batch {}", q.request.request.batch); }},
-      {"--budget", save_budget,
-       [](const MemoryQuestion& q) {
-         return fmt::format("--policy {} --budget {:g}%", q.request.request.cache.policy,
-                            q.request.request.cache.budget * 100.0);
+      {"keep_text_encoder", save_text_encoder,
+       [](const MemoryQuestion&) {
+         return Values{{"keep_text_encoder", "false"}};
        }},
-      {"--size", save_size, [](const MemoryQuestion& q) { return fmt::format("--size {}", q.request.request.size); }},
+      {"precision", save_kv,
+       [](const MemoryQuestion&) {
+         return Values{{"precision", "int8"}};
+       }},
+      {"weights", save_weights,
+       [](const MemoryQuestion& q) {
+         return Values{{"weights", q.weights}};
+       }},
+      {"batch", save_batch,
+       [](const MemoryQuestion& q) {
+         return Values{{"batch", fmt::format("{}", q.request.request.batch)}};
+       }},
+      {"budget", save_budget,
+       [](const MemoryQuestion& q) {
+         const CacheSettings& cache = q.request.request.cache;
+         return Values{{"policy", cache.policy}, {"budget", fmt::format("{:g}%", cache.budget * 100.0)}};
+       }},
+      {"size", save_size,
+       [](const MemoryQuestion& q) {
+         return Values{{"size", q.request.request.size}};
+       }},
   };
   return list;
 }
@@ -111,16 +125,34 @@ bool apply(const Saving& saving, MemoryQuestion& question) {
 
 std::int64_t MemoryPlan::peak() const { return std::max({encoding, drawing, decoding}); }
 
+TextTokens::TextTokens(std::span<const TextLengths> pictures, const ResolvedRequest& request) {
+  const auto batch = static_cast<std::size_t>(request.request.batch);
+  for (std::size_t first = 0; first < pictures.size(); first += batch) {
+    std::int64_t tokens = 0;
+    for (const auto& [prompt, negative] : pictures.subspan(first, std::min(batch, pictures.size() - first))) {
+      tokens += prompt + (!request.generation.guided() ? 0 : negative > 0 ? negative : prompt);
+    }
+    together = std::max(together, tokens);
+  }
+}
+
 MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
                        const TextLengths& texts, bool keep_text_encoder) {
+  const std::vector<TextLengths> alike(static_cast<std::size_t>(request.together()), texts);
+  TextTokens tokens(alike, request);
+  tokens.encoded = {texts.prompt, texts.negative};
+  return plan_memory(backend, sizes, request, tokens, keep_text_encoder);
+}
+
+MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
+                       const TextTokens& texts, bool keep_text_encoder) {
   const model::InfinityConfig& config = sizes.transformer;
   const infinity::GenerationRequest& generation = request.generation;
   const std::int64_t images = request.together();
   const cache::CacheGeometry geometry = infinity::cache_geometry(config, generation.schedule);
-  const std::int64_t unconditional = texts.negative > 0 ? texts.negative : texts.prompt;
-  const std::int64_t tokens = images * (texts.prompt + (generation.guided() ? unconditional : 0));
   const auto session = [&](const cache::Budget& budget) {
-    return backend.plan_session(config, generation, cache::KeepPlan(geometry, budget), images, tokens, sizes.weights);
+    return backend.plan_session(config, generation, cache::KeepPlan(geometry, budget), images, texts.together,
+                                sizes.weights);
   };
   const backend::SessionBytes bytes = session(generation.policy.budget);
   MemoryPlan plan;
@@ -130,12 +162,12 @@ MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes&
   plan.kv_full = session(cache::Budget()).kv;
   plan.activations = bytes.activations;
 
-  const std::int64_t features = (texts.prompt + texts.negative) * config.text_width * model::kFloatBytes;
-  const std::int64_t text_encoding =
-      std::max(encoder_bytes(sizes.text, texts.prompt),
-               texts.negative == 0
-                   ? 0
-                   : texts.prompt * config.text_width * model::kFloatBytes + encoder_bytes(sizes.text, texts.negative));
+  std::int64_t features = 0, text_encoding = 0;
+  for (const std::int64_t length : texts.encoded) {
+    if (length == 0) continue;
+    text_encoding = std::max(text_encoding, features + encoder_bytes(sizes.text, length));
+    features += length * config.text_width * model::kFloatBytes;
+  }
   const std::int64_t text_drawing = features + bytes.text;
   plan.text = std::max(text_encoding, text_drawing);
 
@@ -192,7 +224,7 @@ MemoryQuestion make_reconstruction_question(std::shared_ptr<const ModelFiles> fi
   const Request request{.prompt = "any", .size = size, .aspect = aspect, .cache = {.policy = cache::kFullPolicy}};
   MemoryQuestion question = make_question(files, resolve_request(*files, request));
   question.reconstructed = &picture;
-  question.not_advised = {"--kv", "--budget", "--batch", "--keep-text-encoder"};
+  question.not_advised = {"precision", "budget", "batch", "keep_text_encoder"};
   return question;
 }
 
@@ -222,25 +254,33 @@ std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t 
     while (apply(saving, less)) {
       const std::int64_t peak = answer(less).peak();
       if (peak > available) continue;
-      found.push_back({saving.option(less), peak});
+      found.push_back({saving.settings(less), peak});
       break;
     }
   }
   if (!found.empty()) return found;
   MemoryQuestion less = base;
-  std::vector<std::string> options;
+  std::vector<Setting> settings;
   for (const Saving& saving : savings) {
-    std::string option;
+    std::vector<Setting> last;
     while (apply(saving, less)) {
-      option = saving.option(less);
+      last = saving.settings(less);
       const std::int64_t peak = answer(less).peak();
       if (peak > available) continue;
-      options.push_back(option);
-      return {{fmt::format("{}", fmt::join(options, " ")), peak}};
+      settings.insert(settings.end(), last.begin(), last.end());
+      return {{settings, peak}};
     }
-    if (!option.empty()) options.push_back(option);
+    settings.insert(settings.end(), last.begin(), last.end());
   }
   return {};
+}
+
+std::string in_words(std::span<const Setting> settings) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : settings) {
+    words.push_back(value == "false" ? fmt::format("no `{}`", name) : fmt::format("`{}` {}", name, value));
+  }
+  return fmt::format("{}", fmt::join(words, " "));
 }
 
 void require_memory(const MemoryQuestion& question, std::int64_t available) {
@@ -248,7 +288,7 @@ void require_memory(const MemoryQuestion& question, std::int64_t available) {
   if (plan.peak() <= available) return;
   std::vector<std::string> fits;
   for (const Alternative& alternative : what_fits(question, available)) {
-    fits.push_back(fmt::format("{} ({:.2f} GB)", alternative.options, gigabytes(alternative.peak)));
+    fits.push_back(fmt::format("{} ({:.2f} GB)", in_words(alternative.settings), gigabytes(alternative.peak_bytes)));
   }
   const std::string advice =
       fits.empty() ? "nothing smaller that can be asked for here would fit; use a machine with more memory"

@@ -10,13 +10,23 @@
 
 #include "engine/memory_claim.h"
 #include "engine/resolved_request.h"
+#include "scalekv/plan.h"
 
 namespace scalekv::engine {
 
-// Texts of a request, in tokens.
+// Texts of a picture, in tokens.
 struct TextLengths {
   std::int64_t prompt = 0;
   std::int64_t negative = 0;  // 0: the learned unconditional text, which is as long as the prompt
+};
+
+// Texts of all pictures of a request, in tokens.
+struct TextTokens {
+  // pictures: their texts, in the order in which they are drawn.
+  TextTokens(std::span<const TextLengths> pictures, const ResolvedRequest& request);
+
+  std::vector<std::int64_t> encoded;  // each different text, in the order in which they are encoded; 0: none
+  std::int64_t together = 0;          // of the batch that has most, unconditional texts included
 };
 
 // Bytes. By kind: the ledger's peaks. By phase: what is alive together.
@@ -38,17 +48,14 @@ struct MemoryPlan {
 
 // What the request takes on a back end. keep_text_encoder: as in OpenOptions.
 MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
+                       const TextTokens& texts, bool keep_text_encoder);
+// The same where all pictures have texts of these lengths.
+MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes& sizes, const ResolvedRequest& request,
                        const TextLengths& texts, bool keep_text_encoder);
 
 // What it takes to turn a picture into bits of the schedule and back. The picture's floats go when it has its new size.
 MemoryPlan plan_reconstruction(const backend::Backend& backend, const model::ModelSizes& sizes,
                                const infinity::Schedule& schedule, const Image& picture);
-
-// A request that takes less, and how to ask for it.
-struct Alternative {
-  std::string options;  // "--weights int8 --kv int8"
-  std::int64_t peak = 0;
-};
 
 // What a memory plan is made of, to be made again with less.
 struct MemoryQuestion {
@@ -62,7 +69,7 @@ struct MemoryQuestion {
   const Image* reconstructed = nullptr;  // becomes bits and a picture again: nothing is drawn
   // Bytes that whoever asks holds while pictures are drawn and decoded.
   std::int64_t held = 0;
-  // Options of the command line that advice does not name: the command lacks them, or they would not help.
+  // Settings that advice does not name: whoever asks lacks them, or they would not help.
   std::vector<std::string> not_advised = {};
 };
 
@@ -80,6 +87,9 @@ MemoryPlan answer(const MemoryQuestion& question);
 // Requests that stay within `available` bytes: every single change that is enough; or, where none is, changes one on
 // top of the other until they are. Empty where nothing helps.
 std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t available);
+
+// Settings in a sentence (scalekv/errors.h): "`policy` scalekv `budget` 10%", "no `keep_text_encoder`".
+std::string in_words(std::span<const Setting> settings);
 
 // Throws Error where the plan takes more than is available: in one sentence what it needs, what there is, what fits.
 // `available`: all that this process may have, what it already holds included.

@@ -15,7 +15,7 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options) 
 
 model::Bundle open_bundle(const std::filesystem::path& file, const OpenOptions& options) {
   const bool files = names_files(file, options);
-  if (options.ema && !files) fail_usage("--ema chooses among the weights of a checkpoint; name one");
+  if (options.ema && !files) fail_usage("`ema` chooses among the weights of a checkpoint; name one");
   if (options.random_architecture.empty()) {
     return files ? model::open_bundle({file, options.transformer, options.vae, options.text_encoder, options.ema})
                  : open_embedded_bundle();

@@ -12,7 +12,7 @@
 #include "engine/text_room.h"
 #include "model/bundle.h"
 #include "model/sizes.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 #include "vae/encoder.h"
 
 namespace scalekv::engine {

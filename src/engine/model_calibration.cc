@@ -16,29 +16,6 @@ KnownCalibration parse(const std::string& text, const std::string& model, std::s
   return {std::move(content), std::move(name), sha256_of(std::as_bytes(std::span(text)))};
 }
 
-// As a shell takes it for one word.
-std::string quoted(const std::string& word) {
-  const bool plain = word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-") ==
-                     std::string::npos;
-  if (plain) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
-  return text + "'";
-}
-
-std::string options_to_open(const std::filesystem::path& file, const OpenOptions& options) {
-  std::string text;
-  const auto add = [&](const char* option, const std::string& value) {
-    if (!value.empty()) text += fmt::format(" {} {}", option, quoted(value));
-  };
-  add("--model", file.string());
-  add("--transformer", options.transformer.string());
-  add("--vae", options.vae.string());
-  add("--text-encoder", options.text_encoder.string());
-  add("--arch", options.random_architecture);
-  return options.random_architecture.empty() ? text : text + " --random";
-}
-
 }  // namespace
 
 KnownCalibration read_named_calibration(const std::filesystem::path& path, const std::string& model) {
@@ -58,7 +35,7 @@ std::filesystem::path calibration_beside(const std::filesystem::path& model, con
 
 ModelCalibration::ModelCalibration(const std::filesystem::path& file, const OpenOptions& options,
                                    const model::Bundle& bundle, std::string model)
-    : model_(std::move(model)), options_(options_to_open(file, options)) {
+    : model_(std::move(model)) {
   if (!options.random_architecture.empty()) return;
   const std::filesystem::path beside = calibration_beside(file, options.transformer);
   if (!names_files(file, options)) {
@@ -80,11 +57,6 @@ const KnownCalibration* ModelCalibration::read() const {
   if (!text_) return nullptr;
   if (!known_) known_ = parse(text_(), model_, name_, where_);
   return &*known_;
-}
-
-std::string ModelCalibration::command(const std::string& size) const {
-  return fmt::format("scalekv calibrate{} --size {} --prompts PROMPTS.txt -o calibration-{}.json", options_, size,
-                     size);
 }
 
 }  // namespace scalekv::engine

@@ -9,7 +9,7 @@
 
 #include "cache/calibration.h"
 #include "model/bundle.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::engine {
 
@@ -40,12 +40,9 @@ class ModelCalibration {
 
   // Null where there is none. Not to be called from several threads at once. Throws as read_named_calibration does.
   const KnownCalibration* read() const;
-  // The command that measures the model for pictures of this size.
-  std::string command(const std::string& size) const;
 
  private:
   std::string model_;
-  std::string options_;  // that open the model, as one types them
   std::string name_, where_;
   std::function<std::string()> text_;  // empty: there is none
   mutable std::optional<KnownCalibration> known_;

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "infinity/schedule.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv {
 namespace {

@@ -1,20 +1,10 @@
-#include <optional>
 #include <utility>
 
 #include "engine/description.h"
-#include "engine/memory_plan.h"
+#include "engine/pipeline_access.h"
 #include "engine/run.h"
 
 namespace scalekv {
-
-struct Pipeline::Impl {
-  explicit Impl(int threads) : runtime(threads) {}
-
-  Runtime runtime;
-  std::optional<engine::MemoryClaim> weights;  // what is held between requests
-  std::unique_ptr<engine::Model> model;
-  ModelFacts facts;
-};
 
 Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pipeline::~Pipeline() = default;
@@ -52,9 +42,16 @@ Image Pipeline::generate(const Request& request, const ProgressCallback& progres
   return std::move(run(one, progress).images.front());
 }
 
-Result Pipeline::run(const Request& request, const ProgressCallback& progress) {
+Result Pipeline::run(const Request& request, const ProgressCallback& progress, const Previews& previews) {
   const Runtime::Scope scope(impl_->runtime);
-  return engine::run(*impl_->model, engine::resolve_request(*impl_->model, request), progress);
+  return engine::run(*impl_->model, engine::resolve_request(*impl_->model, request), progress, previews);
+}
+
+Result Pipeline::run(const Request& common, const std::vector<Prompt>& prompts, const ProgressCallback& progress,
+                     const Previews& previews) {
+  const Runtime::Scope scope(impl_->runtime);
+  const engine::ResolvedRequest resolved = engine::resolve_pictures(*impl_->model, common, prompts);
+  return engine::run(*impl_->model, resolved, prompts, progress, previews);
 }
 
 void Pipeline::cancel() { impl_->runtime.cancel(); }

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::engine {
 

@@ -95,4 +95,21 @@ ResolvedRequest resolve_request(const model::ModelSizes& sizes,
   return resolved;
 }
 
+ResolvedRequest resolve_pictures(const Model& model, Request common, std::span<const Prompt> pictures) {
+  if (pictures.empty()) fail_usage("there are no prompts; say what to draw");
+  common.prompt = pictures.front().text;
+  common.negative_prompt.clear();
+  common.images = static_cast<int>(std::min<std::size_t>(pictures.size(), kMostImages + 1));
+  ResolvedRequest resolved = resolve_request(model, common);
+  for (const Prompt& picture : pictures) {
+    Request one = common;
+    one.prompt = picture.text;
+    one.negative_prompt = picture.negative;
+    check_numbers(one);
+    check_guidance(one, resolved.generation.guided(), model.sizes.transformer.depth);
+    if (picture.image < 0) fail_usage("a picture of number {} is not possible; count from 0", picture.image);
+  }
+  return resolved;
+}
+
 }  // namespace scalekv::engine

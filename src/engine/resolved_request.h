@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "engine/model.h"
@@ -32,5 +33,9 @@ template <typename Part>
 ResolvedRequest resolve_request(const Part& part, const Request& request, int scales = 0) {
   return resolve_request(part.sizes, part.calibration, request, scales);
 }
+
+// What pictures of these prompts have in common. Throws as resolve_request does, of any of them, and where there are
+// none.
+ResolvedRequest resolve_pictures(const Model& model, Request common, std::span<const Prompt> pictures);
 
 }  // namespace scalekv::engine

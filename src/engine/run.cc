@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "engine/pixels.h"
 #include "engine/prompt.h"
 #include "infinity/latent.h"
+#include "kernels/resample.h"
 #include "runtime/freed_memory.h"
 #include "runtime/stopwatch.h"
 #include "vae/quantizer.h"
@@ -15,14 +17,62 @@
 namespace scalekv::engine {
 namespace {
 
-// The request's texts as ids; its statistics know their lengths.
-std::vector<EncodedTexts::Ids> tokenize(const Model& model, const Request& request, Statistics& statistics) {
-  PromptTokens prompt = model.tokenizer->read(encoded_prompt(request));
-  statistics.prompt_tokens = std::ssize(prompt.ids) + prompt.cut;
-  statistics.prompt_cut = prompt.cut;
-  std::vector<EncodedTexts::Ids> texts = {std::move(prompt.ids), {}};
-  if (!request.negative_prompt.empty()) texts.back() = model.tokenizer->encode(request.negative_prompt);
+// The texts of a request's pictures.
+struct Texts {
+  std::vector<EncodedTexts::Ids> different;    // in the order in which they appear
+  std::vector<std::size_t> prompts, negative;  // of each picture, in `different`
+  std::vector<PromptLength> lengths;           // of each picture's prompt
+
+  std::vector<TextLengths> tokens() const {
+    std::vector<TextLengths> list;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      list.push_back({std::ssize(different[prompts[i]]), std::ssize(different[negative[i]])});
+    }
+    return list;
+  }
+};
+
+Texts tokenize(const Model& model, const Request& common, std::span<const Prompt> pictures) {
+  Texts texts;
+  std::map<std::string, std::pair<std::size_t, PromptLength>> known;
+  const auto find = [&](const std::string& text) -> const std::pair<std::size_t, PromptLength>& {
+    const auto [found, is_new] = known.try_emplace(text);
+    auto& [index, length] = found->second;
+    if (!is_new) return found->second;
+    PromptTokens read = text.empty() ? PromptTokens() : model.tokenizer->read(text);
+    length = {std::ssize(read.ids) + read.cut, read.cut};
+    const auto same = std::find(texts.different.begin(), texts.different.end(), read.ids);
+    index = static_cast<std::size_t>(same - texts.different.begin());
+    if (same == texts.different.end()) texts.different.push_back(std::move(read.ids));
+    return found->second;
+  };
+  for (const Prompt& picture : pictures) {
+    const auto& [prompt, length] = find(common.face_prompt ? with_face_prompt(picture.text) : picture.text);
+    texts.prompts.push_back(prompt);
+    texts.lengths.push_back(length);
+    texts.negative.push_back(find(picture.negative).first);
+  }
   return texts;
+}
+
+// What previews take while pictures are drawn.
+MapSize preview_size(const Model& model, MapSize latent, int pixels) {
+  const std::int64_t most = std::max<std::int64_t>(1, pixels / model.sizes.vae.stride());
+  const std::int64_t longer = std::max(latent.height, latent.width);
+  if (longer <= most) return latent;
+  return {std::max<std::int64_t>(1, latent.height * most / longer),
+          std::max<std::int64_t>(1, latent.width * most / longer)};
+}
+
+std::int64_t preview_bytes(const Model& model, MapSize size) {
+  return size.tokens() * model.sizes.vae.codebook * model::kFloatBytes +
+         model.backend->plan_decoding(model.sizes.vae, size);
+}
+
+Image preview(const Model& model, const Tensor& latent, MapSize size) {
+  Tensor small(DType::f32, {size.height, size.width, latent.shape()[2]}, MemoryKind::vae);
+  kernels::resample_area(latent.view<float>(), small.view<float>());
+  return decode(model, small);
 }
 
 void count_memory(Statistics& statistics) {
@@ -49,49 +99,130 @@ Image decode(const Model& model, const Tensor& latent) {
   return to_image(model.backend->decode(latent.view<float>()).view<float>());
 }
 
-Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress) {
-  Result result;
-  Statistics& statistics = result.statistics;
-  const int images = request.request.images;
-  const int scales = static_cast<int>(request.generation.schedule.scales.size());
-  Stopwatch watch;
-  const std::vector<EncodedTexts::Ids> texts = tokenize(model, request.request, statistics);
-  model.texts.keep_only(texts);
-  ledger().reset_peaks();
-  const MemoryPlan plan =
-      plan_memory(*model.backend, model.sizes, request, {std::ssize(texts.front()), std::ssize(texts.back())},
-                  model.options.keep_text_encoder);
-  const MemoryClaim claim = claim_memory(plan.peak(), model.options,
-                                         [&] { return make_question(open_files(model.file, model.options), request); });
-  const std::vector<View<const float>> features = model.texts.encode(model.text_encoder, texts);
-  statistics.seconds_text = watch.lap();
+namespace {
 
-  for (int first = 0; first < images; first += request.request.batch) {
-    const int count = std::min(request.request.batch, images - first);
-    const Batch batch =
-        batch_of(features.front(), features.back(), {request.request.seed, static_cast<std::uint32_t>(first)}, count);
-    Observers observers;
-    if (progress) {
-      observers.progress = [&](int scale) {
-        return progress({.image = first, .images = images, .scale = scale + 1, .scales = scales});
-      };
+// One request's pictures, a batch after the other.
+class Run {
+ public:
+  Run(Model& model, const ResolvedRequest& common, std::span<const Prompt> pictures, const ProgressCallback& progress,
+      const Previews& previews)
+      : model_(model),
+        common_(common),
+        pictures_(pictures),
+        progress_(progress),
+        previews_(previews),
+        scales_(static_cast<int>(common.generation.schedule.scales.size())),
+        preview_size_(preview_size(
+            model, infinity::latent_size(model.sizes.transformer, common.generation.schedule.scales.back()),
+            previews.pixels)) {}
+
+  Result draw() && {
+    Statistics& statistics = result_.statistics;
+    Stopwatch watch;
+    const Texts texts = tokenize(model_, common_.request, pictures_);
+    model_.texts.keep_only(texts.different);
+    ledger().reset_peaks();
+    const MemoryPlan plan = plan_texts(texts);
+    const MemoryClaim claim = claim_memory(
+        plan.peak(), model_.options, [&] { return make_question(open_files(model_.file, model_.options), longest()); });
+    const std::vector<View<const float>> features = model_.texts.encode(model_.text_encoder, texts.different);
+    statistics.seconds_text = watch.lap();
+    const auto together = static_cast<std::size_t>(common_.request.batch);
+    for (std::size_t first = 0; first < pictures_.size(); first += together) {
+      const std::size_t count = std::min(together, pictures_.size() - first);
+      Drawn drawn = engine::draw(*model_.backend, common_.generation, batch(texts, features, first, count),
+                                 observers(static_cast<int>(first)));
+      return_freed_memory();  // the image tokenizer's maps come next, and are larger
+      statistics.seconds_transformer += watch.lap();
+      for (Tensor& latent : drawn.latents) {
+        result_.images.push_back(decode(model_, latent));
+        latent = Tensor();
+      }
+      statistics.seconds_decode += watch.lap();
     }
-    Drawn drawn = draw(*model.backend, request.generation, batch, observers);
-    return_freed_memory();  // the image tokenizer's maps come next, and are larger
-    statistics.seconds_transformer += watch.lap();
-    for (Tensor& latent : drawn.latents) {
-      result.images.push_back(decode(model, latent));
-      latent = Tensor();
-    }
-    statistics.seconds_decode += watch.lap();
+    statistics.seconds = statistics.seconds_text + statistics.seconds_transformer + statistics.seconds_decode;
+    statistics.kv_bytes_peak_full = plan.kv_full;
+    count_memory(statistics);
+    statistics.scales = scales_;
+    for (const MapSize& map : common_.generation.schedule.scales) statistics.tokens += map.tokens();
+    result_.prompts = texts.lengths;
+    return std::move(result_);
   }
 
-  statistics.seconds = statistics.seconds_text + statistics.seconds_transformer + statistics.seconds_decode;
-  statistics.kv_bytes_peak_full = plan.kv_full;
-  count_memory(statistics);
-  statistics.scales = scales;
-  for (const MapSize& map : request.generation.schedule.scales) statistics.tokens += map.tokens();
-  return result;
+ private:
+  MemoryPlan plan_texts(const Texts& texts) const {
+    TextTokens tokens(texts.tokens(), common_);
+    for (const EncodedTexts::Ids& ids : texts.different) tokens.encoded.push_back(std::ssize(ids));
+    MemoryPlan plan = plan_memory(*model_.backend, model_.sizes, common_, tokens, model_.options.keep_text_encoder);
+    if (previews_.show) plan.drawing += preview_bytes(model_, preview_size_);
+    return plan;
+  }
+
+  // The request by which a refusal gives advice: its longest prompt's.
+  ResolvedRequest longest() const {
+    const auto longer = [](const Prompt& a, const Prompt& b) { return a.text.size() < b.text.size(); };
+    const Prompt& prompt = *std::max_element(pictures_.begin(), pictures_.end(), longer);
+    return common_.of(prompt.text, prompt.seed);
+  }
+
+  Batch batch(const Texts& texts, const std::vector<View<const float>>& features, std::size_t first,
+              std::size_t count) const {
+    Batch batch;
+    bool negative = false;
+    for (std::size_t i = first; i < first + count; ++i) {
+      batch.texts.push_back(features[texts.prompts[i]]);
+      batch.negative.push_back(features[texts.negative[i]]);
+      batch.seeds.push_back({pictures_[i].seed, static_cast<std::uint32_t>(pictures_[i].image)});
+      negative = negative || !batch.negative.back().empty();
+    }
+    if (!negative) batch.negative.clear();
+    return batch;
+  }
+
+  Observers observers(int first) const {
+    Observers observers;
+    const auto images = static_cast<int>(pictures_.size());
+    if (progress_) {
+      observers.progress = [this, first, images](int scale) {
+        return progress_({.image = first, .images = images, .scale = scale + 1, .scales = scales_});
+      };
+    }
+    if (!previews_.show) return observers;
+    observers.preview = [this, first](int scale, const std::vector<Tensor>& latents) {
+      if (scale + 1 == scales_) return;
+      for (std::size_t i = 0; i < latents.size(); ++i) {
+        previews_.show({.image = first + static_cast<int>(i),
+                        .scale = scale + 1,
+                        .scales = scales_,
+                        .picture = preview(model_, latents[i], preview_size_)});
+      }
+    };
+    return observers;
+  }
+
+  Model& model_;
+  const ResolvedRequest& common_;
+  std::span<const Prompt> pictures_;
+  const ProgressCallback& progress_;
+  const Previews& previews_;
+  int scales_;
+  MapSize preview_size_;
+  Result result_;
+};
+
+}  // namespace
+
+Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress, const Previews& previews) {
+  const Request& one = request.request;
+  std::vector<Prompt> pictures;
+  for (int image = 0; image < one.images; ++image)
+    pictures.push_back({one.prompt, one.seed, one.negative_prompt, image});
+  return run(model, request, pictures, progress, previews);
+}
+
+Result run(Model& model, const ResolvedRequest& common, std::span<const Prompt> pictures,
+           const ProgressCallback& progress, const Previews& previews) {
+  return Run(model, common, pictures, progress, previews).draw();
 }
 
 Image reconstruct(const Model& model, const Image& image, const std::string& size) {

@@ -1,6 +1,8 @@
 // What a loaded model does: draw a request, and turn a picture into bits and back.
 #pragma once
 
+#include <span>
+
 #include "engine/draw.h"
 #include "engine/resolved_request.h"
 
@@ -12,7 +14,11 @@ Batch batch_of(View<const float> text, View<const float> negative, ImageSeed fir
 
 // Draws all images of the request, a batch after the other. Throws Error where it takes more memory than the model's
 // options or the system allow, and Cancelled when `progress` says so.
-Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress = {});
+Result run(Model& model, const ResolvedRequest& request, const ProgressCallback& progress = {},
+           const Previews& previews = {});
+// The same of these pictures, at least one, of a request that was resolved for them (resolve_pictures).
+Result run(Model& model, const ResolvedRequest& common, std::span<const Prompt> pictures,
+           const ProgressCallback& progress = {}, const Previews& previews = {});
 
 // The picture of a latent map.
 Image decode(const Model& model, const Tensor& latent);

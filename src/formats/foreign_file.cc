@@ -124,7 +124,7 @@ void refuse_foreign(const MappedFile& file) {
   }
   fail(
       "{} is neither a .safetensors file nor a PyTorch file (.pth, .pt, .bin), or it is damaged; download the file "
-      "again, or see `scalekv convert --help` for what is read",
+      "again, or see docs/FORMATS.md for what is read",
       path);
 }
 

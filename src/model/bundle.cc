@@ -130,7 +130,7 @@ void require_averaged(const FoundParts& parts, const BundlePaths& paths) {
   if (parts.transformer.averaged || (paths.transformer.empty() && parts.vae.averaged)) return;
   const FoundPart& part = parts.transformer.weights ? parts.transformer : parts.vae;
   if (!part.weights) fail_usage("there are no weights to take averages of; name a checkpoint that holds them (ema)");
-  fail_usage("{} has no averaged copy (EMA) in its file, only {}; leave out --ema", part.weights->description(),
+  fail_usage("{} has no averaged copy (EMA) in its file, only {}; leave out `ema`", part.weights->description(),
              fmt::join(part.others, ", "));
 }
 

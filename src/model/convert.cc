@@ -25,12 +25,12 @@ constexpr std::size_t kAlignment = 64;
 
 // A new file needs all parts.
 void require_parts(const Bundle& bundle) {
-  const auto require = [&](const std::optional<formats::WeightMap>& part, const char* what, const char* option) {
-    if (!part) fail("{} has no {}; name one with {}", bundle.description, what, option);
+  const auto require = [&](const std::optional<formats::WeightMap>& part, const char* what, const char* setting) {
+    if (!part) fail("{} has no {}; name one with `{}`", bundle.description, what, setting);
   };
-  require(bundle.transformer, "transformer", "--transformer");
-  require(bundle.vae, "VAE", "--vae");
-  require(bundle.text_encoder, "text encoder", "--text-encoder");
+  require(bundle.transformer, "transformer", "transformer");
+  require(bundle.vae, "VAE", "vae");
+  require(bundle.text_encoder, "text encoder", "text_encoder");
 }
 
 bool starts_with_one_of(std::string_view name, const std::vector<std::string>& starts) {
@@ -226,7 +226,7 @@ std::vector<ConvertedTensor> list_converted_tensors(const Bundle& bundle, const 
   }
   std::vector<ConvertedTensor> tensors = std::move(lister).list();
   if (bundle.tokenizer.empty())
-    fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
+    fail("{} has no tokenizer; name a folder that holds spiece.model with `text_encoder`", bundle.description);
   const auto size = static_cast<std::int64_t>(bundle.tokenizer.size());
   tensors.push_back(
       {.target = {.name = std::string(kTokenizerTensor), .dtype = DType::u8, .shape = {size}, .bytes = size}});

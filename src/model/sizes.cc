@@ -28,9 +28,9 @@ void read_defaults(const Bundle& bundle, ModelSizes& sizes) {
 }
 
 template <typename Part>
-const Part& require(const std::optional<Part>& part, const char* what, const char* option,
+const Part& require(const std::optional<Part>& part, const char* what, const char* setting,
                     const std::string& description) {
-  if (!part) fail("{} has no {}; name one with {}, or convert a whole model", description, what, option);
+  if (!part) fail("{} has no {}; name one with `{}`, or convert a whole model", description, what, setting);
   return *part;
 }
 
@@ -90,11 +90,11 @@ std::int64_t part_bytes(const Part& part, WeightType type, bool made) {
 }
 
 ModelSizes read_sizes(const Bundle& bundle, const std::string& weights) {
-  const auto& vae = require(bundle.vae, "VAE", "--vae", bundle.description);
-  require(bundle.text_encoder, "text encoder", "--text-encoder", bundle.description);
-  const auto& transformer = require(bundle.transformer, "transformer", "--transformer", bundle.description);
+  const auto& vae = require(bundle.vae, "VAE", "vae", bundle.description);
+  require(bundle.text_encoder, "text encoder", "text_encoder", bundle.description);
+  const auto& transformer = require(bundle.transformer, "transformer", "transformer", bundle.description);
   if (bundle.tokenizer.empty() && !bundle.random) {
-    fail("{} has no tokenizer; name a folder that holds spiece.model with --text-encoder", bundle.description);
+    fail("{} has no tokenizer; name a folder that holds spiece.model with `text_encoder`", bundle.description);
   }
   ModelSizes sizes;
   read_defaults(bundle, sizes);

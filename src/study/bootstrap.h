@@ -3,13 +3,9 @@
 
 #include <span>
 
-namespace scalekv::study {
+#include "scalekv/evaluate.h"
 
-struct Estimate {
-  double mean = 0.0;
-  double low = 0.0;  // 95% confidence interval
-  double high = 0.0;
-};
+namespace scalekv::study {
 
 // The mean with the 2.5% and 97.5% quantiles of the means of 1,000 resamples (percentile bootstrap, Efron 1979). The
 // resamples are the same in every run. Values: at least one.

@@ -47,11 +47,12 @@ Sample from_json(const nlohmann::json& json) {
 
 void check_heading(const nlohmann::json& json, const Settings& settings, const std::filesystem::path& path) {
   if (json.at("format").get<std::string>() != kFormat) {
-    fail("{} is the log of another version of scalekv; name another folder with -o, or begin --fresh", path.string());
+    fail("{} is the log of another version of scalekv; name another folder with `out`, or begin `fresh`",
+         path.string());
   }
   const std::string different = differences(json.at("settings").get<Settings>(), settings);
   if (!different.empty()) {
-    fail("{} is the log of another evaluation ({}); name another folder with -o, or begin --fresh", path.string(),
+    fail("{} is the log of another evaluation ({}); name another folder with `out`, or begin `fresh`", path.string(),
          different);
   }
 }
@@ -93,13 +94,13 @@ void EvaluationLog::read(const std::string& text, const Settings& settings) {
       const auto& sha256 = json.at("prompt_sha256").get_ref<const std::string&>();
       if (sample.prompt < prompt_sha256_.size() && prompt_sha256_[sample.prompt] != sha256) {
         fail(
-            "{} is the log of another evaluation (its prompt number {} is another); name another folder with -o, or "
-            "begin --fresh",
+            "{} is the log of another evaluation (its prompt number {} is another); name another folder with `out`, or "
+            "begin `fresh`",
             path_.string(), sample.prompt + 1);
       }
       samples_.push_back(sample);
     } catch (const nlohmann::json::exception&) {
-      fail("{}, line {}, is not what scalekv evaluate writes; begin --fresh", path_.string(), number);
+      fail("{}, line {}, is not what scalekv evaluate writes; begin `fresh`", path_.string(), number);
     }
   }
 }

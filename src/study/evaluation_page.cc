@@ -35,11 +35,10 @@ using Measure = std::function<Estimate(const EvaluationRow&)>;
 std::vector<Curve> make_curves(const std::vector<EvaluationRow>& rows, const Measure& measure) {
   std::vector<Curve> curves;
   for (const EvaluationRow& row : rows) {
-    if (row.setting.budget >= 1.0) continue;  // what the others are measured against
-    auto curve =
-        std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.name == row.setting.policy; });
-    if (curve == curves.end()) curve = curves.insert(curves.end(), Curve{row.setting.policy, {}});
-    curve->points.push_back({static_cast<double>(row.bytes.peak) / 1024.0, measure(row)});
+    if (row.budget >= 1.0) continue;  // what the others are measured against
+    auto curve = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.name == row.policy; });
+    if (curve == curves.end()) curve = curves.insert(curves.end(), Curve{row.policy, {}});
+    curve->points.push_back({static_cast<double>(row.kv_bytes) / 1024.0, measure(row)});
   }
   for (Curve& curve : curves) {
     std::stable_sort(curve.points.begin(), curve.points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
@@ -57,9 +56,9 @@ std::string table_html(const std::vector<EvaluationRow>& rows) {
                        digits, e.high * factor, digits);
   };
   for (const EvaluationRow& row : rows) {
-    html += fmt::format("<tr><td>{}</td><td>{:g}%</td><td>{}</td><td>{:.1f}</td><td>{:.1f}%</td>", row.setting.policy,
-                        row.setting.budget * 100.0, row.images, static_cast<double>(row.bytes.peak) / 1024.0,
-                        row.bytes.share * 100.0);
+    html +=
+        fmt::format("<tr><td>{}</td><td>{:g}%</td><td>{}</td><td>{:.1f}</td><td>{:.1f}%</td>", row.policy,
+                    row.budget * 100.0, row.images, static_cast<double>(row.kv_bytes) / 1024.0, row.kv_share * 100.0);
     html += cell(row.kl, 1e3, 2) + cell(row.psnr, 1.0, 2) + cell(row.ssim, 1.0, 3) + cell(row.bit_agreement, 1.0, 4);
     html += row.shapes_score ? cell(*row.shapes_score, 1.0, 3) : "<td></td>";
     html += cell(row.seconds, 1.0, 3) + "</tr>\n";

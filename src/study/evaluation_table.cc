@@ -40,16 +40,16 @@ std::string with_interval(const Estimate& estimate, int digits) {
 void add_markdown_table(std::string& text, std::vector<EvaluationRow> rows) {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.kl.mean < b.kl.mean; });
   const bool judged = rows.front().shapes_score.has_value();
-  text += fmt::format("Budget {:g}%, {} images.\n\n", rows.front().setting.budget * 100.0, rows.front().images);
+  text += fmt::format("Budget {:g}%, {} images.\n\n", rows.front().budget * 100.0, rows.front().images);
   text += "| policy | KV peak, bytes (of full) | KL, 1e-3 nats a bit | PSNR, dB | SSIM | bit agreement |";
   text += judged ? " shapes score | seconds |\n" : " seconds |\n";
   text +=
       judged ? "| --- | --- | --- | --- | --- | --- | --- | --- |\n" : "| --- | --- | --- | --- | --- | --- | --- |\n";
   for (const EvaluationRow& row : rows) {
     const Estimate kl{row.kl.mean * 1e3, row.kl.low * 1e3, row.kl.high * 1e3};
-    text += fmt::format("| {} | {} ({:.1f}%) | {} | {} | {} | {} |", row.setting.policy, row.bytes.peak,
-                        row.bytes.share * 100.0, with_interval(kl, 3), with_interval(row.psnr, 2),
-                        with_interval(row.ssim, 3), with_interval(row.bit_agreement, 4));
+    text += fmt::format("| {} | {} ({:.1f}%) | {} | {} | {} | {} |", row.policy, row.kv_bytes, row.kv_share * 100.0,
+                        with_interval(kl, 3), with_interval(row.psnr, 2), with_interval(row.ssim, 3),
+                        with_interval(row.bit_agreement, 4));
     if (row.shapes_score) text += fmt::format(" {} |", with_interval(*row.shapes_score, 3));
     text += fmt::format(" {} |\n", with_interval(row.seconds, 3));
   }
@@ -60,8 +60,11 @@ void add_markdown_table(std::string& text, std::vector<EvaluationRow> rows) {
 
 EvaluationRow make_row(const PolicySetting& setting, const SettingBytes& bytes, const std::vector<Sample>& samples) {
   SCALEKV_ASSERT(!samples.empty());
-  EvaluationRow row{.setting = setting,
-                    .bytes = bytes,
+  EvaluationRow row{.policy = setting.policy,
+                    .budget = setting.budget,
+                    .kv_bytes = bytes.peak,
+                    .kv_share = bytes.share,
+                    .paper_megabytes = bytes.paper_megabytes,
                     .images = samples.size(),
                     .psnr = estimate(samples, [](const Sample& s) { return s.psnr; }),
                     .ssim = estimate(samples, [](const Sample& s) { return s.ssim; }),
@@ -84,13 +87,13 @@ EvaluationRow make_row(const PolicySetting& setting, const SettingBytes& bytes, 
 std::string to_json(const std::vector<EvaluationRow>& rows, std::uint64_t seed) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const EvaluationRow& row : rows) {
-    nlohmann::ordered_json json = {{"policy", row.setting.policy},
-                                   {"budget", row.setting.budget},
+    nlohmann::ordered_json json = {{"policy", row.policy},
+                                   {"budget", row.budget},
                                    {"seed", seed},
                                    {"images", row.images},
-                                   {"kv_bytes_peak", row.bytes.peak},
-                                   {"kv_share", row.bytes.share},
-                                   {"kv_paper_mb", row.bytes.paper_megabytes}};
+                                   {"kv_bytes_peak", row.kv_bytes},
+                                   {"kv_share", row.kv_share},
+                                   {"kv_paper_mb", row.paper_megabytes}};
     for (const auto& [name, measure] : measures(row)) {
       json[name] = measure->mean;
       json[fmt::format("{}_ci", name)] = {measure->low, measure->high};
@@ -108,8 +111,8 @@ std::string to_csv(const std::vector<EvaluationRow>& rows) {
   for (const auto& [name, measure] : measures(rows.front())) text += fmt::format(",{0},{0}_low,{0}_high", name);
   text += "\n";
   for (const EvaluationRow& row : rows) {
-    text += fmt::format("{},{},{},{},{},{}", row.setting.policy, row.setting.budget, row.images, row.bytes.peak,
-                        row.bytes.share, row.bytes.paper_megabytes);
+    text += fmt::format("{},{},{},{},{},{}", row.policy, row.budget, row.images, row.kv_bytes, row.kv_share,
+                        row.paper_megabytes);
     for (const auto& [name, measure] : measures(row)) {
       text += fmt::format(",{},{},{}", measure->mean, measure->low, measure->high);
     }
@@ -120,7 +123,7 @@ std::string to_csv(const std::vector<EvaluationRow>& rows) {
 
 std::string to_markdown(const std::vector<EvaluationRow>& rows) {
   std::map<double, std::vector<EvaluationRow>, std::greater<>> by_budget;
-  for (const EvaluationRow& row : rows) by_budget[row.setting.budget].push_back(row);
+  for (const EvaluationRow& row : rows) by_budget[row.budget].push_back(row);
   std::string text;
   for (const auto& [budget, group] : by_budget) add_markdown_table(text, group);
   return text;

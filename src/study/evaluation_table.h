@@ -1,7 +1,6 @@
 // The results of an evaluation as rows: one for each policy and budget.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,15 +8,6 @@
 #include "study/evaluation.h"
 
 namespace scalekv::study {
-
-struct EvaluationRow {
-  PolicySetting setting;
-  SettingBytes bytes;
-  std::size_t images = 0;
-  Estimate psnr, ssim, kl, bit_agreement, seconds;
-  std::optional<Estimate> shapes_score;  // share of pictures that show what the caption asks for
-  std::vector<double> scale_kl, scale_bit_agreement;
-};
 
 // The samples of one setting, at least one, as a row.
 EvaluationRow make_row(const PolicySetting& setting, const SettingBytes& bytes, const std::vector<Sample>& samples);

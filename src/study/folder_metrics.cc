@@ -94,8 +94,8 @@ MetricNetworks MetricNetworks::open(const std::vector<std::filesystem::path>& lp
     if (has_heads) heads = source;
   }
   if (!lpips.empty()) {
-    if (!base) fail("LPIPS lacks torchvision's AlexNet; give alexnet-owt-7be5be79.pth too (--lpips-weights)");
-    if (!heads) fail("LPIPS lacks its heads; give the lpips package's alex.pth too (--lpips-weights)");
+    if (!base) fail("LPIPS lacks torchvision's AlexNet; give alexnet-owt-7be5be79.pth too (`lpips_weights`)");
+    if (!heads) fail("LPIPS lacks its heads; give the lpips package's alex.pth too (`lpips_weights`)");
     formats::WeightMap base_weights(base, "", "AlexNet");
     formats::WeightMap head_weights(heads, "", "LPIPS");
     networks.lpips.emplace(base_weights, head_weights);

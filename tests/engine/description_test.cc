@@ -13,7 +13,7 @@
 #include "cache/budget_file.h"
 #include "engine/fingerprint.h"
 #include "engine/model.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv::engine {
 namespace {

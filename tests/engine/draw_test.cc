@@ -60,7 +60,7 @@ TEST(Draw, AWeightThatIsNoNumberIsNoPicture) {
     draw(transformer, request(0, 1, "full", 1.0));
     FAIL() << "a picture was made of NaN";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("inspect --check"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("`inspect` with `check`"), std::string::npos) << error.what();
   }
 }
 

@@ -204,16 +204,17 @@ TEST(Memory, AdviceFitsAndIsWhatItSays) {
   const std::int64_t peak = answer(question).peak();
   const auto fits = what_fits(question, peak - 1);
   ASSERT_FALSE(fits.empty());
+  const std::vector<Setting> half = {{"batch", "4"}};
   bool batch = false;
   for (const Alternative& alternative : fits) {
-    EXPECT_LT(alternative.peak, peak) << alternative.options;
-    batch = batch || alternative.options == "--batch 4";
+    EXPECT_LT(alternative.peak_bytes, peak) << in_words(alternative.settings);
+    batch = batch || alternative.settings == half;
   }
   EXPECT_TRUE(batch);
   question.request.request.batch = question.request.request.images = 4;
   for (const Alternative& alternative : fits) {
-    if (alternative.options == "--batch 4") {
-      EXPECT_EQ(alternative.peak, answer(question).peak());
+    if (alternative.settings == half) {
+      EXPECT_EQ(alternative.peak_bytes, answer(question).peak());
     }
   }
   EXPECT_TRUE(what_fits(question, 1000).empty());
@@ -227,12 +228,13 @@ TEST(Memory, AdvisesOnlyWeightsThatTakeLess) {
     const std::int64_t available = answer(question).peak();
     question.weights = weights;
     const auto fits = what_fits(question, available);
-    return std::any_of(fits.begin(), fits.end(), [&](const Alternative& a) { return a.options.starts_with(option); });
+    return std::any_of(fits.begin(), fits.end(),
+                       [&](const Alternative& a) { return in_words(a.settings).starts_with(option); });
   };
-  EXPECT_TRUE(advised("--weights bf16", "f32", "bf16"));
-  EXPECT_TRUE(advised("--weights int8", "f32", "int8"));
-  EXPECT_TRUE(advised("--weights int8", "bf16", "int8"));
-  EXPECT_FALSE(advised("--weights", "int8", "int8"));
+  EXPECT_TRUE(advised("`weights` bf16", "f32", "bf16"));
+  EXPECT_TRUE(advised("`weights` int8", "f32", "int8"));
+  EXPECT_TRUE(advised("`weights` int8", "bf16", "int8"));
+  EXPECT_FALSE(advised("`weights`", "int8", "int8"));
 }
 
 TEST(Memory, RefusesInOneSentence) {
@@ -244,7 +246,7 @@ TEST(Memory, RefusesInOneSentence) {
     FAIL() << "too much was granted";
   } catch (const Error& error) {
     const std::string sentence = error.what();
-    EXPECT_NE(sentence.find("are available; it would fit with --"), std::string::npos) << sentence;
+    EXPECT_NE(sentence.find("are available; it would fit with `"), std::string::npos) << sentence;
     EXPECT_EQ(sentence.find('\n'), std::string::npos);
   }
   EXPECT_THROW(require_memory(question, 1), Error);

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv {
 namespace {

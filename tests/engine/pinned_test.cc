@@ -21,7 +21,7 @@
 #include "base/sha256.h"
 #include "kernels/machine.h"
 #include "kernels/products.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "engine/memory_claim.h"
 #include "runtime/runtime.h"
-#include "scalekv/scalekv.h"
+#include "scalekv/pipeline.h"
 
 namespace scalekv {
 namespace {

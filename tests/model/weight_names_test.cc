@@ -92,7 +92,7 @@ TEST(WeightNames, AveragesThatThereAreNotAreNamed) {
        {model::BundlePaths{.model = path, .ema = true}, model::BundlePaths{.transformer = path, .ema = true}}) {
     EXPECT_THROW(model::open_bundle(paths), UsageError);
     EXPECT_TRUE(mentions(failure_of([&] { model::open_bundle(paths); }),
-                         {"a.safetensors", "EMA", "\"trainer.gpt_fsdp.\"", "\"cinema.\"", "--ema"}));
+                         {"a.safetensors", "EMA", "\"trainer.gpt_fsdp.\"", "\"cinema.\"", "`ema`"}));
   }
 }
 

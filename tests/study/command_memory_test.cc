@@ -107,12 +107,14 @@ TEST(CommandMemory, AdviceLeavesOutWhatACommandLacks) {
   const std::int64_t available = engine::answer(question).peak() - 1;
   const auto advised = [&](const char* option) {
     const auto fits = engine::what_fits(question, available);
-    return std::any_of(fits.begin(), fits.end(),
-                       [&](const auto& one) { return one.options.find(option) != std::string::npos; });
+    return std::any_of(fits.begin(), fits.end(), [&](const auto& one) {
+      return engine::in_words(one.settings).find(option) != std::string::npos;
+    });
   };
-  for (const char* option : {"--kv", "--weights", "--budget", "no --keep-text-encoder"}) EXPECT_TRUE(advised(option));
-  question.not_advised = {"--kv", "--budget", "--keep-text-encoder"};
-  EXPECT_TRUE(advised("--weights"));
+  for (const char* option : {"`precision`", "`weights`", "`budget`", "no `keep_text_encoder`"})
+    EXPECT_TRUE(advised(option));
+  question.not_advised = {"precision", "budget", "keep_text_encoder"};
+  EXPECT_TRUE(advised("`weights`"));
   for (const std::string& option : question.not_advised) EXPECT_FALSE(advised(option.c_str())) << option;
 }
 

@@ -1,0 +1,39 @@
+#include "scalekv/inspect.h"
+
+#include <set>
+#include <span>
+
+#include "base/file_hash.h"
+#include "engine/work_progress.h"
+#include "formats/finite.h"
+#include "model/check_shapes.h"
+#include "model/model_config.h"
+#include "runtime/runtime.h"
+
+namespace scalekv {
+
+Inspection inspect(const std::filesystem::path& file, const InspectOptions& options, const WorkCallback& progress) {
+  Runtime runtime;
+  const Runtime::Scope scope(runtime);
+  const auto source = formats::open_tensor_source(file);
+  const model::Bundle bundle = model::open_bundle({.model = file, .ema = options.ema});
+  Inspection found;
+  found.architecture = model::describe_architecture(bundle).dump();
+  for (const auto& [key, value] : source->metadata()) found.metadata[key] = value;
+  std::set<std::filesystem::path> files;
+  for (const formats::TensorInfo& info : source->tensors()) {
+    found.bytes[info.name.substr(0, info.name.find('.'))] += info.bytes;
+    const std::span<const std::int64_t> shape = info.shape.sizes();
+    found.tensors.push_back({info.name, std::string(dtype_name(info.dtype)), {shape.begin(), shape.end()}, info.bytes});
+    files.insert(info.file);
+  }
+  for (const formats::PassedOver& thing : source->passed_over()) found.passed_over.push_back({thing.name, thing.what});
+  if (!options.check) return found;
+  const WorkProgress work = engine::work_progress(progress);
+  found.whole = model::check_shapes(bundle);
+  formats::check_finite(*source, work);
+  for (const std::filesystem::path& part : files) found.sha256[part.string()] = hash_file(part, work);
+  return found;
+}
+
+}  // namespace scalekv
