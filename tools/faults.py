@@ -162,8 +162,6 @@ IMAGE = [
     Fault("codes-upside-down", "vae/quantizer.cc", "!= 0 ? unit : -unit", "!= 0 ? -unit : unit", "vae"),
     Fault("quantiser-sign-of-zero", "vae/quantizer.cc", "> 0.0F ? 1 : 0", ">= 0.0F ? 1 : 0", "vae"),
     Fault("quantiser-residual", "vae/quantizer.cc", ".data()[i] -= step[i];", ".data()[i] += step[i];", "vae"),
-    Fault("pixel-shuffle-order", "kernels/resample.cc", "y(r, c, k) = x(r / 2, c / 2, 4 * k + 2 * (r % 2) + c % 2)",
-          "y(r, c, k) = x(r / 2, c / 2, 4 * k + 2 * (c % 2) + r % 2)", "kernels"),
     Fault("pixel-unshuffle-order", "kernels/resample.cc",
           "y(r / 2, c / 2, 4 * k + 2 * (r % 2) + c % 2) = x(r, c, k)",
           "y(r / 2, c / 2, (2 * (r % 2) + c % 2) * x.size(2) + k) = x(r, c, k)", "kernels"),
