@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/file_hash.h"
+#include "base/sha256.h"
 #include "base/strict_json.h"
 #include "cli/commands.h"
 #include "cli/progress.h"

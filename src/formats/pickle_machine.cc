@@ -3,7 +3,6 @@
 #include <unordered_map>
 
 #include "formats/harmful_globals.h"
-#include "formats/pickle_scalars.h"
 #include "formats/torch_objects.h"
 
 namespace scalekv::formats {
