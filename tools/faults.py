@@ -29,10 +29,8 @@ RANDOM_NUMBERS = [
 SAMPLING = [
     Fault("top-p-boundary", "infinity/sampler.cc", "options.top_p > 0.0 && rarer <= tail",
           "options.top_p > 0.0 && rarer < tail", "infinity"),
-    Fault("top-p-boundary-of-mask", "infinity/sampler.cc", "cumulative <= tail", "cumulative < tail", "infinity"),
     Fault("top-p-the-other-way", "infinity/sampler.cc", "one > zero ? 1.0F - kept : kept",
           "one > zero ? kept : 1.0F - kept", "infinity"),
-    Fault("top-k-drops-equals", "infinity/sampler.cc", "row[v] < least", "row[v] <= least", "infinity"),
     Fault("uniform-below-or-equal", "runtime/philox.cc", "static_cast<float>(word >> 8) * 0x1p-24F",
           "static_cast<float>((word >> 8) + 1) * 0x1p-24F", "runtime infinity"),
     Fault("tau-multiplies", "backend/cpu_session.cc", "1.0F / request_.tau[", "1.0F * request_.tau[",

@@ -11,9 +11,9 @@
 #include "cli/progress.h"
 #include "engine/model.h"
 #include "infinity/schedule.h"
-#include "model/check_shapes.h"
 #include "model/convert.h"
 #include "model/model_config.h"
+#include "model/parts.h"
 
 namespace scalekv::cli {
 namespace {

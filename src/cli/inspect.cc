@@ -12,8 +12,8 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "formats/finite.h"
-#include "model/check_shapes.h"
 #include "model/model_config.h"
+#include "model/parts.h"
 
 namespace scalekv::cli {
 namespace {

@@ -13,7 +13,7 @@
 #include "formats/finite.h"
 #include "formats/safetensors_writer.h"
 #include "kernels/int8_weight.h"
-#include "model/check_shapes.h"
+#include "model/parts.h"
 #include "model/small_model.h"
 #include "runtime/ledger.h"
 
@@ -181,7 +181,8 @@ TEST_F(ConvertTest, BlocksAreRoundedToInt8WithScales) {
   EXPECT_EQ(load("ffn.fc2.weight_scale").view<const float>()(47), rounded.scales.view<const float>()(47));
   const Bundle again = open_bundle({.model = folder_ / "out.safetensors"});
   EXPECT_EQ(check_shapes(again).size(), 3U);
-  EXPECT_TRUE(formats::mentions(formats::failure_of([&] { list_converted_tensors(again, {}); }), {"out.safetensors", "int8"}));
+  EXPECT_TRUE(
+      formats::mentions(formats::failure_of([&] { list_converted_tensors(again, {}); }), {"out.safetensors", "int8"}));
 }
 
 TEST_F(ConvertTest, MetadataSayWhatItIsAndWhereItIsFrom) {
