@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
+
+#include "base/progress.h"
 
 struct evp_md_ctx_st;  // OpenSSL's
 
@@ -24,5 +27,8 @@ class Sha256 {
 
 // The digest of these bytes, in hexadecimal.
 std::string sha256_of(std::span<const std::byte> bytes);
+
+// That of a whole file, as sha256sum prints it. Takes no memory for the file. Throws Error naming the path.
+std::string hash_file(const std::filesystem::path& path, const WorkProgress& progress);
 
 }  // namespace scalekv

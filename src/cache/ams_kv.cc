@@ -41,13 +41,15 @@ class LocalScaleSelector final : public Selector {
     for (int scale = facts.scale; left > 0; --scale) {
       SCALEKV_ASSERT(scale >= 0);
       std::int64_t first = end;
-      while (first > condensed && position(facts, input, first - 1) >= geometry_.tokens_before(scale)) --first;
+      while (first > condensed &&
+             pyramid_position(geometry_, facts, input, first - 1) >= geometry_.tokens_before(scale))
+        --first;
       if (end - first <= left) {
         for (std::int64_t j = first; j < end; ++j) always.push_back(j);
       } else {
         const std::int64_t width = geometry_.scales[static_cast<std::size_t>(scale)].width;
         for (std::int64_t j = first; j < end; ++j) {
-          const std::int64_t at = position(facts, input, j) - geometry_.tokens_before(scale);
+          const std::int64_t at = pyramid_position(geometry_, facts, input, j) - geometry_.tokens_before(scale);
           scores[static_cast<std::size_t>(j)] = spread_rank(at / width, at % width);
         }
       }
@@ -58,10 +60,6 @@ class LocalScaleSelector final : public Selector {
   }
 
  private:
-  std::int64_t position(const SelectionFacts& facts, const SelectionInput& input, std::int64_t index) const {
-    return pyramid_position(geometry_, facts, input, index);
-  }
-
   CacheGeometry geometry_;
 };
 

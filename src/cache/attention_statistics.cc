@@ -206,6 +206,17 @@ void AttentionStatistics::set(int scale, int layer, int head, const HeadStatisti
   sequences_[static_cast<std::size_t>(scale * geometry_.layers + layer)] = sequences;
 }
 
+std::vector<double> harm_of_removal(const AttentionStatistics& statistics, int head, int first, int scales) {
+  const CacheGeometry& geometry = statistics.geometry();
+  std::vector<double> harm(removal_regions(geometry, first), 0.0);
+  for (int scale = first; scale < scales; ++scale) {
+    // A scale's regions begin with those of all sources before `first`.
+    const HeadStatistics means = statistics.at(scale, head / geometry.heads, head % geometry.heads);
+    for (std::size_t region = 0; region < harm.size(); ++region) harm[region] += means.removal[region];
+  }
+  return harm;
+}
+
 std::vector<std::vector<double>> attention_selectivity(const AttentionStatistics& statistics) {
   const CacheGeometry& geometry = statistics.geometry();
   std::vector<std::vector<double>> index(static_cast<std::size_t>(geometry.scale_count()));

@@ -56,6 +56,11 @@ class AttentionStatistics {
   std::vector<std::int64_t> sequences_;  // [scale][layer]
 };
 
+// What removing one token does to a head's outputs (HeadStatistics::removal), by region of the history that scale index
+// `first` finds, summed over the scales still to come: what is dropped is gone for good. A picture of `scales` scales
+// may have fewer than were measured. head: layer * heads + head.
+std::vector<double> harm_of_removal(const AttentionStatistics& statistics, int head, int first, int scales);
+
 // Attention Selectivity Index (ScaleKV, arXiv 2505.19602, equations 2 and 3): current_share x concentration, averaged
 // over heads. High: a refiner, that looks at its own map and at few history tokens. Low: a drafter. [scale][layer]
 std::vector<std::vector<double>> attention_selectivity(const AttentionStatistics& statistics);

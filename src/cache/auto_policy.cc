@@ -1,4 +1,4 @@
-#include "cache/auto_policy.h"
+#include "cache/policy.h"
 
 namespace scalekv::cache {
 

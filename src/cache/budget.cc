@@ -117,6 +117,30 @@ std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, 
   return rows;
 }
 
+std::vector<std::int64_t> pyramid_row(int layers, std::int64_t mean, std::int64_t history) {
+  constexpr std::int64_t kSteepness = 20;
+  const std::int64_t last = std::max<std::int64_t>(1, mean / kSteepness);
+  const std::int64_t first = 2 * mean - last;
+  std::vector<std::int64_t> row;
+  std::int64_t left = layers * mean;
+  for (int layer = 0; layer < layers; ++layer) {
+    const std::int64_t fall = layers > 1 ? (first - last) * layer / (layers - 1) : first - mean;
+    row.push_back(std::min(first - fall, history));
+    left -= row.back();
+  }
+  // What a layer cannot hold, and what rounding left, goes to the others, a token at a time from the first layer on.
+  while (left > 0 && *std::min_element(row.begin(), row.end()) < history) {
+    for (std::int64_t& capacity : row) {
+      if (left > 0 && capacity < history) ++capacity, --left;
+    }
+  }
+  for (auto capacity = row.begin(); left < 0;
+       capacity = std::next(capacity) == row.end() ? row.begin() : capacity + 1) {
+    if (*capacity > 1) --*capacity, ++left;
+  }
+  return row;
+}
+
 int drafter_count(int layers) {
   constexpr int kLayersPerDrafter = 13;
   return std::max(1, layers / kLayersPerDrafter);

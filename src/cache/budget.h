@@ -66,6 +66,11 @@ std::int64_t mean_tokens(double share, const CacheGeometry& geometry);
 std::map<int, ScaleBudget> allocate_scale_budget(const CacheGeometry& geometry, std::int64_t mean,
                                                  const std::map<int, std::vector<int>>& drafters);
 
+// PyramidKV's capacities of one row, one a layer: the last gets 1/20 of `mean`, the first twice the mean less that, and
+// the others lie on the line between. None is above `history` (the excess goes to the others) nor below 1; they add up
+// to layers x mean where layers x history allows it.
+std::vector<std::int64_t> pyramid_row(int layers, std::int64_t mean, std::int64_t history);
+
 // Drafters among so many layers where a calibration names them: one in 13, as in the published tables (2 of 32, 3 of
 // 40), and at least one.
 int drafter_count(int layers);

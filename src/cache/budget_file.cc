@@ -299,10 +299,6 @@ BudgetFile parse_budgets(const std::string& text, const std::string& where, int 
   return file;
 }
 
-BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads) {
-  return parse_budgets(read_file(path), path.string(), layers, heads);
-}
-
 BudgetClaims read_budget_claims(const std::filesystem::path& path) {
   const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
   BudgetClaims claims{.policy = published_policy()};

@@ -39,10 +39,9 @@ std::string to_published_json(const BudgetFile& file);
 // Reads any of these. layers, heads: of the model that it is for. Throws Error with one sentence on anything that
 // cannot be.
 BudgetFile parse_budgets(const std::string& json, const std::string& where, int layers, int heads);
-BudgetFile read_budgets(const std::filesystem::path& path, int layers, int heads);
 
 // What a file says of itself, before a model is at hand to read it for: its policy, and the share of the full cache (0
-// in published files). Throws Error where it cannot be read; what is wrong inside is left to read_budgets.
+// in published files). Throws Error where it cannot be read; what is wrong inside is left to parse_budgets.
 struct BudgetClaims {
   std::string policy;
   double share = 0.0;

@@ -20,7 +20,7 @@ class PlannedSelector final : public Selector {
     std::size_t written = 0;
     bool folded = !folds_;
     for (std::int64_t j = 0; j < facts.tokens(); ++j) {
-      const bool mine = stays[position(facts, input, j)];
+      const bool mine = stays[static_cast<std::size_t>(pyramid_position(geometry_, facts, input, j))];
       if (!mine && folded) continue;
       folded = folded || !mine;
       SCALEKV_ASSERT(written < kept.size());
@@ -33,8 +33,9 @@ class PlannedSelector final : public Selector {
                          std::span<const std::int32_t> kept) const override {
     if (!folds_) return -1;
     const std::vector<bool>& stays = planned(facts);
-    const auto slot = std::find_if(kept.begin(), kept.end(),
-                                   [&](std::int32_t index) { return !stays[position(facts, input, index)]; });
+    const auto slot = std::find_if(kept.begin(), kept.end(), [&](std::int32_t index) {
+      return !stays[static_cast<std::size_t>(pyramid_position(geometry_, facts, input, index))];
+    });
     return slot == kept.end() ? -1 : *slot;
   }
 
@@ -42,10 +43,6 @@ class PlannedSelector final : public Selector {
   const std::vector<bool>& planned(const SelectionFacts& facts) const {
     const int number = std::min(facts.scale + 2, plan_->rbegin()->first);
     return plan_->at(number)[static_cast<std::size_t>(facts.layer * geometry_.heads + facts.head)];
-  }
-
-  std::size_t position(const SelectionFacts& facts, const SelectionInput& input, std::int64_t index) const {
-    return static_cast<std::size_t>(pyramid_position(geometry_, facts, input, index));
   }
 
   CacheGeometry geometry_;

@@ -87,6 +87,14 @@ double kept_share(const std::string& name, double budget);
 // Throws UsageError on a name, selector or share that does not exist, listing those that do.
 void check_policy_request(const PolicyRequest& request);
 
+// What `auto` comes to: the best known policy for a model and a picture.
+struct PolicyChoice {
+  std::string policy;
+  std::string why;  // a clause, for reports and metadata
+};
+// request: its selector and its calibration count, its name and share do not.
+PolicyChoice choose_policy(const PolicyRequest& request, const CacheGeometry& geometry);
+
 // Throws as check_policy_request does, and Error where the calibration is of another model, or where a policy that
 // needs one has none that covers the picture's scales.
 Policy make_policy(const PolicyRequest& request, const CacheGeometry& geometry);

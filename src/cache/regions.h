@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
-#include "base/map_size.h"
+#include "cache/geometry.h"
 
 namespace scalekv::cache {
 
@@ -21,5 +22,21 @@ inline std::int64_t region_of(std::int64_t position, MapSize map, MapSize grid) 
   const std::int64_t column = position % map.width * region_columns(grid) / map.width;
   return row * region_columns(grid) + column;
 }
+
+// The regions of a calibration, and where the tokens of a picture lie in them: the two may differ in aspect. Numbered
+// source after source, as the entries of HeadStatistics::removal.
+class CalibratedRegions {
+ public:
+  CalibratedRegions(const CacheGeometry& calibrated, const CacheGeometry& geometry);
+
+  // Region of a position in the pyramid, the last map left out.
+  std::size_t of(std::int64_t position) const { return region_[static_cast<std::size_t>(position)]; }
+  // Positions in the pyramid, ascending.
+  const std::vector<std::int64_t>& tokens(std::size_t region) const { return tokens_[region]; }
+
+ private:
+  std::vector<std::size_t> region_;                // [position]
+  std::vector<std::vector<std::int64_t>> tokens_;  // [region]
+};
 
 }  // namespace scalekv::cache

@@ -116,9 +116,6 @@ std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& opt
 // Either by name, "reference" (also where that is empty) or "attention".
 std::unique_ptr<const Selector> make_window_selector(const std::string& name);
 
-// SnapKV's choice (cache/snapkv.cc), which PyramidKV shares.
-std::unique_ptr<const Selector> make_last_window_selector();
-
 // Steps that selectors share; the fixtures check them one by one.
 
 // Position in the whole pyramid (all scales, row-major) of a cache index.

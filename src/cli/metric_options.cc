@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "runtime/threads.h"
-#include "study/few_pictures.h"
+#include "study/folder_metrics.h"
 
 namespace scalekv::cli {
 

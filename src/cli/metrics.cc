@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
-#include "study/few_pictures.h"
+#include "study/folder_metrics.h"
 #include "study/statistics_file.h"
 
 namespace scalekv::cli {

@@ -15,18 +15,12 @@ using json = nlohmann::ordered_json;
 
 bool is_list(const json& object, const char* key) { return object.contains(key) && object[key].is_array(); }
 
-std::vector<std::string> keys_of(const json& object) {
-  std::vector<std::string> keys;
-  for (const auto& [key, ignored] : object.items()) keys.push_back(key);
-  return keys;
-}
-
 // An id, which may be a whole number or a text, as text.
 std::string id_of(const json& object, const char* key, const std::string& where) {
   if (!object.is_object()) fail("{}: this is no JSON object", where);
   const auto found = object.find(key);
   if (found == object.end() || !(found->is_string() || found->is_number_integer())) {
-    fail("{}: \"{}\" is missing or neither a whole number nor a text; {}", where, key, found_names(keys_of(object)));
+    fail("{}: \"{}\" is missing or neither a whole number nor a text; {}", where, key, found_names(object));
   }
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
@@ -39,7 +33,7 @@ PromptList read_coco(const json& document, const std::filesystem::path& path) {
   for (const char* key : {"images", "annotations"}) {
     const bool needed = document.contains(key) || std::string_view(key) == "annotations";
     if (needed && !is_list(document, key)) {
-      fail("{}: \"{}\" is missing or no list; {}", file, key, found_names(keys_of(document)));
+      fail("{}: \"{}\" is missing or no list; {}", file, key, found_names(document));
     }
   }
   std::vector<std::string> images;
@@ -103,7 +97,7 @@ PromptList read_by_id(const json& object, const std::filesystem::path& path) {
     const std::string where = fmt::format("{}, {}", path.string(), in_quotes(key));
     if (!value.is_string() && !value.is_object()) {
       fail("{}: neither a prompt nor an object with one, nor COCO's \"annotations\", nor a list named {}; {}", where,
-           prompt_names(), found_names(keys_of(object)));
+           prompt_names(), found_names(object));
     }
     prompts.add({.text = prompt_of(value, where), .id = is_file_name(key) ? key : ""}, where);
   }

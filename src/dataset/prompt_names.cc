@@ -58,6 +58,12 @@ std::string found_names(const std::vector<std::string>& names) {
   return names.size() > kMostShown ? list + ", ..." : list;
 }
 
+std::string found_names(const nlohmann::ordered_json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, ignored] : object.items()) keys.push_back(key);
+  return found_names(keys);
+}
+
 const nlohmann::ordered_json* find_prompt_member(const nlohmann::ordered_json& object) {
   const nlohmann::ordered_json* found = nullptr;
   std::optional<int> best;
@@ -76,9 +82,7 @@ std::string prompt_of(const nlohmann::ordered_json& value, const std::string& wh
   const nlohmann::ordered_json* member = find_prompt_member(value);
   const nlohmann::ordered_json* text = member == nullptr ? nullptr : find_text(*member);
   if (text != nullptr) return *text;
-  std::vector<std::string> keys;
-  for (const auto& [key, ignored] : value.items()) keys.push_back(key);
-  fail("{}: the JSON object has no text named {}; {}", where, prompt_names(), found_names(keys));
+  fail("{}: the JSON object has no text named {}; {}", where, prompt_names(), found_names(value));
 }
 
 }  // namespace scalekv::dataset

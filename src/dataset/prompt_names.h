@@ -20,6 +20,8 @@ std::optional<int> prompt_rank(std::string_view name);
 std::string prompt_names();
 // "found: "id", "title", ..." or "found none".
 std::string found_names(const std::vector<std::string>& names);
+// The same of an object's keys.
+std::string found_names(const nlohmann::ordered_json& object);
 
 // The member of an object that holds its prompt, by prompt_rank; null where there is none.
 const nlohmann::ordered_json* find_prompt_member(const nlohmann::ordered_json& object);

@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "distributed/mpi_crew.h"
 #include "distributed/work_queue.h"
 #include "runtime/runtime.h"
 

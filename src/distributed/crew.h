@@ -41,6 +41,9 @@ class Crew {
   virtual std::size_t total() const = 0;
 };
 
+// Those of an MPI job: in builds that found MPI.
+std::unique_ptr<Crew> join_mpi_crew();
+
 // The processes that mpirun (or srun) started with this one, or this one alone. Throws Error where it was started with
 // others but built without MPI.
 std::unique_ptr<Crew> join_crew();

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/strict_json.h"
-#include "base/whole_lines.h"
 
 namespace scalekv::distributed {
 namespace {

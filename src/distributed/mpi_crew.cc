@@ -2,8 +2,6 @@
 // wait for a number. It answers in a thread of its own, because it draws, too, and a picture can take minutes.
 #ifdef SCALEKV_MPI
 
-#include "distributed/mpi_crew.h"
-
 #include <mpi.h>
 #include <sched.h>
 
@@ -15,6 +13,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "distributed/crew.h"
 #include "distributed/work_queue.h"
 
 namespace scalekv::distributed {

@@ -4,7 +4,7 @@
 #include "engine/model_calibration.h"
 #include "engine/work_progress.h"
 #include "infinity/schedule.h"
-#include "model/check_shapes.h"
+#include "model/parts.h"
 #include "model/convert.h"
 #include "model/model_config.h"
 #include "model/sizes.h"

@@ -3,10 +3,10 @@
 #include <set>
 #include <span>
 
-#include "base/file_hash.h"
+#include "base/sha256.h"
 #include "engine/work_progress.h"
 #include "formats/finite.h"
-#include "model/check_shapes.h"
+#include "model/parts.h"
 #include "model/model_config.h"
 #include "runtime/runtime.h"
 

@@ -29,12 +29,10 @@ void check_finite(const TensorSource& source, const WorkProgress& progress) {
     done += static_cast<double>(info.bytes);
     if (!is_floating(info.dtype)) continue;
     const Tensor tensor = source.load(info);
-    const auto* bytes = static_cast<const std::byte*>(tensor.raw());
     for (std::int64_t at = 0; at < tensor.elements(); at += kPiece) {
       const Shape shape = {std::min(kPiece, tensor.elements() - at)};
-      // The piece borrows from `tensor`, which outlives it.
-      const Tensor piece(info.dtype, shape, bytes + at * static_cast<std::int64_t>(dtype_size(info.dtype)), nullptr);
-      check_finite(piece.convert_to_float(MemoryKind::other).view<float>(), at, info);
+      const Tensor floats = tensor.convert_to_float(MemoryKind::other, at, shape);
+      check_finite(floats.view<float>(), at, info);
     }
     source.drop_pages();
   }

@@ -24,17 +24,9 @@ Tensor borrow_or_copy(DType dtype, const Shape& shape, const std::byte* data, st
   return copy;
 }
 
-std::int64_t find_sorted(const std::vector<TensorInfo>& tensors, std::string_view name) {
-  const auto found =
-      std::lower_bound(tensors.begin(), tensors.end(), name,
-                       [](const TensorInfo& info, std::string_view wanted) { return info.name < wanted; });
-  return found != tensors.end() && found->name == name ? found - tensors.begin() : -1;
-}
-
 void sort_by_name(std::vector<TensorInfo>& tensors) {
-  std::sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(tensors.begin(), tensors.end(),
-                                        [](const TensorInfo& a, const TensorInfo& b) { return a.name == b.name; });
+  std::ranges::sort(tensors, {}, &TensorInfo::name);
+  const auto twice = std::ranges::adjacent_find(tensors, {}, &TensorInfo::name);
   if (twice != tensors.end()) fail("{}: tensor {} occurs twice", twice->file.string(), in_quotes(twice->name));
 }
 

@@ -1,7 +1,6 @@
 // The tensors of one mapped file whose elements lie in it as they are.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,9 +15,6 @@ std::int64_t checked_bytes(DType dtype, const Shape& shape, const std::string& w
 
 // A tensor over bytes of a mapped file: borrowed where the address suits the element type, else copied.
 Tensor borrow_or_copy(DType dtype, const Shape& shape, const std::byte* data, std::shared_ptr<const MappedFile> file);
-
-// Index of the tensor of that name in a list sorted by name; -1 where there is none.
-std::int64_t find_sorted(const std::vector<TensorInfo>& tensors, std::string_view name);
 
 // Sorts by name. Throws Error where two tensors have the same name.
 void sort_by_name(std::vector<TensorInfo>& tensors);

@@ -1,6 +1,7 @@
 // What a file of weights holds beside tensors that can be read. It does no harm until it is asked for as a weight.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,12 @@ struct PassedOver {
   std::string_view advice = {};  // how it becomes a weight that can be read; static text
 };
 
-// Sorts by name, as find_passed_over() needs it.
-void sort_passed_over(std::vector<PassedOver>& things);
-
-// nullptr where there is none of that name.
-const PassedOver* find_passed_over(const std::vector<PassedOver>& sorted, std::string_view name);
+// The one of that name in a list sorted by name; nullptr where there is none.
+template <typename Named>
+const Named* find_named(const std::vector<Named>& sorted, std::string_view name) {
+  const auto found = std::ranges::lower_bound(sorted, name, {}, &Named::name);
+  return found != sorted.end() && found->name == name ? &*found : nullptr;
+}
 
 // Fails for a file, `where`, that holds nothing else, saying what the first of these is. At least one.
 [[noreturn]] void refuse_without_tensors(const std::string& where, const std::vector<PassedOver>& others);

@@ -3,7 +3,6 @@
 #include <unordered_map>
 
 #include "formats/harmful_globals.h"
-#include "formats/pickle_scalars.h"
 #include "formats/torch_objects.h"
 
 namespace scalekv::formats {
@@ -171,14 +170,10 @@ class PickleMachine {
         make_dict();
         return true;  // DICT
       case 0x85:
-        tuple(1);
-        return true;  // TUPLE1
       case 0x86:
-        tuple(2);
-        return true;  // TUPLE2
       case 0x87:
-        tuple(3);
-        return true;  // TUPLE3
+        tuple(opcode - 0x84U);
+        return true;  // TUPLE1, TUPLE2, TUPLE3
       case 'a':
         append({pop()});
         return true;  // APPEND

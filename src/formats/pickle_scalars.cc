@@ -1,4 +1,4 @@
-#include "formats/pickle_scalars.h"
+#include "formats/pickle_machine.h"
 
 #include <bit>
 #include <charconv>

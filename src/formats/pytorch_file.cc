@@ -106,7 +106,7 @@ class PytorchFile final : public TensorSource {
     std::vector<PickledTensor>& pickled = parts_.contents.tensors;
     if (pickled.empty() && passed_over().empty()) fail("{} holds no tensors; it is no model", path().string());
     if (pickled.empty()) refuse_without_tensors(path().string(), passed_over());
-    sort_passed_over(parts_.contents.passed_over);
+    std::ranges::stable_sort(parts_.contents.passed_over, {}, &PassedOver::name);
     std::sort(pickled.begin(), pickled.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     for (const PickledTensor& tensor : pickled) {
       check_storage(tensor);
@@ -120,14 +120,13 @@ class PytorchFile final : public TensorSource {
   }
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::vector<PassedOver>& passed_over() const override { return parts_.contents.passed_over; }
   const std::filesystem::path& path() const override { return file_->path(); }
 
   Tensor load(const TensorInfo& info) const override {
-    const std::int64_t index = find_sorted(tensors_, info.name);
-    if (index < 0) fail("{} has no tensor {}", path().string(), in_quotes(info.name));
-    const PickledTensor& tensor = parts_.contents.tensors[static_cast<std::size_t>(index)];
+    const TensorInfo* known = find(info.name);
+    if (known == nullptr) fail("{} has no tensor {}", path().string(), in_quotes(info.name));
+    const PickledTensor& tensor = parts_.contents.tensors[static_cast<std::size_t>(known - tensors_.data())];
     const auto offset = tensor.offset * static_cast<std::int64_t>(dtype_size(tensor.dtype));
     const auto* storage = reinterpret_cast<const std::byte*>(find_storage(tensor).data());
     if (tensor.shape.elements() == 0) return borrow_or_copy(tensor.dtype, tensor.shape, storage, file_);
@@ -161,7 +160,6 @@ class PytorchFile final : public TensorSource {
   std::shared_ptr<const MappedFile> file_;
   PytorchParts parts_;
   std::vector<TensorInfo> tensors_;  // in the order of parts_.contents.tensors
-  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace

@@ -83,7 +83,7 @@ class SafetensorsFile final : public TensorSource {
     }
     check_ranges();
     sort_by_name(tensors_);
-    sort_passed_over(passed_over_);
+    std::ranges::stable_sort(passed_over_, {}, &PassedOver::name);
     if (tensors_.empty() && !passed_over_.empty()) refuse_without_tensors(where, passed_over_);
   }
 
@@ -95,8 +95,8 @@ class SafetensorsFile final : public TensorSource {
   Tensor load(const TensorInfo& info) const override {
     const auto offset = offsets_.find(info.name);
     if (offset == offsets_.end()) fail("{} has no tensor {}", path().string(), in_quotes(info.name));
-    const TensorInfo& known = tensors_[static_cast<std::size_t>(find_sorted(tensors_, info.name))];
-    return borrow_or_copy(known.dtype, known.shape, file_->bytes().data() + data_ + offset->second, file_);
+    const TensorInfo* known = find(info.name);
+    return borrow_or_copy(known->dtype, known->shape, file_->bytes().data() + data_ + offset->second, file_);
   }
 
   void drop_pages() const override { file_->drop_pages(); }

@@ -1,5 +1,6 @@
 #include "formats/sharded_folder.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/mapped_file.h"
@@ -28,11 +29,10 @@ class ShardedSource final : public TensorSource {
     }
     for (const auto& [name, shard] : map->items()) add_tensor(name, shard);
     sort_by_name(tensors_);
-    sort_passed_over(passed_over_);
+    std::ranges::stable_sort(passed_over_, {}, &PassedOver::name);
   }
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::vector<PassedOver>& passed_over() const override { return passed_over_; }
   const std::filesystem::path& path() const override { return path_; }
 
@@ -62,7 +62,7 @@ class ShardedSource final : public TensorSource {
 
   // Whether a shard holds something under this name that is no tensor, which is then noted.
   bool pass_over(const TensorSource& shard, const std::string& name) {
-    const PassedOver* found = find_passed_over(shard.passed_over(), name);
+    const PassedOver* found = find_named(shard.passed_over(), name);
     if (found != nullptr) passed_over_.push_back(*found);
     return found != nullptr;
   }
@@ -89,7 +89,6 @@ class ShardedSource final : public TensorSource {
   std::vector<TensorInfo> tensors_;
   std::vector<PassedOver> passed_over_;
   std::map<std::string, std::shared_ptr<const TensorSource>, std::less<>> homes_;  // by tensor
-  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace

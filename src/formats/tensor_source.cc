@@ -4,7 +4,6 @@
 #include "base/mapped_file.h"
 #include "formats/foreign_file.h"
 #include "formats/legacy_pytorch.h"
-#include "formats/mapped_tensors.h"
 #include "formats/pytorch_file.h"
 #include "formats/safetensors.h"
 #include "formats/sharded_folder.h"
@@ -12,9 +11,11 @@
 
 namespace scalekv::formats {
 
-const TensorInfo* TensorSource::find(std::string_view name) const {
-  const std::int64_t index = find_sorted(tensors(), name);
-  return index < 0 ? nullptr : &tensors()[static_cast<std::size_t>(index)];
+const TensorInfo* TensorSource::find(std::string_view name) const { return find_named(tensors(), name); }
+
+const std::map<std::string, std::string>& TensorSource::metadata() const {
+  static const std::map<std::string, std::string> none;
+  return none;
 }
 
 const std::vector<PassedOver>& TensorSource::passed_over() const {

@@ -31,7 +31,7 @@ class TensorSource {
   // Throws Error naming file and tensor.
   virtual Tensor load(const TensorInfo& info) const = 0;
   // The file's own string metadata (empty where the format has none).
-  virtual const std::map<std::string, std::string>& metadata() const = 0;
+  virtual const std::map<std::string, std::string>& metadata() const;
   // What else it holds under a name: things that are no tensors, and tensors that this program does not read.
   virtual const std::vector<PassedOver>& passed_over() const;
   // For messages: the path that was opened.

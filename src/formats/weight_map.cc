@@ -7,10 +7,6 @@
 
 namespace scalekv::formats {
 
-WeightMap::WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component)
-    : WeightMap(std::move(source), std::move(prefix), std::move(component),
-                [](std::string_view name) { return std::string(name); }) {}
-
 WeightMap::WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component,
                      const std::function<std::string(std::string_view)>& rename)
     : source_(std::move(source)), prefix_(std::move(prefix)), component_(std::move(component)) {

@@ -17,12 +17,11 @@ namespace scalekv::formats {
 class WeightMap {
  public:
   // The tensors of `source` whose names start with `prefix`, which is cut off. `component` is for messages: "VAE".
-  WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component);
-  // The same where files hold other forms of the names: `rename` turns a whole name into the published one, before the
-  // prefix is looked for.
-  // Throws Error where two tensors get the same name.
-  WeightMap(std::shared_ptr<const TensorSource> source, std::string prefix, std::string component,
-            const std::function<std::string(std::string_view)>& rename);
+  // Where files hold other forms of the names, `rename` turns a whole name into the published one, before the prefix is
+  // looked for. Throws Error where two tensors get the same name.
+  WeightMap(
+      std::shared_ptr<const TensorSource> source, std::string prefix, std::string component,
+      const std::function<std::string(std::string_view)>& rename = [](auto name) { return std::string(name); });
 
   // Whether there is something of that name; a tensor that cannot be read fails when its shape is asked for.
   bool has(std::string_view name) const;
@@ -49,8 +48,6 @@ class WeightMap {
   // The elements as they are in the file, whatever type they are of.
   Tensor load(const TensorInfo& info) const { return source_->load(info); }
   void drop_pages() const { source_->drop_pages(); }
-  // Whether somebody took the tensor, or ignore() covered it.
-  bool used(std::string_view name) const { return used_.contains(name); }
 
   // "VAE in model.safetensors"
   std::string description() const;

@@ -96,20 +96,16 @@ void Block::forward(View<float> x, const BlockContext& context) const {
   }
 }
 
-View<const float> Block::modulation_part(const BlockContext& context, std::int64_t sequence, int part) const {
-  return context.workspace->modulation.view<float>()[sequence][part];
-}
-
-View<const float> Block::gates(const Group& group, const BlockContext& context, int part) const {
+View<const float> Block::modulation_of(const Group& group, const BlockContext& context, int part) const {
   const View<const float> all = context.workspace->modulation.view<float>();  // [R, 6, C]
   return {all.at(group.first, part, 0), {group.count, config_.width}, {all.stride(0), 1}};
 }
 
 void Block::modulate(const Group& group, const BlockContext& context, int scale, int shift) const {
+  const View<const float> scales = modulation_of(group, context, scale), shifts = modulation_of(group, context, shift);
   for (std::int64_t slot = 0; slot < group.count; ++slot) {
-    const std::int64_t sequence = group.first + slot;
-    kernels::layer_norm_modulate(group.of(group.x, slot), modulation_part(context, sequence, scale),
-                                 modulation_part(context, sequence, shift), kEpsilon, group.of(group.normed, slot));
+    kernels::layer_norm_modulate(group.of(group.x, slot), scales[slot], shifts[slot], kEpsilon,
+                                 group.of(group.normed, slot));
   }
 }
 
@@ -137,7 +133,7 @@ void Block::self_attention(const Group& group, const BlockContext& context) cons
     attention_out_.run(group.attended, group.projected);
     context.tap("sa", group.projected);
   }
-  attention_out_.run(group.attended, group.x, {.accumulate = true, .gate = gates(group, context, kGamma1)});
+  attention_out_.run(group.attended, group.x, {.accumulate = true, .gate = modulation_of(group, context, kGamma1)});
   context.lap(Stage::linear);
 }
 
@@ -178,7 +174,7 @@ void Block::cross_attention(const Group& group, const BlockContext& context) con
 void Block::feed_forward(const Group& group, const BlockContext& context) const {
   modulate(group, context, kScale2, kShift2);
   context.lap(Stage::rest);
-  const View<const float> gate = gates(group, context, kGamma2);  // [count, C]
+  const View<const float> gate = modulation_of(group, context, kGamma2);  // [count, C]
   // As many rows at a time as the hidden layer has room for: a part of one sequence, or some whole ones.
   const std::int64_t most = group.hidden.size(0);
   const std::int64_t chunk = group.count == 1 ? most : most / group.tokens * group.tokens;

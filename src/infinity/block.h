@@ -55,9 +55,7 @@ class Block {
   // modulated = LN(x) * (1 + scale) + shift with the modulation's parts `scale` and `shift` of each sequence.
   void modulate(const Group& group, const BlockContext& context, int scale, int shift) const;
   // The part of the modulation of every sequence of the group: [count, C].
-  View<const float> gates(const Group& group, const BlockContext& context, int part) const;
-  // ada_gss + the sequence's shared modulation, part 0..5.
-  View<const float> modulation_part(const BlockContext& context, std::int64_t sequence, int part) const;
+  View<const float> modulation_of(const Group& group, const BlockContext& context, int part) const;
 
   model::InfinityConfig config_;
   Tensor modulation_;               // [6, C]

@@ -23,7 +23,8 @@ std::int64_t predict_result_bytes(const model::InfinityConfig& config, const Sch
   return images * (bits + schedule.scales.back().tokens() * config.bits * kFloat);
 }
 
-// Follows the generator scale by scale: what is alive at each of its four largest moments.
+// Follows the generator scale by scale: what is alive at each of its four largest moments. (Its inputs, floats of the
+// latent at one a bit, are never more than the logits, two a bit, beside what the head takes.)
 std::int64_t predict_activation_bytes(const model::InfinityConfig& config, const GenerationRequest& request,
                                       std::int64_t images, WeightType weights) {
   const std::vector<MapSize>& scales = request.schedule.scales;
@@ -38,7 +39,6 @@ std::int64_t predict_activation_bytes(const model::InfinityConfig& config, const
     const std::int64_t tokens = scales[index].tokens();
     const std::int64_t map_bits = tokens * config.bits;  // of one image: bytes of its bits, floats of its codes
     const std::int64_t x = sequences * tokens * config.width * kFloat;
-    const std::int64_t embedded = (images + (config.patchify ? 1 : 0)) * map_bits * kFloat;
     const std::int64_t rotary = tokens * config.head_size() * kFloat;
     const std::int64_t observed =
         cache::predict_observed_bytes(request.policy.selector.get(), plan, scale, group[index]);
@@ -56,8 +56,8 @@ std::int64_t predict_activation_bytes(const model::InfinityConfig& config, const
     const std::int64_t guided_logits = images * map_bits * 2 * kFloat;
 
     const std::int64_t sampling = guided_logits + (images - 1) * map_bits + (1 + kFloat) * map_bits;
-    peak = std::max({peak, held + x + (scale > 0 ? embedded : 0), held + x + rotary + in_block,
-                     held + x + logits + head, held + x + logits + (blended ? guided_logits : 0), held + sampling});
+    peak = std::max({peak, held + x + rotary + in_block, held + x + logits + head,
+                     held + x + logits + (blended ? guided_logits : 0), held + sampling});
     held += images * map_bits;
   }
   return peak;

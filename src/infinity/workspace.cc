@@ -1,6 +1,7 @@
 #include "infinity/workspace.h"
 
 #include <algorithm>
+#include <array>
 
 namespace scalekv::infinity {
 namespace {
@@ -12,6 +13,17 @@ std::int64_t largest_group_tokens(const std::vector<MapSize>& scales, const std:
   std::int64_t tokens = 0;
   for (std::size_t s = 0; s < scales.size(); ++s) tokens = std::max(tokens, scales[s].tokens() * group[s]);
   return tokens;
+}
+
+// Of the tensors, in the order of Workspace's members.
+std::array<Shape, 6> shapes_of(const model::InfinityConfig& config, std::int64_t sequences, std::int64_t tokens) {
+  const std::int64_t c = config.width;
+  return {{{sequences, 6, c},
+           {tokens, c},
+           {tokens, 3 * c},
+           {tokens, c},
+           {tokens, c},
+           {Workspace::hidden_rows(tokens), config.feed_forward}}};
 }
 
 }  // namespace
@@ -27,22 +39,16 @@ std::int64_t Workspace::hidden_rows(std::int64_t rows) { return std::min(rows, k
 
 Workspace::Workspace(const model::InfinityConfig& config, const std::vector<MapSize>& scales, std::int64_t sequences)
     : group(sequence_groups(scales, sequences)) {
-  const std::int64_t tokens = largest_group_tokens(scales, group);
-  const std::int64_t c = config.width;
-  const auto allocate = [](const Shape& shape) { return Tensor(DType::f32, shape, MemoryKind::activations); };
-  modulation = allocate({sequences, 6, c});
-  normed = allocate({tokens, c});
-  query_key_value = allocate({tokens, 3 * c});
-  attended = allocate({tokens, c});
-  projected = allocate({tokens, c});
-  hidden = allocate({hidden_rows(tokens), config.feed_forward});
+  const auto shapes = shapes_of(config, sequences, largest_group_tokens(scales, group));
+  Tensor* const tensors[] = {&modulation, &normed, &query_key_value, &attended, &projected, &hidden};
+  for (std::size_t i = 0; i < shapes.size(); ++i) *tensors[i] = Tensor(DType::f32, shapes[i], MemoryKind::activations);
 }
 
 std::int64_t Workspace::predict_bytes(const model::InfinityConfig& config, const std::vector<MapSize>& scales,
                                       std::int64_t sequences) {
   const std::int64_t tokens = largest_group_tokens(scales, sequence_groups(scales, sequences));
-  const std::int64_t floats =
-      sequences * 6 * config.width + tokens * 6 * config.width + hidden_rows(tokens) * config.feed_forward;
+  std::int64_t floats = 0;
+  for (const Shape& shape : shapes_of(config, sequences, tokens)) floats += shape.elements();
   return floats * std::int64_t{sizeof(float)};
 }
 

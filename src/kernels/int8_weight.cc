@@ -71,13 +71,9 @@ Int8Weight quantise_weight(const Tensor& weight, std::int64_t rotation, MemoryKi
   const View<float> scales = quantised.scales.view<float>();
   // A few rows at a time, so that no float copy of the matrix is made.
   constexpr std::int64_t kRows = 64;
-  const std::int64_t row_bytes = inputs * static_cast<std::int64_t>(dtype_size(weight.dtype()));
-  const auto* source = static_cast<const std::byte*>(weight.raw());
   for (std::int64_t first = 0; first < outputs; first += kRows) {
     const std::int64_t count = std::min(kRows, outputs - first);
-    // The piece borrows from `weight`, which outlives it.
-    Tensor rows = Tensor(weight.dtype(), {count, inputs}, source + first * row_bytes, nullptr)
-                      .convert_to_float(MemoryKind::other);
+    Tensor rows = weight.convert_to_float(MemoryKind::other, first * inputs, {count, inputs});
     const View<float> values = rows.view<float>();
     parallel_for_static(count, [&](std::int64_t n) {
       scales(first + n) = quantise_weight_row(values[n], rotation, codes.at(first + n, 0));

@@ -12,41 +12,30 @@
 namespace scalekv::kernels {
 namespace {
 
-class PanelLinear final : public LinearImpl {
- public:
-  PanelLinear(const Tensor& weight, MemoryKind kind) : panels_(pack_panels(weight, kind)) {}
-  std::int64_t weight_bytes() const override { return panels_.bytes(); }
-  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
-    row_matmul(x, panels_, epilogue, y);
-  }
+// Products hold their weights together: a function may be copied, a tensor may not.
+template <typename Weight>
+std::shared_ptr<const Weight> held(Weight weight) {
+  return std::make_shared<const Weight>(std::move(weight));
+}
 
- private:
-  Tensor panels_;
-};
+LinearProduct make_panel_product(const Tensor& weight, MemoryKind kind) {
+  return [panels = held(pack_panels(weight, kind))](View<const float> x, View<float> y, const Epilogue& epilogue) {
+    row_matmul(x, *panels, epilogue, y);
+  };
+}
 
-class BFloat16Linear final : public LinearImpl {
- public:
-  explicit BFloat16Linear(Tensor weight) : weight_(std::move(weight)) {}
-  std::int64_t weight_bytes() const override { return weight_.bytes(); }
-  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
-    bfloat16_matmul(x, weight_.view<const BFloat16>(), epilogue, y);
-  }
+// weight: [N, K]
+LinearProduct make_bfloat16_product(Tensor weight) {
+  return [rows = held(std::move(weight))](View<const float> x, View<float> y, const Epilogue& epilogue) {
+    bfloat16_matmul(x, rows->view<BFloat16>(), epilogue, y);
+  };
+}
 
- private:
-  Tensor weight_;  // [N, K]
-};
-
-class Int8Linear final : public LinearImpl {
- public:
-  explicit Int8Linear(Int8Weight weight) : weight_(std::move(weight)) {}
-  std::int64_t weight_bytes() const override { return weight_.codes.bytes() + weight_.scales.bytes(); }
-  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
-    int8_matmul(x, weight_, epilogue, y);
-  }
-
- private:
-  Int8Weight weight_;
-};
+LinearProduct make_int8_product(Int8Weight weight) {
+  return [codes = held(std::move(weight))](View<const float> x, View<float> y, const Epilogue& epilogue) {
+    int8_matmul(x, *codes, epilogue, y);
+  };
+}
 
 // Writes mapped bytes in the ledger for as long as it lives.
 class Entry {
@@ -64,19 +53,19 @@ class Entry {
   std::int64_t bytes_;
 };
 
-std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, WeightType type, bool outliers) {
+LinearProduct make_product(const Tensor& weight, MemoryKind kind, WeightType type, bool outliers) {
   switch (choose_product(type, weight.shape()[1], weight.shape()[0])) {
     case Product::onednn:
-      return make_onednn_linear(weight.convert_to_float(MemoryKind::other), kind);
+      return make_onednn_product(weight.convert_to_float(MemoryKind::other), kind);
     case Product::panels:
-      return std::make_unique<PanelLinear>(weight, kind);
+      return make_panel_product(weight, kind);
     case Product::bf16:
-      return std::make_unique<BFloat16Linear>(weight.convert_to_bfloat16(kind));
+      return make_bfloat16_product(weight.convert_to_bfloat16(kind));
     case Product::int8:
       break;
   }
   const std::int64_t rotation = outliers ? longest_rotation(weight.shape()[1]) : 1;
-  return std::make_unique<Int8Linear>(quantise_weight(weight, rotation, kind));
+  return make_int8_product(quantise_weight(weight, rotation, kind));
 }
 
 }  // namespace
@@ -84,7 +73,7 @@ std::unique_ptr<LinearImpl> make_impl(const Tensor& weight, MemoryKind kind, Wei
 struct Linear::Impl {
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
-  std::unique_ptr<LinearImpl> product;
+  LinearProduct product;
   Tensor bias;                    // [N], or empty
   std::optional<Entry> borrowed;  // of a weight that lies in a file
 };
@@ -107,9 +96,9 @@ Linear::Linear(const Tensor& weight, const Tensor& bias, MemoryKind kind, Weight
   const std::shared_ptr<Impl> impl = make(weight.shape(), bias, kind);
   if (type == WeightType::bf16 && weight.dtype() == DType::bf16 && weight.borrowed()) {
     impl->borrowed.emplace(kind, weight.bytes());
-    impl->product = std::make_unique<BFloat16Linear>(weight.share());
+    impl->product = make_bfloat16_product(weight.share());
   } else {
-    impl->product = make_impl(weight, kind, type, outliers);
+    impl->product = make_product(weight, kind, type, outliers);
   }
   impl_ = impl;
 }
@@ -121,7 +110,7 @@ Linear::Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind) {
          weight.codes.shape().to_string());
   }
   if (weight.codes.borrowed()) impl->borrowed.emplace(kind, weight.codes.bytes());
-  impl->product = std::make_unique<Int8Linear>(std::move(weight));
+  impl->product = make_int8_product(std::move(weight));
   impl_ = impl;
 }
 
@@ -129,7 +118,7 @@ std::int64_t Linear::predict_bytes(std::int64_t inputs, std::int64_t outputs, bo
   const std::int64_t bias = biased ? outputs * std::int64_t{sizeof(float)} : 0;
   switch (choose_product(type, inputs, outputs)) {
     case Product::onednn:
-      return bias + onednn_linear_bytes(inputs, outputs);
+      return bias + onednn_weight_bytes(inputs, outputs);
     case Product::panels:
       return bias + panel_bytes(inputs, outputs);
     case Product::bf16:
@@ -144,11 +133,7 @@ std::int64_t Linear::predict_input_bytes(std::int64_t rows, std::int64_t inputs,
   return type == WeightType::int8 ? rounded_input_bytes(rows, inputs) : 0;
 }
 
-std::int64_t Linear::inputs() const { return impl_->inputs; }
 std::int64_t Linear::outputs() const { return impl_->outputs; }
-std::int64_t Linear::weight_bytes() const {
-  return impl_->product->weight_bytes() + (impl_->bias.empty() ? 0 : impl_->bias.bytes());
-}
 
 void Linear::run(View<const float> x, View<float> y, const LinearOptions& options) const {
   const Impl& impl = *impl_;
@@ -166,11 +151,11 @@ void Linear::run(View<const float> x, View<float> y, const LinearOptions& option
     fail("a gate of {} for a product of {}", gate.shape().to_string(), y.shape().to_string());
   }
   if (rows == 0) return;
-  impl.product->run(x, y,
-                    {.bias = impl.bias.empty() ? nullptr : impl.bias.view<float>().data(),
-                     .activation = options.activation,
-                     .accumulate = options.accumulate,
-                     .gate = gate});
+  impl.product(x, y,
+               {.bias = impl.bias.empty() ? nullptr : impl.bias.view<float>().data(),
+                .activation = options.activation,
+                .accumulate = options.accumulate,
+                .gate = gate});
 }
 
 }  // namespace scalekv::kernels

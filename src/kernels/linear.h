@@ -35,16 +35,13 @@ class Linear {
   // The same of a weight that is rounded already, which is used where it lies (and is in the ledger wherever that is).
   Linear(Int8Weight weight, const Tensor& bias, MemoryKind kind);
 
-  // weight_bytes() of a layer of this shape, without making one.
+  // What a layer of this shape keeps of weight and bias, as the ledger has them.
   static std::int64_t predict_bytes(std::int64_t inputs, std::int64_t outputs, bool biased, WeightType type);
 
   // What run() takes for the rounded inputs of int8 weights, under `activations`; 0 for other weights.
   static std::int64_t predict_input_bytes(std::int64_t rows, std::int64_t inputs, WeightType type);
 
-  std::int64_t inputs() const;   // K
   std::int64_t outputs() const;  // N
-  // Weight and bias, as the ledger has them.
-  std::int64_t weight_bytes() const;
   bool empty() const { return impl_ == nullptr; }
 
   // x: [M, K], y: [M, N], both contiguous: for columns of a wider map oneDNN has nothing but its reference code. They

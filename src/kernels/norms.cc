@@ -40,34 +40,33 @@ void check_rows(View<const float> x, View<float> y, std::int64_t channels) {
   SCALEKV_ASSERT(x.rank() == 2 && x.shape() == y.shape() && x.size(1) == channels);
 }
 
+// y = LayerNorm(x) * factor(c) + offset[c]
+template <typename Factor>
+void layer_norm(View<const float> x, const Factor& factor, View<const float> offset, float epsilon, View<float> y) {
+  const std::int64_t channels = x.size(1);
+  check_rows(x, y, offset.elements());
+  parallel_for_static(x.size(0), [&](std::int64_t row) {
+    const float* in = x.at(row, 0);
+    float* out = y.at(row, 0);
+    const auto [mean, inverse] = moments(in, channels, epsilon);
+    for (std::int64_t c = 0; c < channels; ++c) out[c] = (in[c] - mean) * inverse * factor(c) + offset.data()[c];
+  });
+}
+
 }  // namespace
 
 void layer_norm_modulate(View<const float> x, View<const float> scale, View<const float> shift, float epsilon,
                          View<float> y) {
-  const std::int64_t channels = x.size(1);
-  check_rows(x, y, scale.elements());
-  SCALEKV_ASSERT(shift.elements() == channels);
-  parallel_for_static(x.size(0), [&](std::int64_t row) {
-    const float* in = x.at(row, 0);
-    float* out = y.at(row, 0);
-    const auto [mean, inverse] = moments(in, channels, epsilon);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      out[c] = (in[c] - mean) * inverse * (1.0F + scale.data()[c]) + shift.data()[c];
-    }
-  });
+  SCALEKV_ASSERT(scale.elements() == x.size(1));
+  layer_norm(
+      x, [scale](std::int64_t c) { return (1.0F + scale.data()[c]); }, shift, epsilon, y);
 }
 
 void layer_norm_affine(View<const float> x, View<const float> weight, View<const float> bias, float epsilon,
                        View<float> y) {
-  const std::int64_t channels = x.size(1);
-  check_rows(x, y, weight.elements());
-  SCALEKV_ASSERT(bias.elements() == channels);
-  parallel_for_static(x.size(0), [&](std::int64_t row) {
-    const float* in = x.at(row, 0);
-    float* out = y.at(row, 0);
-    const auto [mean, inverse] = moments(in, channels, epsilon);
-    for (std::int64_t c = 0; c < channels; ++c) out[c] = (in[c] - mean) * inverse * weight.data()[c] + bias.data()[c];
-  });
+  SCALEKV_ASSERT(weight.elements() == x.size(1));
+  layer_norm(
+      x, [weight](std::int64_t c) { return weight.data()[c]; }, bias, epsilon, y);
 }
 
 void rms_norm(View<const float> x, View<const float> weight, float epsilon, View<float> y) {

@@ -3,6 +3,7 @@
 // a product with one thread each; which thread takes which tile is our pool's to say.
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -88,7 +89,7 @@ std::int64_t tile_rows(std::int64_t rows, std::int64_t slabs) {
   return height;
 }
 
-class OnednnLinear final : public LinearImpl {
+class OnednnLinear {
  public:
   OnednnLinear(const Tensor& weight, MemoryKind kind) : outputs_(weight.shape()[0]), inputs_(weight.shape()[1]) {
     std::int64_t bytes = 0, first = 0;
@@ -105,9 +106,7 @@ class OnednnLinear final : public LinearImpl {
     });
   }
 
-  std::int64_t weight_bytes() const override { return storage_.bytes(); }
-
-  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const override {
+  void run(View<const float> x, View<float> y, const Epilogue& epilogue) const {
     const std::int64_t rows = x.size(0), slabs = std::ssize(slabs_);
     const std::int64_t height = tile_rows(rows, slabs), blocks = ceil_divide(rows, height);
     Tensor scratch(DType::f32, {threads(), std::min(rows, height) * kTileOutputs}, MemoryKind::other);
@@ -194,11 +193,12 @@ std::string onednn_implementation(std::int64_t inputs, std::int64_t outputs) {
   return name;
 }
 
-std::unique_ptr<LinearImpl> make_onednn_linear(const Tensor& weight, MemoryKind kind) {
-  return std::make_unique<OnednnLinear>(weight, kind);
+LinearProduct make_onednn_product(const Tensor& weight, MemoryKind kind) {
+  return [layer = std::make_shared<const OnednnLinear>(weight, kind)](
+             View<const float> x, View<float> y, const Epilogue& epilogue) { layer->run(x, y, epilogue); };
 }
 
-std::int64_t onednn_linear_bytes(std::int64_t inputs, std::int64_t outputs) {
+std::int64_t onednn_weight_bytes(std::int64_t inputs, std::int64_t outputs) {
   std::int64_t bytes = 0;
   for (const std::int64_t width : slab_widths(outputs)) {
     bytes += static_cast<std::int64_t>(describe_typical(inputs, width).weights_desc().get_size());

@@ -95,14 +95,4 @@ void pixel_unshuffle_2x(View<const float> x, View<float> y) {
   }
 }
 
-void pixel_shuffle_2x(View<const float> x, View<float> y) {
-  check_maps(x, y);
-  SCALEKV_ASSERT(y.shape() == (Shape{2 * x.size(0), 2 * x.size(1), x.size(2) / 4}));
-  for (std::int64_t r = 0; r < y.size(0); ++r) {
-    for (std::int64_t c = 0; c < y.size(1); ++c) {
-      for (std::int64_t k = 0; k < y.size(2); ++k) y(r, c, k) = x(r / 2, c / 2, 4 * k + 2 * (r % 2) + c % 2);
-    }
-  }
-}
-
 }  // namespace scalekv::kernels

@@ -12,8 +12,7 @@ void resample_linear(View<const float> x, View<float> y, bool accumulate = false
 // Mean over the input cells that each output cell covers (mode "area", adaptive average pooling).
 void resample_area(View<const float> x, View<float> y);
 
-// [2h, 2w, d] -> [h, w, 4d], channel c*4 + i*2 + j from cell (2y + i, 2x + j); and back.
+// [2h, 2w, d] -> [h, w, 4d], channel c*4 + i*2 + j from cell (2y + i, 2x + j).
 void pixel_unshuffle_2x(View<const float> x, View<float> y);
-void pixel_shuffle_2x(View<const float> x, View<float> y);
 
 }  // namespace scalekv::kernels

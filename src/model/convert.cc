@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/file_hash.h"
 #include "base/sha256.h"
 #include "base/strict_json.h"
 #include "formats/finite.h"
@@ -143,13 +142,10 @@ class Copier {
  private:
   void copy_elements(const ConvertedTensor& converted) {
     const Tensor tensor = converted.part->load(*converted.source);
-    const auto* source = static_cast<const std::byte*>(tensor.raw());
     const auto source_size = static_cast<std::int64_t>(dtype_size(tensor.dtype()));
     for (std::int64_t at = 0; at < tensor.elements(); at += kPiece) {
       const std::int64_t count = std::min(kPiece, tensor.elements() - at);
-      // The piece borrows from `tensor`, which outlives it.
-      const Tensor floats =
-          Tensor(tensor.dtype(), {count}, source + at * source_size, nullptr).convert_to_float(MemoryKind::other);
+      const Tensor floats = tensor.convert_to_float(MemoryKind::other, at, {count});
       formats::check_finite(floats.view<float>(), at, *converted.source);
       append(floats.view<float>(), converted.target.dtype);
       has_read(converted, count * source_size);
@@ -160,14 +156,11 @@ class Copier {
   void round_rows(const ConvertedTensor& converted) {
     const Tensor tensor = converted.part->load(*converted.source);
     const std::int64_t outputs = tensor.shape()[0], inputs = tensor.shape()[1];
-    const auto* source = static_cast<const std::byte*>(tensor.raw());
     const std::int64_t row_bytes = inputs * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
     const std::int64_t step = std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(inputs, 1));
     for (std::int64_t row = 0; row < outputs; row += step) {
       const std::int64_t count = std::min(step, outputs - row);
-      // The piece borrows from `tensor`, which outlives it.
-      const Tensor rows(tensor.dtype(), {count, inputs}, source + row * row_bytes, nullptr);
-      const Tensor floats = rows.convert_to_float(MemoryKind::other);
+      const Tensor floats = tensor.convert_to_float(MemoryKind::other, row * inputs, {count, inputs});
       formats::check_finite(floats.view<float>(), row * inputs, *converted.source);
       const kernels::Int8Weight rounded = kernels::quantise_weight(floats, converted.rotation, MemoryKind::other);
       const Tensor& part = converted.derivation == Derivation::codes ? rounded.codes : rounded.scales;

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "model/infinity_config.h"
-#include "model/published_config.h"
 #include "model/random_model.h"
 #include "model/vae_config.h"
 

@@ -29,7 +29,6 @@ class RandomTensors final : public formats::TensorSource {
   }
 
   const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
 
   // Eight elements from each block of random words, 16 bits each.
@@ -61,7 +60,6 @@ class RandomTensors final : public formats::TensorSource {
   std::uint64_t seed_;
   std::vector<TensorSpec> table_;           // sorted by name
   std::vector<formats::TensorInfo> infos_;  // in the same order
-  std::map<std::string, std::string> metadata_;
 };
 
 std::shared_ptr<const RandomTensors> random_part(const std::string& name, std::uint64_t seed,

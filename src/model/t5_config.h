@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 
 #include "formats/weight_map.h"
@@ -26,5 +27,10 @@ struct T5Config {
 
 // Reads the sizes off the tensors' shapes. Throws Error naming what does not fit together.
 T5Config infer_t5_config(const formats::WeightMap& weights);
+
+// Compares the config.json that lies beside a published encoder with what the tensors tell and what this encoder
+// computes (positions, norm, activation, of which no tensor tells). Throws Error naming file, entry and both values
+// where they differ. Absent entries are passed over.
+void check_published_config(const T5Config& config, const std::filesystem::path& path);
 
 }  // namespace scalekv::model

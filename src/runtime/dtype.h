@@ -41,14 +41,10 @@ constexpr BFloat16 to_bfloat16(float value) {
 float to_float(Float16 value);
 
 template <typename T>
-inline constexpr bool kIsDType = false;
-template <typename T>
 inline constexpr DType kDTypeOf = DType::f32;
 
-#define SCALEKV_MAP_DTYPE(type, name)          \
-  template <>                                  \
-  inline constexpr bool kIsDType<type> = true; \
-  template <>                                  \
+#define SCALEKV_MAP_DTYPE(type, name) \
+  template <>                         \
   inline constexpr DType kDTypeOf<type> = DType::name
 SCALEKV_MAP_DTYPE(float, f32);
 SCALEKV_MAP_DTYPE(Float16, f16);

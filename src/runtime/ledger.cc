@@ -1,7 +1,5 @@
 #include "runtime/ledger.h"
 
-#include "base/error.h"
-
 namespace scalekv {
 namespace {
 
@@ -14,21 +12,9 @@ void raise_to(std::atomic<std::int64_t>& peak, std::int64_t value) {
 }  // namespace
 
 std::string_view memory_kind_name(MemoryKind kind) {
-  switch (kind) {
-    case MemoryKind::weights:
-      return "weights";
-    case MemoryKind::kv:
-      return "kv";
-    case MemoryKind::activations:
-      return "activations";
-    case MemoryKind::text:
-      return "text";
-    case MemoryKind::vae:
-      return "vae";
-    case MemoryKind::other:
-      return "other";
-  }
-  return "other";
+  constexpr std::array<std::string_view, kMemoryKinds> kNames = {"weights", "kv",  "activations",
+                                                                 "text",    "vae", "other"};
+  return kNames[static_cast<std::size_t>(kind)];
 }
 
 void Ledger::add(MemoryKind kind, std::int64_t bytes) {

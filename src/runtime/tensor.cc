@@ -110,6 +110,11 @@ Tensor Tensor::convert_to_float(MemoryKind kind) const {
   return copy;
 }
 
+Tensor Tensor::convert_to_float(MemoryKind kind, std::int64_t first, const Shape& shape) const {
+  const auto* part = static_cast<const std::byte*>(data_) + first * static_cast<std::int64_t>(dtype_size(dtype_));
+  return Tensor(dtype_, shape, part, owner_).convert_to_float(kind);
+}
+
 Tensor Tensor::convert_to_bfloat16(MemoryKind kind) const {
   if (dtype_ == DType::bf16) return clone(kind);
   const Tensor wide = convert_to_float(MemoryKind::other);

@@ -153,7 +153,9 @@ class Tensor {
   Tensor share() const;
   // A float32 copy of a float tensor (f32, f16, bf16, f64). Throws Error for integers.
   Tensor convert_to_float(MemoryKind kind) const;
-  // The same in bfloat16, rounded to nearest, ties to even.
+  // The same of a part: elements from number `first` on, of this shape.
+  Tensor convert_to_float(MemoryKind kind, std::int64_t first, const Shape& shape) const;
+  // All of it in bfloat16, rounded to nearest, ties to even.
   Tensor convert_to_bfloat16(MemoryKind kind) const;
 
  private:

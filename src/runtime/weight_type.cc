@@ -5,15 +5,8 @@
 namespace scalekv {
 
 std::string_view weight_type_name(WeightType type) {
-  switch (type) {
-    case WeightType::f32:
-      return "f32";
-    case WeightType::bf16:
-      return "bf16";
-    case WeightType::int8:
-      return "int8";
-  }
-  return "f32";
+  constexpr std::array<std::string_view, kWeightTypes.size()> kNames = {"f32", "bf16", "int8"};
+  return kNames[static_cast<std::size_t>(type)];
 }
 
 WeightType parse_weight_type(std::string_view name) {

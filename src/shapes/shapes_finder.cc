@@ -243,12 +243,6 @@ class Segmentation {
   std::array<std::array<double, 3>, kColours> means_{};
 };
 
-std::vector<std::string> palette_names(int begin, int end) {
-  std::vector<std::string> names;
-  for (int i = begin; i < end; ++i) names.emplace_back(kPalette[static_cast<std::size_t>(i)].name);
-  return names;
-}
-
 }  // namespace
 
 std::string FoundScene::describe() const {
@@ -264,12 +258,11 @@ std::string FoundScene::describe() const {
 }
 
 const std::vector<std::string>& object_colours() {
-  static const std::vector<std::string> kNames = palette_names(0, kObjectColours);
-  return kNames;
-}
-
-const std::vector<std::string>& background_colours() {
-  static const std::vector<std::string> kNames = palette_names(kObjectColours, kColours);
+  static const std::vector<std::string> kNames = [] {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < kObjectColours; ++i) names.emplace_back(kPalette[i].name);
+    return names;
+  }();
   return kNames;
 }
 

@@ -28,9 +28,8 @@ struct FoundScene {
   std::string describe() const;
 };
 
-// Colours an object and a background may have.
+// Colours an object may have.
 const std::vector<std::string>& object_colours();
-const std::vector<std::string>& background_colours();
 
 FoundScene find_objects(const Image& image);
 

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/whole_lines.h"
 
 namespace scalekv::study {
 namespace {

@@ -1,7 +1,7 @@
 #include "study/html.h"
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <vector>
 
 #include "base/image.h"
@@ -28,24 +28,12 @@ std::string base64(std::string_view bytes) {
 }  // namespace
 
 std::string html_escape(std::string_view text) {
+  static const std::map<char, std::string_view> kEntities = {
+      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
   std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped.push_back(c);
-    }
+  for (const char& c : text) {
+    const auto entity = kEntities.find(c);
+    escaped += entity == kEntities.end() ? std::string_view(&c, 1) : entity->second;
   }
   return escaped;
 }

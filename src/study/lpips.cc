@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/pool.h"
+#include "study/metrics.h"
 
 namespace scalekv::study {
 namespace {
@@ -94,9 +95,7 @@ std::array<Tensor, Lpips::kLayers> Lpips::feature_maps(const Image& image) const
 }
 
 double Lpips::distance(const Image& a, const Image& b) const {
-  if (a.width != b.width || a.height != b.height) {
-    fail("pictures of {}x{} and {}x{} cannot be compared", a.width, a.height, b.width, b.height);
-  }
+  check_sizes(a, b);
   if (a.width < kLeastSide || a.height < kLeastSide) {
     fail("LPIPS needs pictures of at least {0}x{0} pixels, not {1}x{2}", kLeastSide, a.width, a.height);
   }

@@ -12,12 +12,6 @@
 namespace scalekv::study {
 namespace {
 
-void check_sizes(const Image& a, const Image& b) {
-  if (a.width != b.width || a.height != b.height) {
-    fail("pictures of {}x{} and {}x{} cannot be compared", a.width, a.height, b.width, b.height);
-  }
-}
-
 constexpr int kWindow = 11;
 constexpr int kMiddle = kWindow / 2;
 
@@ -91,6 +85,12 @@ Plane channel_plane(const Image& a, std::size_t channel, const Image* b) {
 }
 
 }  // namespace
+
+void check_sizes(const Image& a, const Image& b) {
+  if (a.width != b.width || a.height != b.height) {
+    fail("pictures of {}x{} and {}x{} cannot be compared", a.width, a.height, b.width, b.height);
+  }
+}
 
 double ssim(const Image& first, const Image& second) {
   check_sizes(first, second);

@@ -110,8 +110,6 @@ struct Tokenizer::Impl {
 
 Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>(model, extra_ids)) {}
 Tokenizer::~Tokenizer() = default;
-Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
-Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 int Tokenizer::vocabulary_size() const { return impl_->vocabulary.size; }
 

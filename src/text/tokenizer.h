@@ -21,8 +21,6 @@ class Tokenizer {
   // <unk>.
   explicit Tokenizer(std::string_view model, int extra_ids = kSentinels);
   ~Tokenizer();
-  Tokenizer(Tokenizer&&) noexcept;
-  Tokenizer& operator=(Tokenizer&&) noexcept;
 
   // Ids of the whole prompt with </s> appended. An empty prompt gives </s> alone. Special tokens in the prompt become
   // their own ids, and each stretch of text between them starts anew. Throws UsageError on invalid UTF-8, naming the

@@ -1,15 +1,10 @@
 #include "vae/maps.h"
 
 namespace scalekv::vae {
-namespace {
-
-constexpr std::int64_t kFloatBytes = 4;
-
-}  // namespace
 
 View<float> Maps::place(std::size_t buffer, const Shape& shape) {
   GrowBuffer& memory = buffers_[buffer];
-  const std::int64_t needed = shape.elements() * kFloatBytes;
+  const std::int64_t needed = shape.elements() * std::int64_t{sizeof(float)};
   if (memory.size() < needed) memory.resize(needed);
   return {reinterpret_cast<float*>(memory.data()), shape};
 }

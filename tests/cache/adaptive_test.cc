@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cache/adaptive_selector.h"
-#include "cache/calibrated_regions.h"
 #include "cache/fold.h"
 #include "cache/regions.h"
 

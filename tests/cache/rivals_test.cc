@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cache/budget.h"
 #include "cache/planned.h"
 #include "cache/policy.h"
-#include "cache/pyramidkv.h"
 
 namespace scalekv::cache {
 namespace {

@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "cache/adaptive_selector.h"
+#include "cache/adaptive.h"
 #include "cache/keep_first.h"
 #include "cache/policy.h"
 #include "runtime/philox.h"

@@ -6,6 +6,7 @@
 #include "golden/model_case.h"
 #include "golden/scalekv_runs.h"
 #include "infinity/rope.h"
+#include "support/masked_logits.h"
 #include "vae/decoder.h"
 
 namespace scalekv::golden {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "golden/checks.h"
 #include "infinity/sampler.h"
+#include "support/masked_logits.h"
 
 namespace scalekv::golden {
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "runtime/philox.h"
+#include "support/masked_logits.h"
 
 namespace scalekv::infinity {
 namespace {

@@ -13,7 +13,7 @@
 #include "formats/finite.h"
 #include "formats/safetensors_writer.h"
 #include "kernels/int8_weight.h"
-#include "model/check_shapes.h"
+#include "model/parts.h"
 #include "model/small_model.h"
 #include "runtime/ledger.h"
 

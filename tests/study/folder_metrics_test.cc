@@ -10,7 +10,6 @@
 #include "formats/npz.h"
 #include "runtime/threads.h"
 #include "scalekv/errors.h"
-#include "study/few_pictures.h"
 #include "study/statistics_file.h"
 #include "support/failure.h"
 

@@ -50,7 +50,6 @@ class SmallVae : public formats::TensorSource {
   }
 
   const std::vector<formats::TensorInfo>& tensors() const override { return infos_; }
-  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::filesystem::path& path() const override { return path_; }
   Tensor load(const formats::TensorInfo& info) const override {
     Tensor tensor(DType::f32, info.shape, MemoryKind::other);
@@ -65,7 +64,6 @@ class SmallVae : public formats::TensorSource {
  private:
   std::map<std::string, Shape> shapes_;
   std::vector<formats::TensorInfo> infos_;
-  std::map<std::string, std::string> metadata_;
   std::filesystem::path path_ = "small.safetensors";
 };
 

@@ -1,4 +1,4 @@
-#include "model/published_config.h"
+#include "model/t5_config.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,5 +1,3 @@
-#include "cache/calibrated_regions.h"
-
 #include "cache/regions.h"
 
 namespace scalekv::cache {
@@ -16,17 +14,6 @@ CalibratedRegions::CalibratedRegions(const CacheGeometry& calibrated, const Cach
       tokens_[region].push_back(geometry.tokens_before(source) + position);
     }
   }
-}
-
-std::vector<double> harm_of_removal(const AttentionStatistics& statistics, int head, int first, int scales) {
-  const CacheGeometry& geometry = statistics.geometry();
-  std::vector<double> harm(removal_regions(geometry, first), 0.0);
-  for (int scale = first; scale < scales; ++scale) {
-    // A scale's regions begin with those of all sources before `first`.
-    const HeadStatistics means = statistics.at(scale, head / geometry.heads, head % geometry.heads);
-    for (std::size_t region = 0; region < harm.size(); ++region) harm[region] += means.removal[region];
-  }
-  return harm;
 }
 
 }  // namespace scalekv::cache

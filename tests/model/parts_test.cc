@@ -1,5 +1,5 @@
 // Faults of a checkpoint that the tables show.
-#include "model/check_shapes.h"
+#include "model/parts.h"
 
 #include <gtest/gtest.h>
 
