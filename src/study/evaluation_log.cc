@@ -47,7 +47,8 @@ Sample from_json(const nlohmann::json& json) {
 
 void check_heading(const nlohmann::json& json, const Settings& settings, const std::filesystem::path& path) {
   if (json.at("format").get<std::string>() != kFormat) {
-    fail("{} is the log of another version of scalekv; name another folder with `out`, or begin `fresh`", path.string());
+    fail("{} is the log of another version of scalekv; name another folder with `out`, or begin `fresh`",
+         path.string());
   }
   const std::string different = differences(json.at("settings").get<Settings>(), settings);
   if (!different.empty()) {
