@@ -20,8 +20,8 @@ void write_file(const std::filesystem::path& path, const std::filesystem::path& 
                 std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
-// Of a file that grows line by line, whose last line may have been cut short: the lines that end with a newline, without
-// it; parts of `text`. What follows the last newline is left out.
+// Of a file that grows line by line, whose last line may have been cut short: the lines that end with a newline,
+// without it; parts of `text`. What follows the last newline is left out.
 std::vector<std::string_view> whole_lines(std::string_view text);
 
 }  // namespace scalekv

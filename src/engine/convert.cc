@@ -4,9 +4,9 @@
 #include "engine/model_calibration.h"
 #include "engine/work_progress.h"
 #include "infinity/schedule.h"
-#include "model/parts.h"
 #include "model/convert.h"
 #include "model/model_config.h"
+#include "model/parts.h"
 #include "model/sizes.h"
 
 namespace scalekv {

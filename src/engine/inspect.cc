@@ -6,8 +6,8 @@
 #include "base/sha256.h"
 #include "engine/work_progress.h"
 #include "formats/finite.h"
-#include "model/parts.h"
 #include "model/model_config.h"
+#include "model/parts.h"
 #include "runtime/runtime.h"
 
 namespace scalekv {

@@ -271,7 +271,7 @@ TEST_F(ConvertTest, MissingPartsAreNamedWithTheirOption) {
   EXPECT_TRUE(
       formats::mentions(failure({.transformer = folder_ / "gpt.safetensors", .vae = folder_ / "vae.safetensors"}),
                         {"text encoder", "`text_encoder`"}));
-  EXPECT_TRUE(formats::mentions(failure({.model = folder_ / "gpt.safetensors"}), {"gpt.safetensors", "VAE", "--vae"}));
+  EXPECT_TRUE(formats::mentions(failure({.model = folder_ / "gpt.safetensors"}), {"gpt.safetensors", "VAE", "`vae`"}));
   EXPECT_TRUE(formats::mentions(failure({.vae = folder_ / "gpt.safetensors"}), {"gpt.safetensors", "VAE"}));
   EXPECT_TRUE(formats::mentions(failure({.text_encoder = folder_ / "t5/absent"}), {"absent"}));
 }
