@@ -1,7 +1,9 @@
 // How long work tells how far it is, and shows what there is of a picture.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "scalekv/image.h"
@@ -24,6 +26,9 @@ struct Preview {
   int scale = 0;  // scales done
   int scales = 0;
   Image picture;
+  // The sum of codes so far at the picture's own latent size, [height, width, channels]; only while it is shown.
+  std::span<const float> latent = {};
+  std::int64_t latent_height = 0, latent_width = 0, latent_channels = 0;
 };
 
 // Previews of every image after every scale but the last, before its progress is told.

@@ -194,7 +194,11 @@ class Run {
         previews_.show({.image = first + static_cast<int>(i),
                         .scale = scale + 1,
                         .scales = scales_,
-                        .picture = preview(model_, latents[i], preview_size_)});
+                        .picture = preview(model_, latents[i], preview_size_),
+                        .latent = {latents[i].view<float>().data(), static_cast<std::size_t>(latents[i].elements())},
+                        .latent_height = latents[i].shape()[0],
+                        .latent_width = latents[i].shape()[1],
+                        .latent_channels = latents[i].shape()[2]});
       }
     };
     return observers;

@@ -144,6 +144,26 @@ void begin_tile(const AttentionHead& head, std::int64_t first, std::size_t count
   }
 }
 
+// Makes floats of a segment's grid, four rows of them, and rounds the queries for its keys.
+void take_grid(const std::int8_t* grid, std::size_t size, float* grids, std::span<Tile> tiles) {
+  const std::size_t width = padded(size);
+  const GridFloats keys{grids, grids + width};
+  expand_key_grid(grid, static_cast<std::int64_t>(size), keys);
+  expand_value_grid(grid, static_cast<std::int64_t>(size), {grids + 2 * width, grids + 3 * width});
+  for (Tile& tile : tiles) round_queries(tile.queries, size, keys, tile.rounded);
+}
+
+// The sums of weighted values, divided by those of the weights.
+void write_outputs(const Tile* tiles, const AttentionHead& head, std::int64_t first, std::size_t count,
+                   std::size_t size) {
+  for (std::size_t q = 0; q < count; ++q) {
+    const Tile& tile = tiles[q / kTileQueries];
+    const std::size_t r = q % kTileQueries;
+    float* out = head.out + (first + static_cast<std::int64_t>(q)) * head.out_stride;
+    for (std::size_t c = 0; c < size; ++c) out[c] = tile.out[r * padded(size) + c] / tile.sum[r];
+  }
+}
+
 // Queries first .. first + count - 1 of one head, in tiles that share each packed block of keys.
 void attend(const AttentionHead& head, std::int64_t first, std::size_t count, std::size_t size, float scale,
             float* scratch) {
@@ -175,12 +195,7 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
     RowSource key_rows{segment.keys, segment.precision, segment.stride, grids, grids + width};
     RowSource value_rows{segment.values, segment.precision, segment.stride, grids + 2 * width, grids + 3 * width};
     const bool integers = segment.precision == KvPrecision::int8;
-    if (integers && segment.count > 0) {
-      const GridFloats grid{grids, grids + width};
-      expand_key_grid(segment.grid, static_cast<std::int64_t>(size), grid);
-      expand_value_grid(segment.grid, static_cast<std::int64_t>(size), {grids + 2 * width, grids + 3 * width});
-      for (std::size_t t = 0; t < tile_count; ++t) round_queries(tiles[t].queries, size, grid, tiles[t].rounded);
-    }
+    if (integers && segment.count > 0) take_grid(segment.grid, size, grids, {tiles, tile_count});
     for (std::int64_t k = 0; k < segment.count; k += static_cast<std::int64_t>(kBlockKeys)) {
       const auto block = static_cast<std::size_t>(std::min<std::int64_t>(kBlockKeys, segment.count - k));
       // Packed as well as converted: rows a power of two apart would fall on the same few lines of the cache.
@@ -208,12 +223,7 @@ void attend(const AttentionHead& head, std::int64_t first, std::size_t count, st
     }
     first_key += segment.count;
   }
-  for (std::size_t q = 0; q < count; ++q) {
-    const Tile& tile = tiles[q / kTileQueries];
-    const std::size_t r = q % kTileQueries;
-    float* out = head.out + (first + static_cast<std::int64_t>(q)) * head.out_stride;
-    for (std::size_t c = 0; c < size; ++c) out[c] = tile.out[r * width + c] / tile.sum[r];
-  }
+  write_outputs(tiles, head, first, count, size);
 }
 
 std::size_t task_queries() { return kTaskQueries; }

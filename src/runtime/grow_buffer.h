@@ -16,7 +16,8 @@ class GrowBuffer {
  public:
   // In the ledger of the current runtime.
   explicit GrowBuffer(MemoryKind kind) : kind_(kind), ledger_(Runtime::current().ledger()) {}
-  GrowBuffer(GrowBuffer&& other) noexcept
+  // The other one stays usable: it keeps its ledger.
+  GrowBuffer(GrowBuffer&& other) noexcept  // NOLINT(performance-move-constructor-init)
       : kind_(other.kind_),
         ledger_(other.ledger_),
         data_(std::exchange(other.data_, nullptr)),

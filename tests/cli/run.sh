@@ -128,7 +128,7 @@ cmp -s half.json whole.json || { echo "FAILED: a calibration that was cut short 
 for plot in index heads; do grep -q '</svg>' $plot.svg || { echo "FAILED: $plot.svg is not whole"; failed=1; }; done
 # What goes on is the same measurement: same prompts, same settings, nothing measured that was not asked for.
 printf 'a red circle\na blue square\n' >others.txt
-expect 1 'whole.json was measured on other prompts than those of others.txt' -- calibrate --prompts others.txt -o whole.json
+expect 1 'whole.json was measured on other prompts than these; name another file with -o' -- calibrate --prompts others.txt -o whole.json
 expect 1 'whole.json is of 2 prompts already, not of 1' -- calibrate --prompts prompts.txt -n 1 -o whole.json
 expect 1 'seed was 0 and is 4' -- calibrate --prompts prompts.txt --seed 4 -o whole.json
 expect 1 'cfg was .* and is 2' -- calibrate --prompts prompts.txt --cfg 2 -o whole.json

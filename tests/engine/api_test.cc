@@ -80,8 +80,15 @@ TEST(Api, PreviewsComeAfterEveryScaleAndChangeNothing) {
   const Request request{.prompt = "a red circle", .seed = 7, .images = 2, .batch = 2};
   const Result plain = pipeline.run(request);
   std::vector<Preview> seen;
-  const Result result =
-      pipeline.run(request, {}, {.show = [&](const Preview& preview) { seen.push_back(preview); }, .pixels = 64});
+  const Result result = pipeline.run(request, {},
+                                     {.show =
+                                          [&](const Preview& preview) {
+                                            const std::int64_t cells = preview.latent_height * preview.latent_width;
+                                            EXPECT_GT(cells, 0);
+                                            EXPECT_EQ(std::ssize(preview.latent), cells * preview.latent_channels);
+                                            seen.push_back(preview);
+                                          },
+                                      .pixels = 64});
   EXPECT_EQ(result.images, plain.images);
   ASSERT_EQ(seen.size(), 2U * static_cast<std::size_t>(result.statistics.scales - 1));
   for (const Preview& preview : seen) EXPECT_EQ(std::max(preview.picture.width, preview.picture.height), 64);
