@@ -14,8 +14,10 @@ using MakePolicy = Policy(const PolicyRequest& request, const CacheGeometry& geo
 // Each in its own file; docs/ALGORITHM.md has their sources. The rivals of ScaleKV are carried over from language
 // models and other VAR work to scales, at equal bytes: each takes the same mean tokens a layer and head for the same
 // share.
+// NOLINTBEGIN(readability-redundant-declaration): where files are compiled together, some are defined above
 MakePolicy make_auto, make_scalekv, make_scalekv_first, make_sliding_window, make_streaming_llm, make_ams_kv,
     make_snapkv, make_pyramidkv, make_h2o, make_hack, make_heatkv, make_adaptive;
+// NOLINTEND(readability-redundant-declaration)
 
 namespace {
 

@@ -17,9 +17,9 @@ class GrowBuffer {
   // In the ledger of the current runtime.
   explicit GrowBuffer(MemoryKind kind) : kind_(kind), ledger_(Runtime::current().ledger()) {}
   // The other one stays usable: it keeps its ledger.
-  GrowBuffer(GrowBuffer&& other) noexcept  // NOLINT(performance-move-constructor-init)
+  GrowBuffer(GrowBuffer&& other) noexcept
       : kind_(other.kind_),
-        ledger_(other.ledger_),
+        ledger_(other.ledger_),  // NOLINT(performance-move-constructor-init)
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   GrowBuffer& operator=(GrowBuffer&& other) noexcept {
