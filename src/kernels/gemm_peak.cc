@@ -50,7 +50,7 @@ double onednn_rate(WeightType type) {
     y_type = memory::data_type::s32;
   }
   constexpr std::int64_t kTileRows = 256, kTileOutputs = 256;
-  constexpr std::int64_t kTiles = kRows / kTileRows * (kOutputs / kTileOutputs);
+  constexpr std::int64_t kBlocks = kRows / kTileRows, kSlabs = kOutputs / kTileOutputs;
   const memory::desc x({kTileRows, kInputs}, x_type, memory::format_tag::ab);
   const memory::desc weight({kInputs, kTileOutputs}, weight_type, memory::format_tag::any);
   const memory::desc y({kTileRows, kTileOutputs}, y_type, memory::format_tag::ab);
@@ -61,16 +61,15 @@ double onednn_rate(WeightType type) {
     const auto zeros = [&](const memory::desc& form, std::int64_t count) {
       return Tensor::zeros<std::uint8_t>({count, static_cast<std::int64_t>(form.get_size())}, kKind);
     };
-    // Every tile has operands of its own: none finds another's in a cache.
-    Tensor xs = zeros(x, kTiles), weights = zeros(description.weights_desc(), kTiles), ys = zeros(y, kTiles);
+    Tensor xs = zeros(x, kBlocks), weights = zeros(description.weights_desc(), kSlabs), ys = zeros(y, kBlocks * kSlabs);
     const auto part = [](const memory::desc& form, Tensor& all, std::int64_t tile) {
       return onednn_memory(form, all.view<std::uint8_t>().at(tile, 0));
     };
     return best_rate([&] {
-      parallel_for(kTiles, [&](std::int64_t tile) {
+      parallel_for(kBlocks * kSlabs, [&](std::int64_t tile) {
         const OneThread here;
-        product.execute(cpu_stream(), {{DNNL_ARG_SRC, part(x, xs, tile)},
-                                       {DNNL_ARG_WEIGHTS, part(description.weights_desc(), weights, tile)},
+        product.execute(cpu_stream(), {{DNNL_ARG_SRC, part(x, xs, tile % kBlocks)},
+                                       {DNNL_ARG_WEIGHTS, part(description.weights_desc(), weights, tile / kBlocks)},
                                        {DNNL_ARG_DST, part(y, ys, tile)}});
         cpu_stream().wait();
       });

@@ -10,6 +10,7 @@
 #include "runtime/threads.h"
 #define HWY_WANT_AVX3_DL  // for VNNI
 #include "kernels/simd_targets.h"
+#include "kernels/task_rows.h"
 
 // This file is compiled once per instruction set; the best one for the machine is chosen at run time.
 #undef HWY_TARGET_INCLUDE
@@ -327,14 +328,6 @@ constexpr std::int64_t kHeight{kRows}, kWidth{kSlab}, kBytes{kCodeBytes}, kLengt
 // Elements from row to row of a run.
 std::int64_t row_stride(std::int64_t inputs) { return std::min(ceil_divide(inputs, 64) * 64, kLength); }
 
-// Rows of a task: fewer where the threads would have too few tasks to share them evenly.
-std::int64_t task_rows(std::int64_t rows, std::int64_t slabs) {
-  constexpr std::int64_t kTasksPerThread = 4;
-  std::int64_t height = kHeight;
-  while (height > std::int64_t{kBlock} && ceil_divide(rows, height) * slabs < kTasksPerThread * threads()) height /= 2;
-  return height;
-}
-
 }  // namespace
 
 std::int64_t rounded_input_bytes(std::int64_t rows, std::int64_t inputs) {
@@ -362,7 +355,8 @@ void int8_matmul(View<const float> x, const Int8Weight& weight, const Epilogue& 
     (x.at(row, 0), encoded, static_cast<std::size_t>(row), rotated_rows.at(worker, 0));
   });
 
-  const std::int64_t slabs = ceil_divide(outputs, kWidth), height = task_rows(rows, slabs);
+  const std::int64_t slabs = ceil_divide(outputs, kWidth),
+                     height = task_rows(rows, slabs, kHeight, std::int64_t{kBlock});
   Tensor weights(DType::u8, {threads(), runs * kWidth * kLength * kBytes}, MemoryKind::other);
   Tensor offsets(DType::i32, {threads(), runs * kWidth}, MemoryKind::other);
   Tensor sums(DType::f32, {threads(), std::int64_t{kBlock} * kWidth}, MemoryKind::other);

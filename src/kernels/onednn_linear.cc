@@ -12,6 +12,7 @@
 #include "base/ceil_divide.h"
 #include "kernels/linear_impl.h"
 #include "kernels/onednn.h"
+#include "kernels/task_rows.h"
 #include "runtime/threads.h"
 
 namespace scalekv::kernels {
@@ -21,6 +22,7 @@ using dnnl::memory;
 constexpr auto kFloat = memory::data_type::f32;
 constexpr std::int64_t kTypicalRows = 256;  // the layout that oneDNN prefers for a typical map serves any number
 constexpr std::int64_t kTileOutputs = 256;  // outputs of a tile
+constexpr std::int64_t kMostRows = 256, kLeastRows = 32;  // of a tile
 using Matmul = Scratchless<dnnl::matmul>;
 
 // What the primitive of a tile is specialised to.
@@ -81,14 +83,6 @@ std::string ask_implementation(std::int64_t inputs, std::int64_t outputs) {
   return name;
 }
 
-// Rows of a tile: fewer where the threads would have too few tiles to share them evenly.
-std::int64_t tile_rows(std::int64_t rows, std::int64_t slabs) {
-  constexpr std::int64_t kMostRows = 256, kLeastRows = 32, kTilesPerThread = 4;
-  std::int64_t height = kMostRows;
-  while (height > kLeastRows && ceil_divide(rows, height) * slabs < kTilesPerThread * threads()) height /= 2;
-  return height;
-}
-
 class OnednnLinear {
  public:
   OnednnLinear(const Tensor& weight, MemoryKind kind) : outputs_(weight.shape()[0]), inputs_(weight.shape()[1]) {
@@ -108,7 +102,7 @@ class OnednnLinear {
 
   void run(View<const float> x, View<float> y, const Epilogue& epilogue) const {
     const std::int64_t rows = x.size(0), slabs = std::ssize(slabs_);
-    const std::int64_t height = tile_rows(rows, slabs), blocks = ceil_divide(rows, height);
+    const std::int64_t height = task_rows(rows, slabs, kMostRows, kLeastRows), blocks = ceil_divide(rows, height);
     Tensor scratch(DType::f32, {threads(), std::min(rows, height) * kTileOutputs}, MemoryKind::other);
     const View<float> sums = scratch.view<float>();
     parallel_for(blocks * slabs, [&](std::int64_t index, int worker) {
