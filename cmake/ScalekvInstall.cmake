@@ -1,13 +1,35 @@
-# find_package(scalekv) for other projects: libraries, public headers and the package file.
-get_property(rooms GLOBAL PROPERTY SCALEKV_ROOMS)
-# The command line's own; whoever uses the library need not have MPI.
-list(REMOVE_ITEM rooms scalekv_distributed)
-install(TARGETS scalekv scalekv_options ${rooms} EXPORT scalekv_targets
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/scalekv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT scalekv_targets NAMESPACE scalekv:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/scalekv)
+# What is installed, in parts: scalekv (the program), libscalekv0 (the shared library), libscalekv-dev (headers, the
+# static library, what CMake and pkg-config read).
+set(runtime "libscalekv${PROJECT_VERSION_MAJOR}")
+set(config "${CMAKE_INSTALL_LIBDIR}/cmake/scalekv")
+
+install(TARGETS scalekv_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT scalekv)
+install(TARGETS scalekv_static EXPORT scalekv_static_targets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libscalekv-dev)
+install(EXPORT scalekv_static_targets NAMESPACE scalekv:: DESTINATION ${config} COMPONENT libscalekv-dev)
+if(BUILD_SHARED_LIBS)
+  install(TARGETS scalekv_shared EXPORT scalekv_targets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT ${runtime} NAMELINK_COMPONENT libscalekv-dev)
+  install(EXPORT scalekv_targets NAMESPACE scalekv:: DESTINATION ${config} COMPONENT libscalekv-dev)
+endif()
+install(DIRECTORY include/scalekv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT libscalekv-dev)
+
 configure_package_config_file(cmake/scalekvConfig.cmake.in ${PROJECT_BINARY_DIR}/scalekvConfig.cmake
-  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/scalekv)
+  INSTALL_DESTINATION ${config})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/scalekvConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/scalekvConfig.cmake ${PROJECT_BINARY_DIR}/scalekvConfigVersion.cmake
-  cmake/ScalekvDependencies.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/scalekv)
+  cmake/ScalekvDependencies.cmake DESTINATION ${config} COMPONENT libscalekv-dev)
+# Relative to the file, so that a folder that was moved still serves.
+file(RELATIVE_PATH SCALEKV_PC_PREFIX "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+# No `Requires`: it would hand a program the compile flags of libraries that it never sees.
+set(SCALEKV_PC_HIDDEN " -lcsv -ltbb -lhwy -lfmt -lpng -ljpeg -lz -lcrypto -lwebpmux -lwebpdemux -lwebp -lutf8proc")
+if(NOT BUILD_SHARED_LIBS)
+  set(SCALEKV_PC_SHOWN "${SCALEKV_PC_HIDDEN}")
+  set(SCALEKV_PC_HIDDEN "")
+endif()
+configure_file(cmake/scalekv.pc.in ${PROJECT_BINARY_DIR}/scalekv.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/scalekv.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT libscalekv-dev)
+
+foreach(part IN ITEMS scalekv ${runtime} libscalekv-dev)
+  install(FILES LICENSE THIRD_PARTY_NOTICES.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${part} COMPONENT ${part})
+endforeach()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the build, the tests, the linters or the emulator need and that are missing; says what it did.
-# Usage: tools/install_packages.sh [build|test|lint|emulate]...   (all include build)
+# Usage: tools/install_packages.sh [build|test|lint|cross|package|emulate]...   (all include build)
 set -euo pipefail
 
 build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev
@@ -8,6 +8,8 @@ build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-open
        libssl-dev libeigen3-dev libopenmpi-dev)
 test=(libgtest-dev libbenchmark-dev openmpi-bin)
 lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
+cross=(g++-aarch64-linux-gnu qemu-user-static)
+package=(patchelf lintian dpkg-dev file)
 emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
 
 wanted=("${build[@]}")
@@ -16,8 +18,10 @@ for group in "$@"; do
     build) ;;
     test) wanted+=("${test[@]}") ;;
     lint) wanted+=("${test[@]}" "${lint[@]}") ;;
+    cross) wanted+=("${cross[@]}") ;;
+    package) wanted+=("${package[@]}") ;;
     emulate) wanted+=("${emulate[@]}") ;;
-    *) echo "install_packages.sh: there is no group '$group'; choose build, test, lint or emulate" >&2; exit 2 ;;
+    *) echo "install_packages.sh: there is no group '$group'; choose build, test, lint, cross, package or emulate" >&2; exit 2 ;;
   esac
 done
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
 #include "scalekv/pipeline.h"
 
 namespace scalekv {
@@ -38,7 +39,7 @@ struct Calibration {
 // size, aspect, guidance and temperature; not its prompt and cache. Ten prompts are enough. After a stop (Cancelled)
 // the next call goes on. Throws UsageError where prompts are empty or there is no such policy, Error where the file is
 // of another calibration, or memory does not suffice.
-Calibration calibrate(Pipeline& pipeline, const Request& request, const std::vector<std::string>& prompts,
-                      const CalibrateOptions& options = {}, const WorkCallback& progress = {});
+SCALEKV_API Calibration calibrate(Pipeline& pipeline, const Request& request, const std::vector<std::string>& prompts,
+                                  const CalibrateOptions& options = {}, const WorkCallback& progress = {});
 
 }  // namespace scalekv

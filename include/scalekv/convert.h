@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "scalekv/api.h"
 #include "scalekv/progress.h"
 
 namespace scalekv {
@@ -29,6 +30,7 @@ struct Conversion {
 
 // Writes a .safetensors file, with the calibration beside the sources where there is one. Throws Error naming a part,
 // a tensor or a path; no half file is left behind.
-Conversion convert(const ConvertOptions& options, const std::filesystem::path& out, const WorkCallback& progress = {});
+SCALEKV_API Conversion convert(const ConvertOptions& options, const std::filesystem::path& out,
+                               const WorkCallback& progress = {});
 
 }  // namespace scalekv

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
 #include "scalekv/pipeline.h"
 
 namespace scalekv {
@@ -44,7 +45,8 @@ struct EvaluateOptions {
 // Draws prompt i with the request's seed + i under every policy and budget, twice: freely, and given the full cache's
 // bits. Throws UsageError where options do not fit each other, Error where the folder holds another evaluation or
 // memory does not suffice.
-std::vector<EvaluationRow> evaluate(Pipeline& pipeline, const Request& request, const std::vector<std::string>& prompts,
-                                    const EvaluateOptions& options = {}, const WorkCallback& progress = {});
+SCALEKV_API std::vector<EvaluationRow> evaluate(Pipeline& pipeline, const Request& request,
+                                                const std::vector<std::string>& prompts,
+                                                const EvaluateOptions& options = {}, const WorkCallback& progress = {});
 
 }  // namespace scalekv

@@ -8,12 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "scalekv/api.h"
+
 namespace scalekv {
 
 enum class ImageFormat { png, jpeg, webp };
 
 // What a name asks for: .png, .jpg or .jpeg, .webp, in small or capital letters. Throws UsageError on any other.
-ImageFormat image_format(const std::filesystem::path& name);
+SCALEKV_API ImageFormat image_format(const std::filesystem::path& name);
 
 // How a file's pixels are laid out: as they are stored, or turned as its EXIF orientation says.
 enum class Orientation { stored, upright };
@@ -23,7 +25,7 @@ struct ImageOptions {
   int quality = 0;
 };
 
-struct Image {
+struct SCALEKV_API Image {
   std::int64_t width = 0;
   std::int64_t height = 0;
   std::vector<std::uint8_t> rgb;  // [height, width, 3]

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
 #include "scalekv/progress.h"
 
 namespace scalekv {
@@ -40,7 +41,7 @@ struct InspectOptions {
   bool check = false;  // reads everything; throws Error on a tensor that is missing, superfluous or misshapen, NaN, inf
 };
 
-Inspection inspect(const std::filesystem::path& file, const InspectOptions& options = {},
-                   const WorkCallback& progress = {});
+SCALEKV_API Inspection inspect(const std::filesystem::path& file, const InspectOptions& options = {},
+                               const WorkCallback& progress = {});
 
 }  // namespace scalekv

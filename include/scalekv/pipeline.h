@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
 #include "scalekv/errors.h"
 #include "scalekv/image.h"
 #include "scalekv/progress.h"
@@ -139,7 +140,7 @@ struct ModelFacts {
 
 // A loaded model, with threads and memory of its own. One generation at a time per pipeline; pipelines may run at the
 // same time, each on a thread of its own.
-class Pipeline {
+class SCALEKV_API Pipeline {
  public:
   // Opens a model file, or the model embedded in the library where `model` is empty and no parts are named.
   static Pipeline open(const std::filesystem::path& model = {}, const OpenOptions& options = {});
@@ -179,6 +180,7 @@ class Pipeline {
 // What the file of a picture says (Image::write): what Pipeline::describe returned and, as "parameters", the same in
 // the one text that viewers of generated pictures read: prompt, negative prompt, then steps, guidance, seed, size,
 // model. An entry "image" is the picture's number where a request has several.
-std::map<std::string, std::string> with_parameters(std::map<std::string, std::string> settings, const Image& image);
+SCALEKV_API std::map<std::string, std::string> with_parameters(std::map<std::string, std::string> settings,
+                                                               const Image& image);
 
 }  // namespace scalekv

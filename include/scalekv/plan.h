@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
 #include "scalekv/pipeline.h"
 
 namespace scalekv {
@@ -61,7 +62,7 @@ struct Plan {
 // model, options: as Pipeline::open takes them. prompt_tokens: how long the prompt is, 1 to 512; 0: as long as the
 // request's, which may be empty otherwise. With face_prompt the sentence's tokens are added to a length that is given.
 // Throws as Pipeline::run does of the request, and as Pipeline::open of a file, but not where memory is short.
-Plan plan(const std::filesystem::path& model, const OpenOptions& options, const Request& request,
-          std::int64_t prompt_tokens = 0);
+SCALEKV_API Plan plan(const std::filesystem::path& model, const OpenOptions& options, const Request& request,
+                      std::int64_t prompt_tokens = 0);
 
 }  // namespace scalekv

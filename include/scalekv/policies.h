@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "scalekv/api.h"
+
 namespace scalekv {
 
 // A policy of the KV cache (docs/ALGORITHM.md).
@@ -19,17 +21,17 @@ struct PolicyFacts {
 };
 
 // In the order to show them.
-std::vector<PolicyFacts> policies();
+SCALEKV_API std::vector<PolicyFacts> policies();
 // Of scalekv and scalekv-first: CacheSettings::selector, the default first.
-std::vector<std::string> selectors();
+SCALEKV_API std::vector<std::string> selectors();
 // Request::size, smallest first.
-std::vector<std::string> sizes();
+SCALEKV_API std::vector<std::string> sizes();
 // CacheSettings::precision and OpenOptions::weights, the most exact first.
-std::vector<std::string> kv_precisions();
-std::vector<std::string> weight_types();
+SCALEKV_API std::vector<std::string> kv_precisions();
+SCALEKV_API std::vector<std::string> weight_types();
 // OpenOptions::random_architecture: the released models.
-std::vector<std::string> architectures();
+SCALEKV_API std::vector<std::string> architectures();
 // Where models run on this machine, with the instruction sets that are used of it.
-std::vector<std::string> devices();
+SCALEKV_API std::vector<std::string> devices();
 
 }  // namespace scalekv

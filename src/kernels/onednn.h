@@ -1,12 +1,11 @@
 // The one place that holds oneDNN's engine, and what every primitive of ours needs around it.
 #pragma once
 
-#include <omp.h>
-
 #include <cstdint>
 #include <dnnl.hpp>
 #include <unordered_map>
 
+#include "kernels/onednn_library.h"
 #include "runtime/tensor.h"
 
 namespace scalekv::kernels {
@@ -30,8 +29,8 @@ inline dnnl::memory onednn_memory(const dnnl::memory::desc& layout, const void* 
 // While it lives, oneDNN's calls from this thread run on this thread alone: oneDNN would start threads of OpenMP.
 class OneThread {
  public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread() : before_(set_onednn_threads(1)) {}
+  ~OneThread() { set_onednn_threads(before_); }
   OneThread(const OneThread&) = delete;
   OneThread& operator=(const OneThread&) = delete;
 

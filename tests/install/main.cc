@@ -15,6 +15,16 @@ void expect(bool holds, const char* what) {
   std::exit(1);
 }
 
+// Threads that the program's own OpenMP would start, where it has one.
+int own_threads() {
+  int threads = 0;
+#ifdef _OPENMP
+#pragma omp parallel reduction(+ : threads)
+  threads += 1;
+#endif
+  return threads;
+}
+
 void draw_one(scalekv::Pipeline& pipeline, const std::string& file) {
   const scalekv::Request request{.prompt = "a red circle", .seed = 7, .cache = {.policy = "scalekv", .budget = 0.10}};
   const scalekv::Image image = pipeline.generate(request, [](const scalekv::Progress&) { return true; });
@@ -74,8 +84,10 @@ void look_at_files(const std::filesystem::path& model, const std::filesystem::pa
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
   try {
+    const int threads = own_threads();
     scalekv::Pipeline pipeline = scalekv::Pipeline::open();
     draw_one(pipeline, argv[1]);
+    expect(own_threads() == threads, "the program has the threads it had");
     draw_together(pipeline);
     plan_ahead();
     study(pipeline, argv[2]);

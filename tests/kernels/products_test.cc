@@ -1,26 +1,35 @@
 #include "kernels/products.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <dnnl.hpp>
 #include <sstream>
 
 #include "kernels/linear.h"
+#include "kernels/onednn_library.h"
 #include "scalar_twins.h"
 
 namespace scalekv::kernels {
 namespace {
 
+// Makes oneDNN, once it is open, print what it runs.
+void set_verbose(int level) {
+  set_onednn_threads(set_onednn_threads(1));  // opens it
+  void* library = dlopen(onednn_library_name().c_str(), RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(library, nullptr);
+  reinterpret_cast<int (*)(int)>(dlsym(library, "dnnl_set_verbose"))(level);
+}
+
 // The implementations that oneDNN itself says it ran, one for each tile: the fourth field of its reports of matrix
 // products.
 template <typename Body>
 std::vector<std::string> executed_products(const Body& body) {
-  dnnl::set_verbose(1);
+  set_verbose(1);
   ::testing::internal::CaptureStdout();
   body();
   std::istringstream report(::testing::internal::GetCapturedStdout());
-  dnnl::set_verbose(0);
+  set_verbose(0);
   std::vector<std::string> names;
   for (std::string line; std::getline(report, line);) {
     const std::size_t kind = line.find(",matmul,");

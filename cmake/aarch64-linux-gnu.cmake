@@ -1,0 +1,17 @@
+# Toolchain: 64-bit ARM from Debian's cross compiler, with the libraries of a tree that tools/aarch64.sh makes
+# (SCALEKV_SYSROOT), run by QEMU's user mode.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_ASM_COMPILER aarch64-linux-gnu-g++)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES SCALEKV_SYSROOT)
+set(CMAKE_SYSROOT "${SCALEKV_SYSROOT}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} "${SCALEKV_SYSROOT}")
+set(ENV{PKG_CONFIG_LIBDIR} "${SCALEKV_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${SCALEKV_SYSROOT}/usr/share/pkgconfig")
+set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64-static;-L;${SCALEKV_SYSROOT}")
