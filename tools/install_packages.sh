@@ -5,8 +5,8 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-opencl-dev libhwy-dev libutf8proc-dev
        nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
-       libssl-dev libeigen3-dev libopenmpi-dev)
-test=(libgtest-dev libbenchmark-dev openmpi-bin)
+       libssl-dev libeigen3-dev)
+test=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin)
 lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
 emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
 
