@@ -3,10 +3,10 @@
 # Usage: tools/install_packages.sh [build|test|lint|cross|package|emulate]...   (all include build)
 set -euo pipefail
 
-build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-opencl-dev libhwy-dev libsentencepiece-dev
-       libutf8proc-dev nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
-       libssl-dev libeigen3-dev libopenmpi-dev)
-test=(libgtest-dev libbenchmark-dev openmpi-bin)
+build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev libhwy-dev libutf8proc-dev
+       nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
+       libssl-dev libeigen3-dev)
+test=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin)
 lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
 cross=(g++-aarch64-linux-gnu qemu-user-static)
 package=(patchelf lintian dpkg-dev file)

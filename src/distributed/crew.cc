@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "base/error.h"
 #include "distributed/work_queue.h"
 #include "runtime/runtime.h"
 
@@ -41,12 +40,8 @@ bool started_by_mpi() {
 }  // namespace
 
 std::unique_ptr<Crew> join_crew() {
-  if (!started_by_mpi()) return std::make_unique<LoneCrew>();
-#ifdef SCALEKV_MPI
-  return join_mpi_crew();
-#else
-  fail("this scalekv was built without MPI; install libopenmpi-dev and build again, or start each part with `shard`");
-#endif
+  if (started_by_mpi()) return join_mpi_crew();
+  return std::make_unique<LoneCrew>();
 }
 
 }  // namespace scalekv::distributed

@@ -41,11 +41,10 @@ class Crew {
   virtual std::size_t total() const = 0;
 };
 
-// Those of an MPI job: in builds that found MPI.
+// Those of an MPI job. Throws Error where the MPI module is missing or cannot be used (mpi_module.h).
 std::unique_ptr<Crew> join_mpi_crew();
 
-// The processes that mpirun (or srun) started with this one, or this one alone. Throws Error where it was started with
-// others but built without MPI.
+// The processes that mpirun (or srun) started with this one, or this one alone. Throws as join_mpi_crew().
 std::unique_ptr<Crew> join_crew();
 
 }  // namespace scalekv::distributed

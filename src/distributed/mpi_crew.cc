@@ -1,8 +1,5 @@
 // Rank 0 keeps the queue. The others send it one message for each job they want, which says how the last one went, and
 // wait for a number. It answers in a thread of its own, because it draws, too, and a picture can take minutes.
-#ifdef SCALEKV_MPI
-
-#include <mpi.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -14,6 +11,7 @@
 
 #include "base/error.h"
 #include "distributed/crew.h"
+#include "distributed/mpi_module.h"
 #include "distributed/work_queue.h"
 
 namespace scalekv::distributed {
@@ -30,19 +28,13 @@ enum class Ask : char { first, done, failed };
 
 class MpiCrew : public Crew {
  public:
-  MpiCrew() {
-    int provided = 0;
-    // Rank 0 talks in one thread after the other, never in two at once.
-    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
-    if (provided < MPI_THREAD_SERIALIZED) {
-      MPI_Finalize();
-      fail("this MPI library has no thread support (MPI_THREAD_SERIALIZED); use `shard` instead");
-    }
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
-    MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  explicit MpiCrew(const ScalekvMpi& mpi) : mpi_(mpi) {
+    if (const char* why = mpi_.join()) fail("{}; use `shard` instead", why);
+    rank_ = mpi_.rank();
+    size_ = mpi_.size();
     processors_ = count_processors();
   }
-  ~MpiCrew() override { MPI_Finalize(); }
+  ~MpiCrew() override { mpi_.leave(); }
   MpiCrew(const MpiCrew&) = delete;
   MpiCrew& operator=(const MpiCrew&) = delete;
 
@@ -53,14 +45,14 @@ class MpiCrew : public Crew {
   std::size_t total() const override { return queue_.total(); }
 
   std::uint64_t of_first(std::uint64_t mine) const override {
-    MPI_Bcast(&mine, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    mpi_.broadcast(&mine, sizeof mine);
     return mine;
   }
 
   void share(const Work& work) override { rank_ == 0 ? lead(work) : follow(work); }
 
  private:
-  static int count_processors();
+  int count_processors() const;
 
   void lead(const Work& work) {
     std::atomic<bool> all_told = size_ == 1;
@@ -84,9 +76,7 @@ class MpiCrew : public Crew {
   void answer_all() {
     std::deque<std::pair<int, bool>> askers;  // rank, whether it has done a job
     for (int working = size_ - 1; working > 0; rest()) {
-      for (bool heard = true; heard;) {
-        heard = false;
-        hear(askers, heard);
+      while (hear(askers)) {
       }
       for (std::size_t left = askers.size(); left > 0; --left) {
         const auto [rank, did_one] = askers.front();
@@ -97,27 +87,23 @@ class MpiCrew : public Crew {
           continue;
         }
         const std::int64_t job = answer.job ? std::int64_t{*answer.job} : kNothingLeft;
-        MPI_Send(&job, 1, MPI_INT64_T, rank, kAnswerTag, MPI_COMM_WORLD);
+        mpi_.send(&job, sizeof job, rank, kAnswerTag);
         if (job == kNothingLeft) --working;
       }
     }
   }
 
-  void hear(std::deque<std::pair<int, bool>>& askers, bool& heard) {
-    int there = 0;
-    MPI_Status status;
-    MPI_Iprobe(MPI_ANY_SOURCE, kAskTag, MPI_COMM_WORLD, &there, &status);
-    if (there == 0) return;
-    heard = true;
-    int length = 0;
-    MPI_Get_count(&status, MPI_CHAR, &length);
+  // Takes one message, if one is there.
+  bool hear(std::deque<std::pair<int, bool>>& askers) {
+    int rank = 0, length = 0;
+    if (!mpi_.probe(kAskTag, &rank, &length)) return false;
     std::string message(static_cast<std::size_t>(length), '\0');
-    const int rank = status.MPI_SOURCE;
-    MPI_Recv(message.data(), length, MPI_CHAR, rank, kAskTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    mpi_.receive(message.data(), length, rank, kAskTag);
     if (message.front() == static_cast<char>(Ask::failed)) {
       queue_.close({static_cast<Failure::Kind>(message[1]), fmt::format("rank {}: {}", rank, message.substr(2))});
     }
     askers.emplace_back(rank, message.front() == static_cast<char>(Ask::done));
+    return true;
   }
 
   void follow(const Work& work) {
@@ -142,18 +128,16 @@ class MpiCrew : public Crew {
     return std::string{static_cast<char>(Ask::failed), static_cast<char>(failure.kind)} + failure.message;
   }
 
-  static std::int64_t ask(const std::string& message) {
-    MPI_Send(message.data(), static_cast<int>(message.size()), MPI_CHAR, 0, kAskTag, MPI_COMM_WORLD);
+  std::int64_t ask(const std::string& message) const {
+    mpi_.send(message.data(), static_cast<int>(message.size()), 0, kAskTag);
+    int rank = 0, length = 0;
+    while (!mpi_.probe(kAnswerTag, &rank, &length)) rest();
     std::int64_t job = kNothingLeft;
-    MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Irecv(&job, 1, MPI_INT64_T, 0, kAnswerTag, MPI_COMM_WORLD, &request);
-    for (int there = 0; there == 0;) {
-      MPI_Test(&request, &there, MPI_STATUS_IGNORE);
-      if (there == 0) rest();
-    }
+    mpi_.receive(&job, sizeof job, rank, kAnswerTag);
     return job;
   }
 
+  const ScalekvMpi& mpi_;
   int rank_ = 0;
   int size_ = 1;
   int processors_ = 1;
@@ -161,26 +145,15 @@ class MpiCrew : public Crew {
 };
 
 // mpirun may have bound each process to processors of its own, or left them all; the processes of a machine compare.
-int MpiCrew::count_processors() {
-  MPI_Comm machine = MPI_COMM_NULL;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
-  int processes = 1;
-  MPI_Comm_size(machine, &processes);
+int MpiCrew::count_processors() const {
   cpu_set_t mine;
   CPU_ZERO(&mine);
   ::sched_getaffinity(0, sizeof mine, &mine);
-  std::vector<cpu_set_t> all(static_cast<std::size_t>(processes));
-  MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE, machine);
-  MPI_Comm_free(&machine);
-  const auto sharing =
-      std::count_if(all.begin(), all.end(), [&](const cpu_set_t& other) { return CPU_EQUAL(&mine, &other) != 0; });
-  return std::max(1, CPU_COUNT(&mine) / static_cast<int>(sharing));
+  return std::max(1, CPU_COUNT(&mine) / mpi_.count_alike(&mine, sizeof mine));
 }
 
 }  // namespace
 
-std::unique_ptr<Crew> join_mpi_crew() { return std::make_unique<MpiCrew>(); }
+std::unique_ptr<Crew> join_mpi_crew() { return std::make_unique<MpiCrew>(load_mpi()); }
 
 }  // namespace scalekv::distributed
-
-#endif

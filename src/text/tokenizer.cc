@@ -1,34 +1,18 @@
 #include "text/tokenizer.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
-#include <exception>
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "text/model_check.h"
 #include "text/rewrites.h"
 #include "text/special_tokens.h"
+#include "text/spiece_model.h"
 #include "text/unigram.h"
 
 namespace scalekv::text {
 namespace {
 
-using Processor = sentencepiece::SentencePieceProcessor;
-
 constexpr std::string_view kSpace = "\u2581";  // what stands for a space in pieces
-
-void load(Processor& processor, std::string_view model) {
-  std::string damage;
-  try {
-    const auto status = processor.LoadFromSerializedProto({model.data(), model.size()});
-    if (!status.ok()) damage = status.ToString();
-  } catch (const std::exception& error) {  // of its double arrays
-    damage = error.what();
-  }
-  if (!damage.empty()) fail("the tokenizer is not a SentencePiece model ({}); download spiece.model again", damage);
-}
 
 // A model's pieces and the sentinels above them, by id.
 struct Vocabulary {
@@ -38,26 +22,21 @@ struct Vocabulary {
   std::int32_t end = 0, unknown = 0;
 };
 
-Vocabulary read_vocabulary(std::string_view model, int extra_ids) {
-  Processor processor;
-  load(processor, model);
-  const auto require = [&](const char* piece) {
-    const std::int32_t id = processor.PieceToId(piece);
-    if (processor.IdToPiece(id) != piece) fail("the tokenizer has no piece {}; it is not one of T5", piece);
-    return id;
+Vocabulary make_vocabulary(SpieceModel model, int extra_ids) {
+  const auto require = [&](std::string_view text) {
+    for (const Piece& piece : model.pieces) {
+      if (piece.text == text) return piece.id;
+    }
+    fail("the tokenizer has no piece {}; it is not one of T5", text);
   };
   Vocabulary vocabulary;
-  vocabulary.size = processor.GetPieceSize();
+  vocabulary.size = static_cast<int>(model.pieces.size());
   vocabulary.end = require("</s>");
   vocabulary.unknown = require("<unk>");
-  const std::int32_t padding = require("<pad>");
-  for (int id = 0; id < vocabulary.size; ++id) {
-    Piece piece{processor.IdToPiece(id), id, processor.GetScore(id)};
-    if (find_invalid_utf8(piece.text) != std::string_view::npos) fail("the tokenizer's piece {} is not UTF-8", id);
-    const bool named = id == vocabulary.end || id == vocabulary.unknown || id == padding;
-    if (named || processor.IsControl(id)) vocabulary.special.push_back(piece);
-    vocabulary.pieces.push_back(std::move(piece));
-  }
+  if (vocabulary.unknown != model.unknown) fail("the tokenizer's unknown piece is not <unk>; it is not one of T5");
+  model.controls.insert(model.controls.end(), {vocabulary.end, vocabulary.unknown, require("<pad>")});
+  for (const std::int32_t id : model.controls) vocabulary.special.push_back(model.pieces[static_cast<std::size_t>(id)]);
+  vocabulary.pieces = std::move(model.pieces);
   for (int i = extra_ids - 1; i >= 0; --i) {
     const Piece sentinel{fmt::format("<extra_id_{}>", i), static_cast<std::int32_t>(vocabulary.pieces.size()), 0.0};
     vocabulary.special.push_back(sentinel);
@@ -88,9 +67,9 @@ struct Tokenizer::Impl {
   SpecialTokens special;
   Unigram unigram;
 
-  Impl(std::string_view model, int extra_ids)
-      : rewrites(check_sentencepiece_model(model)),
-        vocabulary(read_vocabulary(model, extra_ids)),
+  Impl(SpieceModel model, int extra_ids)
+      : rewrites(model.rewrites),
+        vocabulary(make_vocabulary(std::move(model), extra_ids)),
         special(vocabulary.special),
         unigram(vocabulary.pieces, vocabulary.unknown) {}
 
@@ -108,7 +87,8 @@ struct Tokenizer::Impl {
   }
 };
 
-Tokenizer::Tokenizer(std::string_view model, int extra_ids) : impl_(std::make_unique<Impl>(model, extra_ids)) {}
+Tokenizer::Tokenizer(std::string_view model, int extra_ids)
+    : impl_(std::make_unique<Impl>(read_spiece_model(model), extra_ids)) {}
 Tokenizer::~Tokenizer() = default;
 
 int Tokenizer::vocabulary_size() const { return impl_->vocabulary.size; }

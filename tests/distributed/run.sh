@@ -125,12 +125,32 @@ echo '[{"id": "005695-0057", "prompt": "a red circle"}]' >reward.json
 layout imagereward reward.json 2 "./005695-0057/005695-0057_0.png ./005695-0057/005695-0057_1.png ./metadata.jsonl "
 cmp -s <(tail -c 5000 geneval/00000/samples/0000.png) <(tail -c 5000 one/0000.png) || fault "a layout changes pictures"
 
+# --- under mpirun without its module, or with one that is no good; alone, the program needs none ---
+mkdir alone && cp "$scalekv" alone/scalekv
+alone=(alone/scalekv sample --prompts coco.json --threads 1)
+joining=(env OMPI_COMM_WORLD_SIZE=1 "${alone[@]}" --out joining)
+expect 1 'needs the module scalekv-mpi.so, and there is neither .*/alone/scalekv-mpi.so nor .*/scalekv/scalekv-mpi.so;' "${joining[@]}"
+installed=$(sed -n 's/.* nor \([^;]*\);.*/\1/p' stderr)
+head -c 4100 "$scalekv" >alone/scalekv-mpi.so
+expect 1 'alone/scalekv-mpi.so is damaged' "${joining[@]}"
+head -c 4100 /dev/zero >alone/scalekv-mpi.so
+expect 1 'alone/scalekv-mpi.so cannot be loaded .*invalid ELF header' "${joining[@]}"
+cp "$(ldd "$scalekv" | sed -n 's/.*=> \(.*libz[.][^ ]*\) .*/\1/p')" alone/scalekv-mpi.so
+expect 1 'alone/scalekv-mpi.so is of another version' "${joining[@]}"
+[ -e joining ] && fault "a run that cannot join the others made its folder"
+expect 0 'drawn' "${alone[@]}" --out lone
+same one lone
+
 # --- MPI ---
 if [ -n "$mpirun" ]; then
   pair=("$mpirun" -n 2 "${sample[@]}")
   expect 0 'drawn in .* by 2 processes' "${pair[@]}" --out ranks
   same one ranks
   [ "$(wc -l <ranks.run/manifest-0-of-1-rank-1.jsonl)" -gt 0 ] || fault "rank 1 did nothing"
+  # Installed, the module lies in the folder of libraries.
+  mkdir -p "$(dirname "$installed")" && cp "$(dirname "$scalekv")/scalekv-mpi.so" "$installed" && rm alone/scalekv-mpi.so
+  expect 0 'drawn in .* by 2 processes' "$mpirun" -n 2 "${alone[@]}" --out installed
+  same one installed
   # A seed by chance is one for all ranks, and for the run that goes on.
   expect 0 'from seed [0-9]+ on' "${pair[@]}" --out chance --seed -1
   seed=$(sed -n 's/.*from seed \([0-9]*\) on.*/\1/p' stdout)

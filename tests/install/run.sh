@@ -74,3 +74,10 @@ draws "$work/static/consumer"
 for file in LICENSE THIRD_PARTY_NOTICES.md; do
   [ -s "$installed/share/doc/scalekv/$file" ] || fail "$file is not installed"
 done
+# The MPI module lies where the program looks for it: without it, it says where that would be.
+if [ -e "$build/scalekv-mpi.so" ]; then
+  module=$(find "$installed" -name scalekv-mpi.so)
+  rm "$module"
+  OMPI_COMM_WORLD_SIZE=1 "$installed/bin/scalekv" sample --prompts any --out "$work/any" 2>&1 | grep -qF "nor $module;" ||
+    fail "the MPI module is looked for elsewhere"
+fi
