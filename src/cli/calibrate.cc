@@ -110,6 +110,7 @@ void add_calibrate_command(CLI::App& app) {
   command
       ->add_option("--prompts", options->prompts,
                    "prompts: a text, JSON, JSONL, CSV, TSV or COCO file (docs/DATASETS.md)")
+      ->type_name("PATH")
       ->required();
   add_number(*command, "-n,--count", options->count, "prompts to take; 0: all; ten are enough", {.least = 0})
       ->capture_default_str();
@@ -118,11 +119,13 @@ void add_calibrate_command(CLI::App& app) {
           "-o,--out", options->out,
           "the measurements; with --policy the budgets, and the measurements beside them. Goes on where it was "
           "cut short")
+      ->type_name("FILE")
       ->capture_default_str();
   const std::vector<std::string> allocated = cache::allocated_policies();
   CLI::Option* policy = command
                             ->add_option("-p,--policy", options->calibrate.policy,
                                          "also allocate budgets: " + cache::in_words(allocated, "or"))
+                            ->type_name("POLICY")
                             ->check(CLI::IsMember(allocated));
   command->add_option("-b,--budget", options->budget, "share of the full cache to allocate")
       ->needs(policy)
@@ -130,8 +133,9 @@ void add_calibrate_command(CLI::App& app) {
   command->add_flag("--published", options->calibrate.published, "write budgets in the shape of the ScaleKV repository")
       ->needs(policy);
   command->add_flag("--fresh", options->calibrate.fresh, "begin anew, whatever was measured before");
-  command->add_option("--plot", options->plot, "heat map of the Attention Selectivity Index, scale x layer (SVG)");
-  command->add_option("--plot-heads", options->head_plot, "the same for heads, layer x head (SVG)");
+  command->add_option("--plot", options->plot, "heat map of the Attention Selectivity Index, scale x layer (SVG)")
+      ->type_name("FILE");
+  command->add_option("--plot-heads", options->head_plot, "the same for heads, layer x head (SVG)")->type_name("FILE");
   options->model.add_to(*command);
   command->footer(
       "Example: scalekv calibrate --model infinity-2b.safetensors --prompts prompts.txt -n 10 --policy adaptive "

@@ -129,7 +129,7 @@ void add_compare_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("compare", "draw with the full cache and with a policy, and measure both");
   auto options = std::make_shared<CompareOptions>();
   options->request.add_to(*command);
-  command->add_option("-o,--out", options->out, "folder for the pictures")->capture_default_str();
+  command->add_option("-o,--out", options->out, "folder for the pictures")->type_name("FOLDER")->capture_default_str();
   options->model.add_to(*command);
   command->footer("Example: scalekv compare \"two green stars\" --policy scalekv --budget 4% -o stars");
   command->callback([options] { compare(*options); });

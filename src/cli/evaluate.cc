@@ -87,8 +87,10 @@ void add_evaluate_command(CLI::App& app) {
     command->remove_option(command->get_option(unused));
   }
   command->add_option("--prompts", options->prompts, "prompts, one a line, or captions of the shapes world")
+      ->type_name("PATH")
       ->required();
   command->add_option("-p,--policies", options->policies, "policies, separated by commas, or all")
+      ->type_name("POLICY,...")
       ->capture_default_str();
   command->add_option("-b,--budgets", options->budgets, "budgets in percent, separated by commas")
       ->capture_default_str();
@@ -96,6 +98,7 @@ void add_evaluate_command(CLI::App& app) {
   command
       ->add_option("-o,--out", options->evaluate.out,
                    "folder for the results; an evaluation that was cut short goes on")
+      ->type_name("FOLDER")
       ->capture_default_str();
   add_number(*command, "--strips", options->evaluate.strips, "prompts whose pictures are kept and shown", {.least = 0})
       ->capture_default_str();

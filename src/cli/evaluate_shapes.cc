@@ -143,10 +143,12 @@ void add_evaluate_shapes_command(CLI::App& app) {
   command->remove_option(command->get_option("prompt"));
   command->remove_option(command->get_option("--negative"));
   command->add_option("--captions", options->captions, "captions, one JSON object a line (tools/README.md)")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--images", options->images, "judge the pictures of this folder instead of drawing");
+  command->add_option("--images", options->images, "judge the pictures of this folder instead of drawing")
+      ->type_name("FOLDER");
   add_number(*command, "-n,--count", options->count, "captions to take; 0: all", {.least = 0})->capture_default_str();
-  command->add_option("-o,--out", options->out, "folder to keep what was drawn in");
+  command->add_option("-o,--out", options->out, "folder to keep what was drawn in")->type_name("FOLDER");
   command->add_flag("--faults", options->faults, "say what is wrong with every wrong picture");
   options->model.add_to(*command);
   command->footer(

@@ -88,7 +88,9 @@ void inspect(const InspectCommand& options) {
 void add_inspect_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "list what a model file holds");
   auto options = std::make_shared<InspectCommand>();
-  command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")->required();
+  command->add_option("file", options->file, "model file, PyTorch checkpoint, or folder of shards")
+      ->type_name("PATH")
+      ->required();
   command->add_flag("--ema", options->inspect.ema, "look at the averaged weights (EMA) of a training checkpoint");
   command->add_flag("--check", options->inspect.check,
                     "read all of it; fail on a tensor that is missing, superfluous or misshapen, on NaN and infinity; "

@@ -5,10 +5,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
-#include "cli/commands.h"
+#include "cli/program.h"
 #include "cli/words.h"
-#include "kernels/machine.h"
 #include "runtime/runtime.h"
 #include "scalekv/errors.h"
 
@@ -39,31 +39,20 @@ int main(int argc, char** argv) {
   scalekv::Runtime runtime;
   const scalekv::Runtime::Scope scope(runtime);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error like a full disk
-  CLI::App app{"Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV)."};
-  app.name("scalekv");
-  app.require_subcommand(1);
-  app.failure_message(usage_failure);
-  app.set_version_flag("--version", [] {
-    return fmt::format("scalekv {}\nkernels: {}", SCALEKV_VERSION, scalekv::kernels::machine_description());
-  });
-  app.footer(
-      "Examples:\n"
-      "  scalekv generate \"a red ring above a blue square\" -o ring.png\n"
-      "  scalekv compare \"two green stars\" --budget 4%\n"
-      "  scalekv COMMAND --help");
+  const std::unique_ptr<CLI::App> app = scalekv::cli::make_program();
+  app->failure_message(usage_failure);
   try {
-    scalekv::cli::add_commands(app);
-    app.parse(argc, argv);
+    app->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app->exit(error) == 0 ? 0 : 2;
   } catch (const scalekv::Cancelled& error) {
-    return report(app, error, 130);
+    return report(*app, error, 130);
   } catch (const scalekv::UsageError& error) {
-    return report(app, error, 2);
+    return report(*app, error, 2);
   } catch (const std::bad_alloc&) {
-    return report(app, scalekv::Error("out of memory; ask for a smaller --size, --batch or --budget"), 1);
+    return report(*app, scalekv::Error("out of memory; ask for a smaller --size, --batch or --budget"), 1);
   } catch (const std::exception& error) {
-    return report(app, error, 1);
+    return report(*app, error, 1);
   }
   return 0;
 }

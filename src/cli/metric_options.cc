@@ -23,9 +23,11 @@ void MetricsCommandOptions::add_to(CLI::App& command) {
       .add_option("--lpips-weights", lpips_weights,
                   "for LPIPS: alexnet-owt-7be5be79.pth and the lpips package's alex.pth (give the option twice, or "
                   "join them with a comma), or one .safetensors with the tensors of both")
+      ->type_name("FILE")
       ->allow_extra_args(false)
       ->delimiter(',');
-  command.add_option("--inception-weights", inception_weights, "for FID and KID: pt_inception-2015-12-05-6726825d.pth");
+  command.add_option("--inception-weights", inception_weights, "for FID and KID: pt_inception-2015-12-05-6726825d.pth")
+      ->type_name("FILE");
   command.add_flag("--kid", metrics.kid, "KID too; keeps 8 KB of memory a picture");
   command.add_flag("--is-gt", metrics.photographs,
                    "the first folder holds photographs of any size: for PSNR, SSIM and LPIPS they are resized to their "

@@ -144,13 +144,16 @@ void add_metrics_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("metrics", "compare two folders of pictures: PSNR, SSIM, LPIPS, FID, KID");
   auto options = std::make_shared<MetricsOptions>();
   command->add_option("a", options->a, "folder of pictures (the full cache's), or statistics (.npz) for FID and KID")
+      ->type_name("PATH")
       ->required();
-  command->add_option("b", options->b, "folder of pictures with the same names, or statistics (.npz)");
+  command->add_option("b", options->b, "folder of pictures with the same names, or statistics (.npz)")
+      ->type_name("PATH");
   options->common.add_to(*command);
-  command->add_option(
-      "--write-statistics", options->write_statistics,
-      "write mean and covariance of folder a's features (.npz), which may stand for it later; with --kid "
-      "the features too");
+  command
+      ->add_option("--write-statistics", options->write_statistics,
+                   "write mean and covariance of folder a's features (.npz), which may stand for it later; with --kid "
+                   "the features too")
+      ->type_name("FILE");
   command->add_flag("--per-image", options->per_picture, "the values of every pair too");
   command->add_flag("--json", options->json, "the result as JSON on standard output");
   command->footer("Example: scalekv metrics full scalekv-10 --json");

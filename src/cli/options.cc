@@ -19,12 +19,15 @@ void ModelOptions::add_to(CLI::App& command) {
   command_ = &command;
   const char* group = "Model";
   command.add_option("-m,--model", model, "model file (.safetensors) or folder; default: the small embedded model")
+      ->type_name("PATH")
       ->group(group);
   command
       .add_option("--transformer", open.transformer, "published transformer: infinity_2b_reg.pth, infinity_8b_weights/")
+      ->type_name("PATH")
       ->group(group);
-  command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->group(group);
+  command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->type_name("FILE")->group(group);
   command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")
+      ->type_name("FOLDER")
       ->group(group);
   command
       .add_flag("--ema", open.ema,
@@ -34,6 +37,7 @@ void ModelOptions::add_to(CLI::App& command) {
       .add_option("--weights", open.weights,
                   "how matrices are held: f32, bf16 or int8; default: f32 for small models, what suits the machine for "
                   "large ones")
+      ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->group(group);
   command
@@ -41,6 +45,7 @@ void ModelOptions::add_to(CLI::App& command) {
           "--arch", open.random_architecture,
           "infinity-2b, infinity-8b, layer12 ... layer48: a released model's sizes in place of a file; infinity-2b:8: "
           "of its first 8 layers")
+      ->type_name("ARCH")
       ->group(group);
   command.add_flag("--random", random, "with --arch: random weights, to measure time and memory")->group(group);
   command
@@ -90,6 +95,7 @@ void RequestOptions::add_to(CLI::App& command) {
   command
       .add_option("--size", request.size,
                   fmt::format("{}; default: the model's", fmt::join(infinity::size_presets(), ", ")))
+      ->type_name("SIZE")
       ->group(picture);
   command
       .add_option("--aspect", aspect, "width:height (16:9), height/width (1.333) or square; the nearest of 15 is taken")
@@ -119,28 +125,35 @@ void RequestOptions::add_cache_options(CLI::App& command) {
   for (const cache::PolicyFacts& facts : cache::known_policies())
     policies += fmt::format("\n{}: {}", facts.name, facts.summary);
   const char* cache = "Cache";
-  command.add_option("-p,--policy", request.cache.policy, policies)->capture_default_str()->group(cache);
+  command.add_option("-p,--policy", request.cache.policy, policies)
+      ->type_name("POLICY")
+      ->capture_default_str()
+      ->group(cache);
   command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")
       ->capture_default_str()
       ->group(cache);
   command
       .add_option("--selector", request.cache.selector,
                   "scalekv's: reference (the published code, the default) or attention")
+      ->type_name("SELECTOR")
       ->group(cache);
   command
       .add_option("--kv", request.cache.precision,
                   "how precisely keys and values are kept: f32, bf16 (half the memory) or int8 (a quarter)")
+      ->type_name("TYPE")
       ->capture_default_str()
       ->group(cache);
   command
       .add_option("--calibration", request.cache.calibration,
                   "what `scalekv calibrate` measured; default: what comes with the model")
+      ->type_name("FILE")
       ->group(cache);
   command
       .add_option(
           "--budget-file", request.cache.budgets,
           "an allocation from `scalekv calibrate --policy` or of the ScaleKV repository, in place of policy and "
           "budget; or HeatKV's rankings (orders/2b.json), in place of the policy, for any budget")
+      ->type_name("FILE")
       ->group(cache);
 }
 

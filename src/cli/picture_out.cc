@@ -29,8 +29,10 @@ void PictureOut::add_to(CLI::App& command, const std::string& more) {
           fmt::format("picture file: .png, .jpg, .jpeg or .webp{}; -: standard output, all reports then going to "
                       "standard error",
                       more))
+      ->type_name("FILE")
       ->capture_default_str();
   format_given_ = command.add_option("--format", format_, "with -o -: png, jpg or webp")
+                      ->type_name("FORMAT")
                       ->capture_default_str()
                       ->check(CLI::IsMember({"png", "jpg", "jpeg", "webp"}));
   add_number(command, "--quality", quality_, "of JPEG (default: 95) and WebP (default: 90), 1 to 100; PNG has none",

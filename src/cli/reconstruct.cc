@@ -56,14 +56,17 @@ void reconstruct(const ReconstructOptions& options) {
 void add_reconstruct_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("reconstruct", "turn a picture into the model's bits and back");
   auto options = std::make_shared<ReconstructOptions>();
-  command->add_option("image", options->in, "PNG, JPEG or WebP file, shown as its EXIF orientation says")->required();
+  command->add_option("image", options->in, "PNG, JPEG or WebP file, shown as its EXIF orientation says")
+      ->type_name("FILE")
+      ->required();
   options->out.add_to(*command);
-  command->add_option("--size", options->size, "0.06M, 0.25M, 0.60M or 1M; default: the model's");
+  command->add_option("--size", options->size, "0.06M, 0.25M, 0.60M or 1M; default: the model's")->type_name("SIZE");
   options->model.add_to(*command);
   // Random models have no encoder for pictures, and no text is encoded.
   for (const char* unused : {"--arch", "--random", "--keep-text-encoder"}) {
     command->remove_option(command->get_option(unused));
   }
+  command->footer("Example: scalekv reconstruct photo.jpg -o again.png");
   command->callback([options] { reconstruct(*options); });
 }
 

@@ -64,9 +64,11 @@ void report(const ReportOptions& options) {
 void add_report_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("report", "one table and page: several folders against the full cache's");
   auto options = std::make_shared<ReportOptions>();
-  command->add_option("full", options->full, "folder of the full cache's pictures")->required();
-  command->add_option("folders", options->folders, "folders to compare with it")->required();
-  command->add_option("-o,--out", options->out, "the report: .html, .md or .json")->capture_default_str();
+  command->add_option("full", options->full, "folder of the full cache's pictures")->type_name("FOLDER")->required();
+  command->add_option("folders", options->folders, "folders to compare with it")->type_name("FOLDER")->required();
+  command->add_option("-o,--out", options->out, "the report: .html, .md or .json")
+      ->type_name("FILE")
+      ->capture_default_str();
   options->common.add_to(*command);
   command->footer("Example: scalekv report full scalekv-10 scalekv-4 -o report.html");
   command->callback([options] { report(*options); });

@@ -233,15 +233,20 @@ void add_sample_command(CLI::App& app) {
       ->add_option("--prompts", options->prompts,
                    "COCO captions, text, JSON, JSONL, CSV, TSV, or the lists of GenEval, DPG-Bench, HPSv2, ImageReward "
                    "(docs/DATASETS.md)")
+      ->type_name("PATH")
       ->required();
-  command->add_option("-o,--out", options->out, "folder for the pictures; goes on where it was cut short")->required();
+  command->add_option("-o,--out", options->out, "folder for the pictures; goes on where it was cut short")
+      ->type_name("FOLDER")
+      ->required();
   add_number(*command, "-n,--count", options->count, "prompts to take; 0: all", {.least = 0})->capture_default_str();
   command->add_option("--shard", options->shard, "i/n: only every n-th picture, from number i (0 to n-1)")
       ->capture_default_str();
   add_number(*command, "--images-per-prompt", options->images_per_prompt, "0: what the layout asks for", {.least = 0})
       ->capture_default_str();
-  command->add_option("--layout", options->layout,
-                      "list, coco, geneval, dpg, hpsv2 or imagereward; default: told by the file");
+  command
+      ->add_option("--layout", options->layout,
+                   "list, coco, geneval, dpg, hpsv2 or imagereward; default: told by the file")
+      ->type_name("LAYOUT");
   command->add_option("--negative", options->request.request.negative_prompt, "what not to draw")->group("Picture");
   options->model.add_to(*command);
   command->footer(

@@ -91,11 +91,16 @@ void add_tokenize_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "print the pieces and ids that a model reads of a prompt");
   auto options = std::make_shared<TokenizeOptions>();
   command->add_option("prompt", options->prompts, "one prompt or several")->required();
-  command->add_option("-m,--model", options->model,
-                      "model file, flan-t5-xl folder or spiece.model; default: the small embedded model");
-  command->add_option("--text-encoder", options->open.text_encoder,
-                      "flan-t5-xl folder or spiece.model, in place of the model's; no weights are needed");
-  command->add_option("--arch", options->open.random_architecture, "with --random: infinity-2b ... layer48");
+  command
+      ->add_option("-m,--model", options->model,
+                   "model file, flan-t5-xl folder or spiece.model; default: the small embedded model")
+      ->type_name("PATH");
+  command
+      ->add_option("--text-encoder", options->open.text_encoder,
+                   "flan-t5-xl folder or spiece.model, in place of the model's; no weights are needed")
+      ->type_name("PATH");
+  command->add_option("--arch", options->open.random_architecture, "with --random: infinity-2b ... layer48")
+      ->type_name("ARCH");
   command->add_flag("--random", options->random, "as a model with random weights reads it: byte by byte");
   command->add_flag("--json", options->json, "as JSON; a list where there are several prompts");
   command->footer("Example: scalekv tokenize \"a red ring\" --text-encoder flan-t5-xl");

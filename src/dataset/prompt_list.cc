@@ -73,6 +73,8 @@ std::optional<Need> need_of(Layout layout) {
 
 std::string_view layout_name(Layout layout) { return kLayoutNames.at(static_cast<std::size_t>(layout)); }
 
+std::vector<std::string> layouts() { return {kLayoutNames.begin(), kLayoutNames.end()}; }
+
 Layout parse_layout(std::string_view name) {
   const auto found = std::find(kLayoutNames.begin(), kLayoutNames.end(), name);
   if (found == kLayoutNames.end()) {

@@ -13,6 +13,8 @@ namespace scalekv::dataset {
 enum class Layout { list, coco, geneval, dpg, hpsv2, imagereward };
 
 std::string_view layout_name(Layout layout);
+// The names of all of them.
+std::vector<std::string> layouts();
 // Throws UsageError naming the layouts there are.
 Layout parse_layout(std::string_view name);
 
