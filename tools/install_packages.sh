@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build, the tests, the linters or the emulator need and that are missing; says what it did.
+# Installs the packages of Debian or Ubuntu that the build, the tests, the linters or the emulator need and that are missing; says what it did.
 # Usage: tools/install_packages.sh [build|test|lint|emulate]...   (all include build)
 set -euo pipefail
 
@@ -7,7 +7,7 @@ build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev ocl-icd-open
        libutf8proc-dev nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
        libssl-dev libeigen3-dev libopenmpi-dev)
 test=(libgtest-dev libbenchmark-dev openmpi-bin)
-lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
+lint=(clang clang-format clang-tidy libomp-dev libclang-rt-dev shellcheck python3 git)  # of the release's own version
 emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
 
 wanted=("${build[@]}")
