@@ -61,7 +61,7 @@ lint:
 
 format:
 	@tools/install_packages.sh lint
-	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
 
 clean:
 	rm -rf build

@@ -54,7 +54,7 @@ double onednn_int8_peak(dnnl::memory::data_type inputs) {
   const memory::desc x({2048, 2048}, inputs, memory::format_tag::ab);
   const memory::desc any({2048, 8192}, memory::data_type::s8, memory::format_tag::any);
   const memory::desc y({2048, 8192}, memory::data_type::s32, memory::format_tag::ab);
-  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, any, y), cpu_engine());
+  const dnnl::matmul::primitive_desc description = describe_matmul(x, any, y);
   const dnnl::matmul product(description);
   const memory a(x, cpu_engine()), b(description.weights_desc(), cpu_engine()), c(y, cpu_engine());
   return best_rate([&] {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build, the tests, the linters or the emulator need and that are missing; says what it did.
+# Installs the packages of Debian or Ubuntu that the build and other work need and that are missing; says what it did.
 # Usage: tools/install_packages.sh [build|test|lint|cross|package|emulate]...   (all include build)
 set -euo pipefail
 
@@ -7,7 +7,7 @@ build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev libhwy-dev l
        nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev
        libssl-dev libeigen3-dev)
 test=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin)
-lint=(clang-14 clang-format-14 clang-tidy-14 libomp-14-dev libclang-rt-14-dev shellcheck python3)
+lint=(clang clang-format clang-tidy libclang-rt-dev shellcheck python3 git)  # of the release's own version
 cross=(g++-aarch64-linux-gnu qemu-user-static)
 package=(patchelf lintian dpkg-dev file)
 emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
@@ -25,6 +25,10 @@ for group in "$@"; do
   esac
 done
 
+if ! command -v apt-get >/dev/null; then
+  echo "packages: this system has no apt-get; what the build misses, cmake names for Fedora, Arch and Homebrew"
+  exit 0
+fi
 missing=()
 for package in "${wanted[@]}"; do
   # The status is asked for rather than the exit code: a removed package is still known.
@@ -42,6 +46,11 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "packages: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -q >/dev/null
-"${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { "${as_root[@]}" apt-get -q "$@" >>"$log" 2>&1; }
+if ! { apt update && apt install -y --no-install-recommends "${missing[@]}"; }; then
+  echo "install_packages.sh: ${missing[*]} cannot be installed: $(grep -m 1 '^E: ' "$log" | cut -c 4-)" >&2
+  exit 1
+fi
 echo "packages: done"

@@ -56,7 +56,7 @@ double onednn_rate(WeightType type) {
   const memory::desc y({kTileRows, kTileOutputs}, y_type, memory::format_tag::ab);
   try {
     const OneThread alone;
-    const dnnl::matmul::primitive_desc description({x, weight, y}, cpu_engine());
+    const dnnl::matmul::primitive_desc description = describe_matmul(x, weight, y);
     const dnnl::matmul product(description);
     const auto zeros = [&](const memory::desc& form, std::int64_t count) {
       return Tensor::zeros<std::uint8_t>({count, static_cast<std::int64_t>(form.get_size())}, kKind);

@@ -70,7 +70,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 
 // A lane of the sums takes kGroup codes of an input row, times as many of an output, added up.
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX3_DL
 // Bytes: inputs are unsigned, kZero above what they stand for, weights are signed.
 using Code = std::uint8_t;
 using WeightCode = std::int8_t;
@@ -167,7 +167,7 @@ HWY_INLINE std::size_t pack_four(const std::int8_t* HWY_RESTRICT rows, std::size
   const hn::CappedTag<WeightCode, 16 / sizeof(WeightCode)> codes;
   const hn::CappedTag<std::int8_t, 16 / sizeof(WeightCode)> bytes;
   const auto load = [&](const std::int8_t* row) HWY_ATTR {
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX3_DL
     return hn::BitCast(groups, hn::LoadU(bytes, row));
 #else
     return hn::BitCast(groups, hn::PromoteTo(codes, hn::LoadU(bytes, row)));

@@ -4,31 +4,31 @@
 #include <hwy/targets.h>
 
 #include <dnnl.hpp>
+#include <utility>
 
 namespace scalekv::kernels {
 namespace {
 
+// An instruction set of oneDNN's is a set of bits that holds those of the ones before it. On other processors oneDNN
+// gives the same numbers other meanings.
 const char* onednn_name() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "SSE4.1";
-    case dnnl::cpu_isa::avx:
-      return "AVX";
-    case dnnl::cpu_isa::avx2:
-      return "AVX2";
-    case dnnl::cpu_isa::avx2_vnni:
-      return "AVX2 VNNI";
-    case dnnl::cpu_isa::avx512_core:
-      return "AVX-512";
-    case dnnl::cpu_isa::avx512_core_vnni:
-      return "AVX-512 VNNI";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "AVX-512 VNNI BF16";
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "AMX";
-    default:
-      return "generic";
+#if HWY_ARCH_X86
+  using Isa = dnnl::cpu_isa;
+  constexpr std::pair<Isa, const char*> kNames[] = {{Isa::avx512_core_amx, "AMX"},
+                                                    {Isa::avx512_core_bf16, "AVX-512 VNNI BF16"},
+                                                    {Isa::avx512_core_vnni, "AVX-512 VNNI"},
+                                                    {Isa::avx512_core, "AVX-512"},
+                                                    {Isa::avx2_vnni, "AVX2 VNNI"},
+                                                    {Isa::avx2, "AVX2"},
+                                                    {Isa::avx, "AVX"},
+                                                    {Isa::sse41, "SSE4.1"}};
+  const auto here = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  for (const auto& [isa, name] : kNames) {
+    const auto bits = static_cast<unsigned>(isa);
+    if ((here & bits) == bits) return name;
   }
+#endif
+  return "generic";
 }
 
 }  // namespace

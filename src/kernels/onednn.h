@@ -1,4 +1,5 @@
-// The one place that holds oneDNN's engine, and what every primitive of ours needs around it.
+// The one place that holds oneDNN's engine, what every primitive of ours needs around it, and what its versions 2 and 3
+// say differently.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,26 @@ inline dnnl::stream& cpu_stream() {
 // A tensor's memory as oneDNN sees it. oneDNN's arguments are never const; it only writes to destinations.
 inline dnnl::memory onednn_memory(const dnnl::memory::desc& layout, const void* data) {
   return {layout, cpu_engine(), const_cast<void*>(data)};
+}
+
+// y = x W^T + bias; a bias that was not described is none.
+inline dnnl::matmul::primitive_desc describe_matmul(const dnnl::memory::desc& x, const dnnl::memory::desc& weight,
+                                                    const dnnl::memory::desc& y, const dnnl::memory::desc& bias = {},
+                                                    const dnnl::primitive_attr& attributes = {}) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {cpu_engine(), x, weight, bias, y, attributes};
+#else
+  return {dnnl::matmul::desc(x, weight, bias, y), attributes, cpu_engine()};
+#endif
+}
+
+// What follows the sums of a primitive: gelu in tanh's form.
+inline void append_gelu_tanh(dnnl::post_ops& post) {
+#if DNNL_VERSION_MAJOR >= 3
+  post.append_eltwise(dnnl::algorithm::eltwise_gelu_tanh, 0.0F, 0.0F);
+#else
+  post.append_eltwise(1.0F, dnnl::algorithm::eltwise_gelu_tanh, 0.0F, 0.0F);
+#endif
 }
 
 // While it lives, oneDNN's calls from this thread run on this thread alone: oneDNN would start threads of OpenMP.

@@ -109,7 +109,7 @@ TEST(LinearTest, BytesAreAsPredictedAndInTheLedger) {
 // The last rows of a large product, computed alone and with more or fewer neighbours, on 1, 2 and 3 threads.
 TEST(LinearTest, RowsAndThreadsChangeNothing) {
   constexpr std::int64_t kMost = 300;
-  for (const auto& size : {std::pair{64, 192}, {700, 129}, {2048, 64}}) {
+  for (const auto& size : {std::pair{64, 192}, {700, 129}, {64, 1}, {1, 300}, {2048, 64}, {4104, 40}}) {
     const std::int64_t inputs = size.first, outputs = size.second;
     const Tensor weight = random_tensor({outputs, inputs}, 1);
     const Tensor x = random_tensor({kMost, inputs}, 3);

@@ -27,7 +27,8 @@ std::vector<nlohmann::json> read_truth() {
 // Is there an object like this one?
 bool contains(const FoundScene& scene, const nlohmann::json& object) {
   return std::any_of(scene.objects.begin(), scene.objects.end(), [&](const FoundObject& found) {
-    return found.shape == object.at("shape") && found.colour == object.at("colour") &&
+    return found.shape == object.at("shape").get<std::string>() &&
+           found.colour == object.at("colour").get<std::string>() &&
            std::abs(found.x - object.at("x").get<double>()) < 2.5 &&
            std::abs(found.y - object.at("y").get<double>()) < 2.5 &&
            std::abs(found.radius - object.at("radius").get<double>()) < 2.5;
@@ -43,9 +44,10 @@ TEST(ShapesFinder, FindsEveryObjectWhereItIs) {
       EXPECT_TRUE(contains(scene, object)) << line.at("image") << " lacks " << object << ": " << scene.describe();
     }
     const std::vector<std::string> colours = truth.at("background").at("colours");
-    EXPECT_EQ(truth.at("background").at("split") == "rows" ? scene.top : scene.left, colours.front())
+    EXPECT_EQ(truth.at("background").at("split").get<std::string>() == "rows" ? scene.top : scene.left, colours.front())
         << line.at("image");
-    EXPECT_EQ(truth.at("background").at("split") == "rows" ? scene.bottom : scene.right, colours.back())
+    EXPECT_EQ(truth.at("background").at("split").get<std::string>() == "rows" ? scene.bottom : scene.right,
+              colours.back())
         << line.at("image");
   }
 }
