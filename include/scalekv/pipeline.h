@@ -63,6 +63,8 @@ struct CacheSettings {
   // budget, whatever the fields above say. Or HeatKV's rankings of a released model (orders/2b.json of its repository):
   // the policy is heatkv then, without a calibration, and the budget is the one above.
   std::filesystem::path budgets = {};
+  // What that file holds, for whoever has read it; empty: it is read.
+  std::string budgets_text = {};
 };
 
 struct Request {

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json_fields.h"
 #include "base/numbers.h"
 #include "base/strict_json.h"
@@ -299,8 +298,8 @@ BudgetFile parse_budgets(const std::string& text, const std::string& where, int 
   return file;
 }
 
-BudgetClaims read_budget_claims(const std::filesystem::path& path) {
-  const nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
+BudgetClaims read_budget_claims(const std::string& text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   BudgetClaims claims{.policy = published_policy()};
   if (holds_rankings(json)) return {.policy = kRankedPolicy, .open = true};
   if (!json.is_object() || !json.contains("format")) return claims;

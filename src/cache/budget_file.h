@@ -3,7 +3,6 @@
 // rankings, which leave the budget open, are read.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,14 +39,14 @@ std::string to_published_json(const BudgetFile& file);
 // cannot be.
 BudgetFile parse_budgets(const std::string& json, const std::string& where, int layers, int heads);
 
-// What a file says of itself, before a model is at hand to read it for: its policy, and the share of the full cache (0
-// in published files). Throws Error where it cannot be read; what is wrong inside is left to parse_budgets.
+// What a file's text says of itself, before a model is at hand to read it for: its policy, and the share of the full
+// cache (0 in published files). What is wrong inside is left to parse_budgets.
 struct BudgetClaims {
   std::string policy;
   double share = 0.0;
   bool open = false;  // rankings: the share is the caller's to say
 };
-BudgetClaims read_budget_claims(const std::filesystem::path& path);
+BudgetClaims read_budget_claims(const std::string& text);
 
 // The policy that a file describes. Throws Error unless it covers every scale of the geometry. Of the request, the
 // selector counts, and the share where the file leaves the budget open.

@@ -27,7 +27,7 @@ Policy make_full(const PolicyRequest& request, const CacheGeometry&) { return {r
 enum Trait : unsigned {
   kKeepsAll = 1,
   kChooses = 2,            // it chooses one of the others
-  kSelectors = 4,          // "reference" and "attention"
+  kSelectors = 4,          // kWindowSelectors
   kUsesCalibration = 8,    // where there is one
   kNeedsCalibration = 16,  // always
   kCapacities = 32,        // an allocation of capacities can be written
@@ -124,9 +124,7 @@ double kept_share(const std::string& name, double budget) { return keeps_all(nam
 
 void check_policy_request(const PolicyRequest& request) {
   find_policy(request.name);
-  if (!request.selector.empty() && request.selector != "reference" && request.selector != "attention") {
-    fail_usage("there is no selector '{}'; choose reference or attention", request.selector);
-  }
+  selector_name(request.selector);
   if (!(request.share > 0.0) || request.share > 1.0) {
     fail_usage("a cache budget of {}% is not possible; ask for more than 0% and at most 100%", request.share * 100.0);
   }

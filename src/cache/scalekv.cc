@@ -29,7 +29,7 @@ Drafters choose_drafters(const PolicyRequest& request, const CacheGeometry& geom
 Policy make_scalekv(const PolicyRequest& request, const CacheGeometry& geometry) {
   const std::int64_t mean = mean_tokens(request.share, geometry);
   Policy policy{request.name, Budget(), make_window_selector(request.selector)};
-  policy.facts["selector"] = request.selector.empty() ? "reference" : request.selector;
+  policy.facts["selector"] = selector_name(request.selector);
   const auto rows = allocate_scale_budget(geometry, mean, choose_drafters(request, geometry, policy));
   policy.budget = make_scale_budget(geometry.layers, geometry.heads, mean, rows);
   return policy;

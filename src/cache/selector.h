@@ -113,7 +113,10 @@ std::unique_ptr<const Selector> make_reference_selector(const WindowOptions& opt
 // The same idea with the true attention queries, softmax weights and the real map size.
 std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& options = {});
 
-// Either by name, "reference" (also where that is empty) or "attention".
+// Their names, the one that is taken where none is named first; and what a name means. Throws UsageError where there is
+// no such selector.
+inline constexpr std::array kWindowSelectors = {"reference", "attention"};
+std::string selector_name(const std::string& name);
 std::unique_ptr<const Selector> make_window_selector(const std::string& name);
 
 // Steps that selectors share; the fixtures check them one by one.

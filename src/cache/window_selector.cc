@@ -1,6 +1,9 @@
 // ScaleKV's selector in its two forms: a window of the current map observes the cache and keeps what it attends to.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "base/error.h"
 #include "cache/selector.h"
 
 namespace scalekv::cache {
@@ -67,8 +70,14 @@ std::unique_ptr<const Selector> make_attention_selector(const WindowOptions& opt
   return std::make_unique<AttentionSelector>(options);
 }
 
+std::string selector_name(const std::string& name) {
+  if (name.empty()) return kWindowSelectors[0];
+  if (std::find(kWindowSelectors.begin(), kWindowSelectors.end(), name) != kWindowSelectors.end()) return name;
+  fail_usage("there is no selector '{}'; choose {}", name, fmt::join(kWindowSelectors, " or "));
+}
+
 std::unique_ptr<const Selector> make_window_selector(const std::string& name) {
-  return name == "attention" ? make_attention_selector() : make_reference_selector();
+  return selector_name(name) == kWindowSelectors[0] ? make_reference_selector() : make_attention_selector();
 }
 
 }  // namespace scalekv::cache

@@ -85,7 +85,7 @@ CacheSettings cache_of(const CacheSettings& base, const std::string& budget) {
   }
   CacheSettings cache = base;
   cache.budget = cache::parse_share(budget);
-  const bool fixed = !base.budgets.empty() && !cache::read_budget_claims(base.budgets).open;
+  const bool fixed = !base.budgets.empty() && !cache::read_budget_claims(base.budgets_text).open;
   if (fixed && cache.budget != base.budget) {
     fail_usage("{} is not of a budget of {}; name full and its own in --budgets, or leave out --budget-file",
                base.budgets.string(), budget);

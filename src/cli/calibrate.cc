@@ -84,6 +84,7 @@ void calibrate(CalibrateCommand command) {
   auto files = command.model.open_files();
   const engine::ResolvedRequest resolved = engine::resolve_calibration(*files, request);
   engine::MemoryQuestion question = engine::make_question(files, resolved, prompts);
+  question.texts.held = engine::TextList(prompts).held_tokens(*files->tokenizer);
   question.decode = false;
   question.not_advised = {"budget"};  // of what is allocated in the end
   command.model.require_memory(std::move(question));

@@ -58,6 +58,7 @@ void evaluate(EvaluateCommand command) {
   auto files = command.model.open_files();
   auto resolved = study::resolve_evaluation(*files, request, asked, [&](const engine::ResolvedRequest& one) {
     engine::MemoryQuestion question = engine::make_question(files, one, prompts.prompts);
+    question.texts.held = prompts.drawn().held_tokens(*files->tokenizer);
     question.held = study::Evaluation::held_bytes(files->sizes.transformer, one.generation.schedule);
     command.model.require_memory(std::move(question));
   });

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/seed.h"
 #include "cache/budget_file.h"
 #include "cache/policy.h"
@@ -163,7 +164,8 @@ Request RequestOptions::parsed() const {
   parsed.cache.budget = cache::parse_share(budget);
   kernels::parse_kv_precision(parsed.cache.precision);
   if (!parsed.cache.budgets.empty()) {
-    const cache::BudgetClaims claims = cache::read_budget_claims(parsed.cache.budgets);
+    parsed.cache.budgets_text = read_file(parsed.cache.budgets);
+    const cache::BudgetClaims claims = cache::read_budget_claims(parsed.cache.budgets_text);
     check_budget_file(parsed.cache, claims);
     parsed.cache.policy = claims.policy;
     if (!claims.open) parsed.cache.budget = claims.share;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -137,6 +138,11 @@ class Sampler {
     }
     std::vector<std::uint32_t> missing = distributed::find_missing(folder_, shard_, list_.pictures);
     missing_ = missing.size();
+    // Pictures do not depend on the order; equal prompts after each other are encoded once.
+    std::map<std::string_view, std::uint32_t> first;
+    for (const std::uint32_t job : missing) first.try_emplace(list_.pictures[job].prompt, job);
+    const auto group = [&](std::uint32_t job) { return first.at(list_.pictures[job].prompt); };
+    std::ranges::stable_sort(missing, {}, group);
     return missing;
   }
 

@@ -42,16 +42,14 @@ void require_coverage(const CacheSettings& settings, const CachedPicture& pictur
 
 cache::Policy read_budget_file(const CacheSettings& settings, const CachedPicture& picture) {
   const cache::CacheGeometry& geometry = picture.geometry;
-  const std::string text = read_file(settings.budgets);
+  const std::string text = settings.budgets_text.empty() ? read_file(settings.budgets) : settings.budgets_text;
   const cache::BudgetFile file = cache::parse_budgets(text, settings.budgets.string(), geometry.layers, geometry.heads);
   check_model_name(file.model, picture.model, settings.budgets.string());
   refuse_selector(settings, file.policy);
   const cache::PolicyRequest request{file.policy, settings.budget, settings.selector, nullptr};
   if (!file.rankings.empty()) cache::check_policy_request(request);  // it is the request's share that acts
   cache::Policy policy = cache::make_policy(file, geometry, request);
-  if (cache::takes_selector(file.policy)) {
-    policy.facts["selector"] = settings.selector.empty() ? "reference" : settings.selector;
-  }
+  if (cache::takes_selector(file.policy)) policy.facts["selector"] = cache::selector_name(settings.selector);
   policy.facts["budgets"] = settings.budgets.filename().string();
   policy.facts["budgets_sha256"] = short_sha256(sha256_of(std::as_bytes(std::span(text))));
   return policy;
@@ -78,6 +76,7 @@ CacheSettings with_policy(CacheSettings settings, const std::string& policy) {
   settings.policy = policy;
   if (!settings.budgets.empty()) settings.budget = CacheSettings().budget;  // the file's own, where it says one
   settings.budgets.clear();
+  settings.budgets_text.clear();
   if (!cache::takes_selector(policy)) settings.selector.clear();
   if (!cache::takes_calibration(policy)) settings.calibration.clear();
   return settings;

@@ -68,7 +68,7 @@ Calibration report(const cache::Calibration& calibration) {
 // What a calibration of these prompts takes at its worst moment; nothing is decoded.
 std::int64_t calibration_peak(const Model& model, const ResolvedRequest& request,
                               const std::vector<std::string>& prompts) {
-  TextLengths longest;
+  TextLengths longest{.held = TextList(prompts).held_tokens(*model.tokenizer)};
   for (const std::string& prompt : prompts) longest.prompt = std::max(longest.prompt, model.tokenizer->count(prompt));
   const MemoryPlan plan = plan_memory(*model.backend, model.sizes, request, longest, model.options.keep_text_encoder);
   return std::max(plan.encoding, plan.drawing);
@@ -97,8 +97,9 @@ void calibrate(Model& model, const ResolvedRequest& request, const std::vector<s
   observers.session.attention = [&](int scale, int layer, std::span<const kernels::AttentionHead> work) {
     calibration.statistics.add(scale, layer, work);
   };
+  const TextList texts(prompts);
   for (auto i = static_cast<std::size_t>(calibration.prompts); i < prompts.size(); ++i) {
-    const View<const float> text = encode_texts(model, std::span(prompts).subspan(i, 1)).front();
+    const View<const float> text = encode_texts(model, texts.wanted(i)).front();
     draw(*model.backend, request.generation, batch_of(text, {}, {request.request.seed + i, 0}), observers);
     ++calibration.prompts;
     calibration.prompts_sha256 = cache::prompts_sha256(std::span(prompts).first(i + 1));
@@ -148,7 +149,8 @@ Calibration calibrate(Pipeline& pipeline, const Request& request, const std::vec
   const engine::ResolvedRequest resolved = engine::resolve_calibration(model, request);
   const engine::MemoryClaim claim =
       engine::claim_memory(engine::calibration_peak(model, resolved, prompts), model.options, [&] {
-        auto question = engine::make_question(engine::open_files(model.file, model.options), resolved, prompts);
+        auto question = engine::make_question(engine::files_of(model), resolved, prompts);
+        question.texts.held = engine::TextList(prompts).held_tokens(*model.tokenizer);
         question.decode = false;
         return question;
       });

@@ -13,10 +13,8 @@ namespace scalekv::engine {
 
 // The request with the full cache, whatever it asks for: what calibrate() draws.
 Request calibration_request(Request request);
-// part: ModelFiles or Model.
-template <typename Part>
-ResolvedRequest resolve_calibration(const Part& part, const Request& request) {
-  return resolve_request(part, calibration_request(request));
+inline ResolvedRequest resolve_calibration(const ModelFiles& files, const Request& request) {
+  return resolve_request(files, calibration_request(request));
 }
 
 // Draws each prompt from number `calibration.prompts` on (seed: the request's + the prompt's number) and adds its

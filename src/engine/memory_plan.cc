@@ -129,7 +129,8 @@ TextTokens::TextTokens(std::span<const TextLengths> pictures, const ResolvedRequ
   const auto batch = static_cast<std::size_t>(request.request.batch);
   for (std::size_t first = 0; first < pictures.size(); first += batch) {
     std::int64_t tokens = 0;
-    for (const auto& [prompt, negative] : pictures.subspan(first, std::min(batch, pictures.size() - first))) {
+    for (const auto& [prompt, negative, held_tokens] :
+         pictures.subspan(first, std::min(batch, pictures.size() - first))) {
       tokens += prompt + (!request.generation.guided() ? 0 : negative > 0 ? negative : prompt);
     }
     together = std::max(together, tokens);
@@ -141,6 +142,7 @@ MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes&
   const std::vector<TextLengths> alike(static_cast<std::size_t>(request.together()), texts);
   TextTokens tokens(alike, request);
   tokens.encoded = {texts.prompt, texts.negative};
+  tokens.held = texts.held;
   return plan_memory(backend, sizes, request, tokens, keep_text_encoder);
 }
 
@@ -162,7 +164,7 @@ MemoryPlan plan_memory(const backend::Backend& backend, const model::ModelSizes&
   plan.kv_full = session(cache::Budget()).kv;
   plan.activations = bytes.activations;
 
-  std::int64_t features = 0, text_encoding = 0;
+  std::int64_t features = texts.held * config.text_width * model::kFloatBytes, text_encoding = 0;
   for (const std::int64_t length : texts.encoded) {
     if (length == 0) continue;
     text_encoding = std::max(text_encoding, features + encoder_bytes(sizes.text, length));

@@ -18,6 +18,7 @@ namespace scalekv::engine {
 struct TextLengths {
   std::int64_t prompt = 0;
   std::int64_t negative = 0;  // 0: the learned unconditional text, which is as long as the prompt
+  std::int64_t held = 0;      // of other pictures' texts, which stay encoded meanwhile
 };
 
 // Texts of all pictures of a request, in tokens.
@@ -27,6 +28,7 @@ struct TextTokens {
 
   std::vector<std::int64_t> encoded;  // each different text, in the order in which they are encoded; 0: none
   std::int64_t together = 0;          // of the batch that has most, unconditional texts included
+  std::int64_t held = 0;              // that are encoded already, and stay
 };
 
 // Bytes. By kind: the ledger's peaks. By phase: what is alive together.

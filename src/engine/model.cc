@@ -46,25 +46,16 @@ std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, 
 
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files) {
   const model::ModelSizes& sizes = files->sizes;
-  model::Bundle bundle = files->bundle;
+  model::Bundle bundle = files->bundle;  // which notes what is used
   TextEncoder text_encoder(*bundle.text_encoder, sizes.text_weights, files->options.keep_text_encoder);
   files->backend->load(sizes.vae, *bundle.vae);
   std::optional<vae::Encoder> encoder;
   if (sizes.vae.encoder.levels() > 0) encoder.emplace(sizes.vae, *bundle.vae);
   model::expect_all_used(*bundle.vae, model::vae_table(sizes.vae));
   files->backend->load(sizes.transformer, *bundle.transformer, sizes.weights);
-  auto model = std::make_unique<Model>(Model{.file = files->file,
-                                             .options = files->options,
-                                             .sizes = sizes,
-                                             .tokenizer = files->tokenizer,
-                                             .calibration = files->calibration,
-                                             .text_encoder = std::move(text_encoder),
-                                             .texts = {},
-                                             .backend = files->backend,
-                                             .encoder = std::move(encoder),
-                                             .fingerprint = {}});
+  bundle.transformer->drop_pages();
   return_freed_memory();  // of matrices on their way to another type or layout
-  return model;
+  return std::make_unique<Model>(Model{*files, std::move(text_encoder), {}, std::move(encoder), {}});
 }
 
 std::unique_ptr<Model> open_model(const std::filesystem::path& file, const OpenOptions& options) {

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "backend/backend.h"
-#include "engine/encoded_texts.h"
 #include "engine/model_calibration.h"
 #include "engine/text_room.h"
 #include "model/bundle.h"
@@ -29,17 +28,12 @@ struct ModelFiles {
   std::shared_ptr<backend::Backend> backend;  // where the model will run
 };
 
-struct Model {
-  std::filesystem::path file;  // as it was opened
-  OpenOptions options;
-  model::ModelSizes sizes;
-  std::shared_ptr<const PromptTokenizer> tokenizer;
-  std::shared_ptr<const ModelCalibration> calibration;
+// Its files stay open: the text encoder's weights are read again, and who refuses a request looks at them.
+struct Model : ModelFiles {
   TextEncoder text_encoder;
-  EncodedTexts texts;                         // of the last run
-  std::shared_ptr<backend::Backend> backend;  // transformer and the VAE's decoder
-  std::optional<vae::Encoder> encoder;        // absent where the file has none
-  std::string fingerprint;                    // model_fingerprint(), once somebody has asked
+  EncodedTexts texts;                   // of the last run
+  std::optional<vae::Encoder> encoder;  // absent where the file has none
+  std::string fingerprint;              // model_fingerprint(), once somebody has asked
 };
 
 // The parts that a model is made of: a model file's, published files', those of the embedded model where no path is
@@ -54,6 +48,11 @@ bool names_files(const std::filesystem::path& file, const OpenOptions& options);
 std::shared_ptr<const ModelFiles> open_files(const std::filesystem::path& file, const OpenOptions& options);
 // The same of parts that are open; its options' files are not looked at, and there is no calibration.
 std::shared_ptr<ModelFiles> files_of(model::Bundle bundle, const OpenOptions& options = {});
+
+// Those that a model was loaded from.
+inline std::shared_ptr<const ModelFiles> files_of(const Model& model) {
+  return std::make_shared<const ModelFiles>(model);
+}
 
 // Loads the weights, which can be done once with the same files. Throws Error naming the part that does not fit.
 std::unique_ptr<Model> load_model(std::shared_ptr<const ModelFiles> files);

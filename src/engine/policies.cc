@@ -24,7 +24,7 @@ std::vector<PolicyFacts> policies() {
   return list;
 }
 
-std::vector<std::string> selectors() { return {"reference", "attention"}; }
+std::vector<std::string> selectors() { return {cache::kWindowSelectors.begin(), cache::kWindowSelectors.end()}; }
 
 std::vector<std::string> sizes() { return infinity::size_presets(); }
 

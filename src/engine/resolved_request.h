@@ -28,10 +28,8 @@ ResolvedRequest resolve_request(const model::ModelSizes& sizes,
                                 const std::shared_ptr<const ModelCalibration>& calibration, const Request& request,
                                 int scales = 0);
 
-// part: ModelFiles or Model.
-template <typename Part>
-ResolvedRequest resolve_request(const Part& part, const Request& request, int scales = 0) {
-  return resolve_request(part.sizes, part.calibration, request, scales);
+inline ResolvedRequest resolve_request(const ModelFiles& files, const Request& request, int scales = 0) {
+  return resolve_request(files.sizes, files.calibration, request, scales);
 }
 
 // What pictures of these prompts have in common. Throws as resolve_request does, of any of them, and where there are

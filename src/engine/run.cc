@@ -123,8 +123,8 @@ class Run {
     model_.texts.keep_only(texts.different);
     ledger().reset_peaks();
     const MemoryPlan plan = plan_texts(texts);
-    const MemoryClaim claim = claim_memory(
-        plan.peak(), model_.options, [&] { return make_question(open_files(model_.file, model_.options), longest()); });
+    const MemoryClaim claim =
+        claim_memory(plan.peak(), model_.options, [&] { return make_question(files_of(model_), longest()); });
     const std::vector<View<const float>> features = model_.texts.encode(model_.text_encoder, texts.different);
     statistics.seconds_text = watch.lap();
     const auto together = static_cast<std::size_t>(common_.request.batch);
@@ -238,7 +238,7 @@ Image reconstruct(const Model& model, const Image& image, const std::string& siz
   const infinity::Schedule schedule = infinity::make_schedule(aspect, size.empty() ? sizes.defaults.size : size);
   const MemoryClaim claim =
       claim_memory(plan_reconstruction(*model.backend, sizes, schedule, image).peak(), model.options,
-                   [&] { return make_reconstruction_question(open_files(model.file, model.options), image, size); });
+                   [&] { return make_reconstruction_question(files_of(model), image, size); });
   std::vector<MapSize> scales;
   for (const MapSize& map : schedule.scales) scales.push_back(infinity::latent_size(sizes.transformer, map));
   const std::int64_t stride = sizes.vae.stride();

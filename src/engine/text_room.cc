@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "runtime/freed_memory.h"
@@ -82,6 +83,49 @@ void TextEncoder::release() const {
   if (keep_ || !loaded_) return;
   loaded_.reset();
   return_freed_memory();
+}
+
+void EncodedTexts::keep_only(std::span<const Ids> texts) {
+  std::erase_if(features_,
+                [&](const auto& held) { return std::find(texts.begin(), texts.end(), held.first) == texts.end(); });
+}
+
+std::vector<View<const float>> EncodedTexts::encode(const TextEncoder& encoder, std::span<const Ids> texts) {
+  keep_only(texts);
+  std::vector<View<const float>> views;
+  for (const Ids& ids : texts) {
+    views.emplace_back();
+    if (ids.empty()) continue;
+    auto found = features_.find(ids);
+    if (found == features_.end()) found = features_.emplace(ids, encoder.encode(ids)).first;
+    views.back() = std::as_const(found->second).view<float>();
+  }
+  encoder.release();
+  return views;
+}
+
+TextList::TextList(std::vector<std::string> texts) : texts_(std::move(texts)) {
+  for (std::size_t i = 0; i < texts_.size(); ++i) again_.try_emplace(texts_[i], Uses{i, i}).first->second.last = i;
+  std::erase_if(again_, [](const auto& text) { return text.second.first == text.second.last; });
+}
+
+std::vector<std::string> TextList::wanted(std::size_t i) const {
+  std::vector<std::string> texts = {texts_.at(i)};
+  for (const auto& [text, uses] : again_) {
+    if (uses.first < i && i < uses.last && text != texts.front()) texts.push_back(text);
+  }
+  return texts;
+}
+
+std::int64_t TextList::held_tokens(const PromptTokenizer& tokenizer) const {
+  std::vector<std::int64_t> change(texts_.size(), 0);
+  for (const auto& [text, uses] : again_) {
+    const std::int64_t tokens = tokenizer.count(text);
+    change[uses.first + 1] += tokens;
+    change[uses.last] -= tokens;
+  }
+  std::partial_sum(change.begin(), change.end(), change.begin());
+  return change.empty() ? 0 : *std::max_element(change.begin(), change.end());
 }
 
 }  // namespace scalekv::engine

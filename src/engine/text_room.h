@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -67,6 +67,41 @@ class TextEncoder {
   WeightType type_;
   bool keep_;
   mutable std::optional<text::T5Encoder> loaded_;
+};
+
+// Texts that are encoded once, however often a run asks for them.
+class EncodedTexts {
+ public:
+  using Ids = std::vector<std::int32_t>;
+
+  // Frees the features of all other texts.
+  void keep_only(std::span<const Ids> texts);
+  // Features [n, width] of each text; they live until a call does not name the text. An empty text has none. Keeps only
+  // these texts, encodes those that are missing, and then releases the encoder.
+  std::vector<View<const float>> encode(const TextEncoder& encoder, std::span<const Ids> texts);
+
+ private:
+  std::map<Ids, Tensor> features_;
+};
+
+// The texts of a list that is gone through in its order: each distinct one is encoded once, for what comes again is
+// held until then.
+class TextList {
+ public:
+  explicit TextList(std::vector<std::string> texts);
+
+  // Text number i, and after it those that came before it and come again.
+  std::vector<std::string> wanted(std::size_t i) const;
+  // The most tokens of texts that are held while another one is asked for.
+  std::int64_t held_tokens(const PromptTokenizer& tokenizer) const;
+
+ private:
+  struct Uses {
+    std::size_t first = 0, last = 0;
+  };
+
+  std::vector<std::string> texts_;
+  std::map<std::string, Uses> again_;  // of those that come more than once
 };
 
 }  // namespace scalekv::engine

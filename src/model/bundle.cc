@@ -175,8 +175,9 @@ Bundle open_bundle(const BundlePaths& paths) {
   Bundle bundle;
   FoundParts parts;
   if (!paths.model.empty()) {
-    const std::shared_ptr<const formats::TensorSource> source = formats::open_tensor_source(paths.model);
+    const auto source = formats::open_tensor_source(paths.model);
     bundle = read_metadata(*source);
+    bundle.source = source;
     parts = find_parts(source, paths.ema);
     if (parts.text_encoder.weights && std::filesystem::is_directory(paths.model))
       bundle.text_config = config_in(paths.model);

@@ -39,6 +39,8 @@ struct Bundle {
   std::string config_json;       // our metadata `config`, or what was found beside the published files; may be empty
   std::string calibration_json;  // our metadata `calibration`: what was measured of the transformer; may be empty
   std::string description;       // for messages
+  std::shared_ptr<const formats::TensorSource> source =
+      nullptr;  // what lies at BundlePaths::model, where that is named
 };
 
 // The same for a model in memory: one file's bytes, which live as long as the program. `name` is for messages.

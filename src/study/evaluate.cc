@@ -62,7 +62,7 @@ std::vector<PolicySetting> chosen(const std::vector<PolicySetting>& settings, co
 Settings common_settings(engine::Model& model, const CacheSettings& cache, const engine::ResolvedRequest& with_full) {
   Settings settings = engine::describe_run(engine::describe_request(model, with_full), model);
   settings.erase("policy");
-  settings["selector"] = cache.selector.empty() ? "reference" : cache.selector;
+  settings["selector"] = cache::selector_name(cache.selector);
   settings["calibration_sha256"] = engine::calibration_fingerprint(model.file, model.options, cache.calibration);
   return settings;
 }
@@ -110,7 +110,7 @@ void write_page(const EvaluateOptions& options, const std::string& model, const 
     const std::filesystem::path file = picture_file(options, 0, setting, "tokens");
     Settings text = describe(0, setting);
     text["picture"] = "tokens that the cache keeps";
-    evaluation.draw_tokens(0, setting).write_png(file, text);
+    evaluation.draw_tokens(setting).write_png(file, text);
     sheets.pictures.push_back({caption(setting), file});
   }
   write_file(options.out / "evaluation.html", evaluation_page(model, rows, strips, sheets));
@@ -193,7 +193,8 @@ std::vector<EvaluationRow> evaluate(Pipeline& pipeline, const Request& request, 
   if (prompts.empty()) fail_usage("there are no prompts; say what to draw");
   check_seeds(request.seed, prompts.size());
   const std::vector<study::PolicySetting> settings = study::list_settings(request.cache, options);
-  engine::TextLengths longest;
+  const study::EvaluationPrompts list{prompts, {}};
+  engine::TextLengths longest{.held = list.drawn().held_tokens(*model.tokenizer)};
   for (const std::string& prompt : prompts) longest.prompt = std::max(longest.prompt, model.tokenizer->count(prompt));
   std::int64_t peak = 0, held = 0;
   engine::ResolvedRequest largest;
@@ -206,12 +207,13 @@ std::vector<EvaluationRow> evaluate(Pipeline& pipeline, const Request& request, 
     peak = std::max(peak, bytes);
   });
   const engine::MemoryClaim claim = engine::claim_memory(peak, model.options, [&] {
-    auto question = engine::make_question(engine::open_files(model.file, model.options), largest, prompts);
+    auto question = engine::make_question(engine::files_of(model), largest, prompts);
     question.held = held;
+    question.texts.held = longest.held;
     return question;
   });
   study::make_evaluation_folder(options);
-  return study::run_evaluation(model, request, {prompts, {}}, settings, std::move(resolved), options, progress);
+  return study::run_evaluation(model, request, list, settings, std::move(resolved), options, progress);
 }
 
 }  // namespace scalekv

@@ -64,6 +64,12 @@ std::vector<std::string> EvaluationPrompts::sha256() const {
   return hashes;
 }
 
+engine::TextList EvaluationPrompts::drawn() const {
+  std::vector<std::string> texts = prompts;
+  texts.insert(texts.end(), prompts.begin(), prompts.begin() + (prompts.empty() ? 0 : 1));
+  return engine::TextList(std::move(texts));
+}
+
 double finite_psnr(const Image& a, const Image& b) {
   const double least = 1.0 / (255.0 * 255.0 * static_cast<double>(a.rgb.size()));
   return std::min(psnr(a, b), -10.0 * std::log10(least));
@@ -76,7 +82,11 @@ Request with_setting(Request request, const PolicySetting& setting) {
 }
 
 Evaluation::Evaluation(engine::Model& model, Request request, EvaluationPrompts prompts, ResolvedSettings resolved)
-    : model_(model), request_(std::move(request)), prompts_(std::move(prompts)), resolved_(std::move(resolved)) {
+    : model_(model),
+      request_(std::move(request)),
+      prompts_(std::move(prompts)),
+      texts_(prompts_.drawn()),
+      resolved_(std::move(resolved)) {
   SCALEKV_ASSERT(!prompts_.prompts.empty());
 }
 
@@ -93,9 +103,9 @@ engine::ResolvedRequest Evaluation::request_of(const PolicySetting& setting, std
   return resolved(setting).of(prompts_.prompts[prompt], request_.seed + prompt);
 }
 
-engine::Batch Evaluation::batch_of(std::size_t prompt) const {
-  const View<const float> text = engine::encode_texts(model_, std::span(prompts_.prompts).subspan(prompt, 1)).front();
-  return engine::batch_of(text, {}, {request_.seed + prompt, 0});
+engine::Batch Evaluation::batch_of(std::size_t text) const {
+  const View<const float> features = engine::encode_texts(model_, texts_.wanted(text)).front();
+  return engine::batch_of(features, {}, {request_.seed + text % prompts_.prompts.size(), 0});
 }
 
 std::string Evaluation::policy_name(const PolicySetting& setting) const {
@@ -145,14 +155,14 @@ void Evaluation::run(std::size_t prompt, const std::vector<PolicySetting>& setti
   }
 }
 
-Image Evaluation::draw_tokens(std::size_t prompt, const PolicySetting& setting) const {
+Image Evaluation::draw_tokens(const PolicySetting& setting) const {
   const infinity::GenerationRequest& request = resolved(setting).generation;
   const cache::CacheGeometry geometry = infinity::cache_geometry(model_.sizes.transformer, request.schedule);
   TokenWatch watch(geometry);
   engine::Observers observers;
   observers.session.kept = [&](int scale, int layer, std::int64_t sequence, int head,
                                std::span<const std::int32_t> kept) { watch.see(scale, layer, sequence, head, kept); };
-  const engine::Drawn drawn = engine::draw(*model_.backend, request, batch_of(prompt), observers);
+  const engine::Drawn drawn = engine::draw(*model_.backend, request, batch_of(prompts_.prompts.size()), observers);
   return token_sheet(engine::decode(model_, drawn.latents.front()), watch, geometry);
 }
 

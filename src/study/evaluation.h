@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/resolved_request.h"
+#include "engine/text_room.h"
 #include "shapes/shapes_judge.h"
 #include "study/teacher_forcing.h"
 
@@ -35,6 +36,8 @@ struct EvaluationPrompts {
 
   // For each prompt the SHA-256 of what its samples depend on: its text, and what the judge expects.
   std::vector<std::string> sha256() const;
+  // The prompts in the order in which they are drawn: the first comes again, for its tokens (draw_tokens).
+  engine::TextList drawn() const;
 };
 
 // Captions of the shapes world where the first line has "objects" (tools/README.md), else as dataset::read_prompts.
@@ -79,8 +82,9 @@ class Evaluation {
   // its picture, the full cache's first.
   using Done = std::function<void(Sample sample, const Image& image)>;
   void run(std::size_t prompt, const std::vector<PolicySetting>& settings, const Done& done) const;
-  // Which tokens every layer and head holds for the last scale, drawn over the picture (study/token_map.h).
-  Image draw_tokens(std::size_t prompt, const PolicySetting& setting) const;
+  // Which tokens every layer and head holds for the last scale, drawn over the first prompt's picture
+  // (study/token_map.h).
+  Image draw_tokens(const PolicySetting& setting) const;
 
   // What is drawn of a prompt under a setting.
   engine::ResolvedRequest request_of(const PolicySetting& setting, std::size_t prompt) const;
@@ -88,11 +92,13 @@ class Evaluation {
  private:
   // Of the first prompt; resolved when a setting is first asked for.
   const engine::ResolvedRequest& resolved(const PolicySetting& setting) const;
-  engine::Batch batch_of(std::size_t prompt) const;
+  // text: the number of a prompt, or behind the last one the first again.
+  engine::Batch batch_of(std::size_t text) const;
 
   engine::Model& model_;
   Request request_;
   EvaluationPrompts prompts_;
+  engine::TextList texts_;
   mutable ResolvedSettings resolved_;
 };
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "runtime/ledger.h"
+#include "scalekv/inspect.h"
 
 namespace scalekv::engine {
 namespace {
@@ -94,6 +95,14 @@ TEST(Run, FilesAreOpenedOnce) {
                           pipeline.reconstruct({64, 64, std::vector<std::uint8_t>(64 * 64 * 3)});
                         }),
             once);
+  // Nor is it opened again to say what would fit, or to look at it in two ways.
+  EXPECT_EQ(count_opens(file,
+                        [&] {
+                          Pipeline pipeline = Pipeline::open(file, {.memory_limit = 64 << 20});
+                          EXPECT_THROW(pipeline.generate({.prompt = "a red ring", .size = "1M"}), Error);
+                        }),
+            once);
+  EXPECT_EQ(count_opens(file, [&] { inspect(file); }), once);
 }
 
 }  // namespace
