@@ -1,5 +1,5 @@
 # The front door. `make demo` draws a picture; `make test` builds and runs the tests. Both install what is missing.
-.PHONY: help demo test check build bench lint format packages clean
+.PHONY: help demo test check build bench lint format package packages clean
 
 BUILD := build/release
 # By the environment, so that the shell takes them as they are, with spaces and quotes.
@@ -12,6 +12,7 @@ help:
 	@echo "make check   the unit tests under the sanitizers of addresses, undefined behaviour and threads"
 	@echo "make build   build only            make bench   run the kernel benchmarks"
 	@echo "make lint    formatting, include order of the rooms, clang-tidy, shell scripts"
+	@echo "make package Debian packages and an archive that runs anywhere, in build/package"
 	@echo "make format  format the sources    make clean   remove build/"
 
 packages:
@@ -62,6 +63,14 @@ lint:
 format:
 	@tools/install_packages.sh lint
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+# Debian packages of this release, and an archive that carries its libraries; both in build/package.
+package:
+	@tools/install_packages.sh test package
+	@cmake --preset package >/dev/null
+	@cmake --build --preset package
+	@cd build/package && cpack >/dev/null && ls *.deb
+	@packaging/tarball.sh build/package
 
 clean:
 	rm -rf build

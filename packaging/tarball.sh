@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes an archive that runs wherever the C library is as new as here: the program, its libraries and their licences.
-# Usage: packaging/tarball.sh <build folder> <archive.tar.gz>
+# Usage: packaging/tarball.sh <build folder>   (the archive is put there)
 set -euo pipefail
 build=$1
-archive=$(realpath -m "$2")
 command -v patchelf >/dev/null || { echo "tarball.sh: patchelf is missing; install the package patchelf" >&2; exit 1; }
-name=$(basename "$archive" .tar.gz)
+name="$("$build/scalekv" --version | head -n 1 | tr ' ' -)-linux-$(uname -m)"
+archive="$build/$name.tar.gz"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 top="$work/$name"
@@ -29,13 +29,12 @@ copy_library() {
 }
 copy_libraries "$top/bin/scalekv"
 # oneDNN is opened as the program runs.
-onednn=$(strings -a "$top/bin/scalekv" | grep -om 1 'libdnnl\.so\.[0-9]*$')
+onednn=$(strings -a "$top/bin/scalekv" | grep -om 1 'libdnnl\.so\.[0-9]*')
 path=$(ldconfig -p | awk -v soname="$onednn" '$1 == soname {print $NF; exit}')
 copy_library "$onednn" "$path"
 copy_libraries "$path"
 # DT_RPATH rather than DT_RUNPATH: it holds for the libraries' own libraries, too.
 patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$top/bin/scalekv"
 
-mkdir -p "$(dirname "$archive")"
 tar -C "$work" --owner=0 --group=0 --sort=name -czf "$archive" "$name"
 echo "$archive: $(du -h "$archive" | cut -f1), $(find "$top/lib" -type f | wc -l) libraries"

@@ -18,3 +18,4 @@
 #include "scalekv/pipeline.h"
 #include "scalekv/plan.h"
 #include "scalekv/policies.h"
+#include "scalekv/version.h"

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/program.h"
+#include "scalekv/version.h"
 #include "writers.h"
 
 namespace {
@@ -15,7 +16,8 @@ void write_all(const std::filesystem::path& page, const std::string& date, const
   namespace manual = scalekv::manual;
   const auto app = scalekv::cli::make_program();
   const manual::Program program = manual::read_program(*app);
-  const std::string title = fmt::format(".TH SCALEKV 1 {} \"scalekv {}\" \"User Commands\"\n", date, SCALEKV_VERSION);
+  const std::string title =
+      fmt::format(".TH SCALEKV 1 {} \"scalekv {}\" \"User Commands\"\n", date, scalekv::version());
   scalekv::write_file(folder / "scalekv.1", title + manual::man_page(program, scalekv::read_file(page)));
   scalekv::write_file(folder / "scalekv.bash", manual::bash_completion(program));
   scalekv::write_file(folder / "_scalekv", manual::zsh_completion(program));

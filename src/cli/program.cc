@@ -4,15 +4,31 @@
 
 #include "cli/commands.h"
 #include "kernels/machine.h"
+#include "kernels/products.h"
+#include "runtime/pool.h"
+#include "runtime/weight_type.h"
+#include "scalekv/version.h"
 
 namespace scalekv::cli {
+
+namespace {
+
+// What multiplies by a matrix of a typical size.
+std::string product(WeightType type) {
+  constexpr std::int64_t kWidth = 256;
+  return fmt::format("{} {}", weight_type_name(type), kernels::product_name(type, kWidth, kWidth));
+}
+
+}  // namespace
 
 std::unique_ptr<CLI::App> make_program() {
   auto program = std::make_unique<CLI::App>(
       "Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV).", "scalekv");
   program->require_subcommand(1);
   program->set_version_flag("--version", [] {
-    return fmt::format("scalekv {}\nkernels: {}", SCALEKV_VERSION, kernels::machine_description());
+    return fmt::format("scalekv {}\nprocessor: {}\nproducts:  {}; {}; {}\nlibraries: {}, {}", version(),
+                       kernels::processor_name(), product(WeightType::f32), product(WeightType::bf16),
+                       product(WeightType::int8), kernels::library_versions(), threads_library());
   });
   program->footer(
       "Examples:\n"

@@ -6,6 +6,7 @@
 
 #include "engine/fingerprint.h"
 #include "engine/prompt.h"
+#include "scalekv/version.h"
 
 namespace scalekv::engine {
 namespace {
@@ -56,7 +57,7 @@ Settings describe_request(const Model& model, const ResolvedRequest& resolved) {
 Settings describe_origin(Model& model) {
   if (model.fingerprint.empty()) model.fingerprint = model_fingerprint(model.file, model.options);
   return {{"Software", "scalekv"},
-          {"scalekv", SCALEKV_VERSION},
+          {"scalekv", version()},
           {"kernels", model.backend->facts().device},  // the last bits of a sum depend on it
           {"model_sha256", model.fingerprint}};
 }

@@ -1,9 +1,13 @@
 #include "kernels/machine.h"
 
 #include <fmt/format.h>
+#include <hwy/highway.h>
 #include <hwy/targets.h>
+#include <sys/utsname.h>
 
 #include <dnnl.hpp>
+#include <fstream>
+#include <string_view>
 #include <utility>
 
 namespace scalekv::kernels {
@@ -35,6 +39,23 @@ const char* onednn_name() {
 
 std::string highway_target() {
   return hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());  // the lowest bit is the best target
+}
+
+std::string processor_name() {
+  constexpr std::string_view kField = "model name";
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with(kField) && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  utsname system = {};
+  return uname(&system) == 0 ? system.machine : "unknown";
+}
+
+std::string library_versions() {
+  const dnnl::version_t& onednn = *dnnl::version();
+  return fmt::format("oneDNN {}.{}.{}, Highway {}.{}.{}", onednn.major, onednn.minor, onednn.patch, HWY_MAJOR,
+                     HWY_MINOR, HWY_PATCH);
 }
 
 std::string machine_description() { return fmt::format("Highway {}, oneDNN {}", highway_target(), onednn_name()); }

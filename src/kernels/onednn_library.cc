@@ -10,7 +10,14 @@
 
 #include "base/error.h"
 
+#define TEXT_OF(value) #value
+#define VALUE_OF(name) TEXT_OF(name)
+
 namespace scalekv::kernels {
+
+// One text, which packaging reads out of the program.
+const char* const kOnednnLibrary = "libdnnl.so." VALUE_OF(DNNL_VERSION_MAJOR);
+
 namespace {
 
 // Names are looked up in the whole program before they are in the library itself: where another oneDNN is in the
@@ -18,10 +25,8 @@ namespace {
 int binding() { return dlsym(RTLD_DEFAULT, "dnnl_version") == nullptr ? 0 : RTLD_DEEPBIND; }
 
 void* open_library() {
-  const std::string name = onednn_library_name();
-  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | binding());
-  if (library == nullptr)
-    fail("oneDNN cannot be opened: {}; install {} (Debian: libdnnl{})", dlerror(), name, DNNL_VERSION_MAJOR);
+  void* library = dlopen(kOnednnLibrary, RTLD_NOW | RTLD_LOCAL | binding());
+  if (library == nullptr) fail("oneDNN {} cannot be opened: {}; install it", DNNL_VERSION_MAJOR, dlerror());
   return library;
 }
 
@@ -34,8 +39,7 @@ void* library() {
 template <typename Function>
 Function* find(const char* name) {
   auto* found = reinterpret_cast<Function*>(dlsym(library(), name));
-  if (found == nullptr)
-    fail("{} has no function {}; install the version that scalekv was built with", onednn_library_name(), name);
+  if (found == nullptr) fail("{} has no function {}; install the version scalekv was built with", kOnednnLibrary, name);
   return found;
 }
 
@@ -57,8 +61,6 @@ struct Signature<R(A...)> {
 };
 
 }  // namespace
-
-std::string onednn_library_name() { return fmt::format("libdnnl.so.{}", DNNL_VERSION_MAJOR); }
 
 int set_onednn_threads(int threads) {
   static auto* const get = find_openmp<int()>("omp_get_max_threads");

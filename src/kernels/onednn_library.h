@@ -2,12 +2,10 @@
 // program that has a oneDNN of its own, of another version, runs beside ours.
 #pragma once
 
-#include <string>
-
 namespace scalekv::kernels {
 
 // The shared library that is opened: "libdnnl.so.2", of the version that the headers are of.
-std::string onednn_library_name();
+extern const char* const kOnednnLibrary;
 
 // How many threads of OpenMP oneDNN's calls from this thread may use; sets it and returns what it was. Does nothing
 // where oneDNN was built on something else. Throws Error where oneDNN cannot be opened.

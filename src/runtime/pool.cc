@@ -6,6 +6,7 @@
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
+#include <tbb/version.h>
 
 namespace scalekv {
 
@@ -26,5 +27,7 @@ void Pool::run(int count, void (*work)(void* context, int i), void* context) {
         0, count, [=](int i) { work(context, i); }, tbb::simple_partitioner());
   });
 }
+
+std::string threads_library() { return "oneTBB " TBB_VERSION_STRING; }
 
 }  // namespace scalekv

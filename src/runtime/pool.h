@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 namespace scalekv {
 
@@ -21,5 +22,8 @@ class Pool {
   struct Arena;
   std::unique_ptr<Arena> arena_;
 };
+
+// "oneTBB 2021.8".
+std::string threads_library();
 
 }  // namespace scalekv

@@ -16,7 +16,7 @@ namespace {
 // Makes oneDNN, once it is open, print what it runs.
 void set_verbose(int level) {
   set_onednn_threads(set_onednn_threads(1));  // opens it
-  void* library = dlopen(onednn_library_name().c_str(), RTLD_NOW | RTLD_NOLOAD);
+  void* library = dlopen(kOnednnLibrary, RTLD_NOW | RTLD_NOLOAD);
   ASSERT_NE(library, nullptr);
   reinterpret_cast<int (*)(int)>(dlsym(library, "dnnl_set_verbose"))(level);
 }

@@ -1,0 +1,15 @@
+# Run by CPack before it packs: documents by the names that Debian has for them, compressed as Debian wants.
+file(GLOB folders "${CPACK_TEMPORARY_DIRECTORY}/*/usr/share/doc/*")
+string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+foreach(folder IN LISTS folders)
+  cmake_path(GET folder FILENAME package)
+  file(RENAME "${folder}/LICENSE" "${folder}/copyright")
+  file(WRITE "${folder}/changelog.Debian" "${package} (${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}) stable; \
+urgency=medium\n\n  * See changelog.gz.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${date}\n")
+  file(COPY_FILE "${CMAKE_CURRENT_LIST_DIR}/../CHANGELOG.md" "${folder}/changelog")
+  execute_process(COMMAND gzip -9n "${folder}/changelog.Debian" "${folder}/changelog" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+file(GLOB pages "${CPACK_TEMPORARY_DIRECTORY}/*/usr/share/man/man1/*.1")
+if(pages)
+  execute_process(COMMAND gzip -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
+endif()
