@@ -4,6 +4,8 @@
 set -uo pipefail
 scalekv=$1
 folder=$2
+home=$(mktemp -d)  # fish leaves files in its user's
+trap 'rm -rf "$home"' EXIT
 failed=0
 fault() { echo "FAILED: $*"; failed=1; }
 # same WHAT EXPECTED FOUND: lists, a word a line, in any order
@@ -131,7 +133,7 @@ fi
 if command -v fish >/dev/null; then
   # in_fish LINE: what it offers at the end of the line
   # shellcheck disable=SC2016
-  in_fish() { HOME=$folder fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$folder/scalekv.fish" "$1" | cut -f 1; }
+  in_fish() { HOME=$home fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$folder/scalekv.fish" "$1" | cut -f 1; }
   same "fish offers commands" "$(printf '%s\n' "${commands[@]}")" "$(in_fish 'scalekv ')"
   for command in "${commands[@]}"; do
     same "fish offers for $command" "$(options_of "$command")" "$(in_fish "scalekv $command -")"
