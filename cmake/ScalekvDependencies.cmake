@@ -1,4 +1,4 @@
-# What links with the library; an installed scalekv looks for it, too. Every dependency is a Debian 12 package;
+# What links with the library; an installed scalekv looks for it, too. Every dependency is a package of Debian 12 and 13;
 # tools/install_packages.sh lists and installs them.
 find_package(TBB REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
