@@ -150,7 +150,7 @@ TEXT = [
     Fault("prompt-cut-loses-its-end", "engine/text_room.cc", "tokens.ids.back() = end;", "", "engine"),
     Fault("prompt-limit", "engine/text_room.cc", "tokens.ids.resize(text::kMaxPromptTokens);",
           "tokens.ids.resize(text::kMaxPromptTokens - 1);", "engine"),
-    Fault("face-prompt-of-the-start", "engine/prompt.cc", "prompt.find(person) != std::string::npos",
+    Fault("face-prompt-of-the-start", "engine/text_room.cc", "prompt.find(person) != std::string::npos",
           "prompt.find(person) == 0", "engine"),
 ]
 

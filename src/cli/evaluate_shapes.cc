@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "cli/commands.h"
 #include "cli/number_options.h"
 #include "cli/options.h"

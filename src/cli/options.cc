@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "cache/budget_file.h"
 #include "cache/policy.h"
 #include "cli/number_options.h"
@@ -227,6 +227,12 @@ void check_writable(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path, ignored)) fail("{} cannot be written: it is a folder", path.string());
   if (::access(folder.c_str(), W_OK) != 0)
     fail("{} cannot be written: no permission in {}", path.string(), folder.string());
+}
+
+void keep_random_seed(RequestOptions& options, const Settings& recorded) {
+  const auto seed = recorded.find("seed");
+  if (!options.random_seed || seed == recorded.end()) return;
+  options.request.seed = find_number<std::uint64_t>(seed->second).value_or(options.request.seed);
 }
 
 }  // namespace scalekv::cli

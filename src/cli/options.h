@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/settings.h"
 #include "cache/budget_file.h"
 #include "engine/memory_plan.h"
 #include "scalekv/pipeline.h"
@@ -83,5 +84,9 @@ void take_first(std::vector<T>& list, int count, const std::string& file, bool q
 
 // Throws Error now rather than after the work when a file at `path` could not be written.
 void check_writable(const std::filesystem::path& path);
+
+// A seed by chance is drawn once for a run: one that goes on, with the settings `recorded`, has the seed that it began
+// with. Other seeds stay, and are compared like all settings.
+void keep_random_seed(RequestOptions& options, const Settings& recorded);
 
 }  // namespace scalekv::cli

@@ -17,8 +17,6 @@
 #include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/run_settings.h"
-#include "dataset/grid.h"
 #include "dataset/picture_list.h"
 #include "distributed/crew.h"
 #include "distributed/manifest.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/fingerprint.h"
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 
 namespace scalekv::engine {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "base/sha256.h"
 #include "engine/work_progress.h"
-#include "formats/finite.h"
+#include "formats/tensor_source.h"
 #include "model/model_config.h"
 #include "model/parts.h"
 #include "runtime/runtime.h"

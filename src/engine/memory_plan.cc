@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 #include "infinity/latent.h"
 #include "infinity/predict.h"
-#include "vae/encoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::engine {
 namespace {

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "engine/memory_plan.h"
 #include "engine/pixels.h"
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 #include "infinity/latent.h"
 #include "kernels/resample.h"
-#include "runtime/freed_memory.h"
+#include "runtime/available_memory.h"
 #include "runtime/stopwatch.h"
 #include "vae/quantizer.h"
 

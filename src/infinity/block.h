@@ -11,7 +11,7 @@
 #include "infinity/workspace.h"
 #include "kernels/linear.h"
 #include "model/infinity_config.h"
-#include "runtime/stage_clock.h"
+#include "runtime/stopwatch.h"
 #include "runtime/tap.h"
 
 namespace scalekv::infinity {

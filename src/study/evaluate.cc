@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "engine/cache_choice.h"
 #include "engine/description.h"
 #include "engine/fingerprint.h"

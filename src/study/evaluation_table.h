@@ -1,10 +1,11 @@
 // The results of an evaluation as rows: one for each policy and budget.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
-#include "study/bootstrap.h"
+#include "scalekv/evaluate.h"
 #include "study/evaluation.h"
 
 namespace scalekv::study {
@@ -20,5 +21,9 @@ std::string to_json(const std::vector<EvaluationRow>& rows, std::uint64_t seed);
 std::string to_csv(const std::vector<EvaluationRow>& rows);
 // For people: one table a budget, the best policy first (by kl).
 std::string to_markdown(const std::vector<EvaluationRow>& rows);
+
+// The mean with the 2.5% and 97.5% quantiles of the means of 1,000 resamples (percentile bootstrap, Efron 1979). The
+// resamples are the same in every run. Values: at least one.
+Estimate bootstrap_mean(std::span<const double> values);
 
 }  // namespace scalekv::study

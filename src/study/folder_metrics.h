@@ -9,7 +9,6 @@
 
 #include "study/feature_statistics.h"
 #include "study/inception.h"
-#include "study/kernel_distance.h"
 #include "study/lpips.h"
 #include "study/picture_folder.h"
 

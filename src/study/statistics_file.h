@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "study/feature_statistics.h"
-#include "study/kernel_distance.h"
 
 namespace scalekv::study {
 

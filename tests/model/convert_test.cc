@@ -10,8 +10,8 @@
 
 #include "base/sha256.h"
 #include "formats/files.h"
-#include "formats/finite.h"
 #include "formats/safetensors_writer.h"
+#include "formats/tensor_source.h"
 #include "kernels/int8_weight.h"
 #include "model/parts.h"
 #include "model/small_model.h"
