@@ -8,8 +8,8 @@
 #include <random>
 #include <type_traits>
 
-#include "base/ascii.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace scalekv {
 namespace {

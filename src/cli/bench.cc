@@ -344,19 +344,19 @@ void add_bench_command(CLI::App& app) {
     command->remove_option(command->get_option(unused));
   }
   add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
-  const char* group = "Measurement";
-  command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")->delimiter(',')->group(group);
-  command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',')->group(group);
-  add_numbers(*command, "--batches", options->batches, "several batches: 1,2,4")->group(group);
+  std::optional<Heading> heading(std::in_place, *command, "Measurement");
+  command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")->delimiter(',');
+  command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',');
+  add_numbers(*command, "--batches", options->batches, "several batches: 1,2,4");
   add_number(*command, "--prompt-tokens", options->measure.prompt_tokens, "length of the prompt",
              {1, text::kMaxPromptTokens})
-      ->capture_default_str()
-      ->group(group);
-  command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
-  command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
-  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0})->group(group);
-  command->add_option("--csv", options->csv, "a line for each run")->group(group);
-  command->add_option("--plot", options->plot, "time over operations (SVG)")->group(group);
+      ->capture_default_str();
+  command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text");
+  command->add_flag("--no-decode", options->no_decode, "leave the VAE out");
+  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0});
+  command->add_option("--csv", options->csv, "a line for each run");
+  command->add_option("--plot", options->plot, "time over operations (SVG)");
+  heading.reset();
   options->model.add_to(*command);
   command->footer(
       "Several runs: --json prints a list of reports; --csv and --plot are written anew after each.\n"

@@ -18,6 +18,22 @@
 
 namespace scalekv::cli {
 
+// While it lives, what is added to a command stands in its help under this heading.
+class Heading {
+ public:
+  Heading(CLI::App& command, const std::string& name)
+      : defaults_(command.option_defaults()), before_(defaults_->get_group()) {
+    defaults_->group(name);
+  }
+  ~Heading() { defaults_->group(before_); }
+  Heading(const Heading&) = delete;
+  Heading& operator=(const Heading&) = delete;
+
+ private:
+  CLI::OptionDefaults* defaults_;
+  std::string before_;
+};
+
 // Which model to open, and how to talk.
 struct ModelOptions {
   std::filesystem::path model;
@@ -54,6 +70,7 @@ struct RequestOptions {
   bool given(const char* name) const;
 
  private:
+  void add_picture_options(CLI::App& command);
   void add_cache_options(CLI::App& command);
   // Options that would have no effect beside a budget file; throws UsageError.
   void check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const;
