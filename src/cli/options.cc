@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/numbers.h"

@@ -11,10 +11,8 @@
 #include "base/numbers.h"
 #include "engine/cache_choice.h"
 #include "engine/description.h"
-#include "engine/fingerprint.h"
 #include "engine/pipeline_access.h"
 #include "study/evaluation_log.h"
-#include "study/evaluation_page.h"
 #include "study/evaluation_table.h"
 
 namespace scalekv::study {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <vector>
 
@@ -50,5 +51,21 @@ inline constexpr std::int64_t kLargestSubset = 1000;
 // list) features of each. Which ones is drawn from Philox, so the same lists give the same number. Throws Error where a
 // list has fewer than two.
 double kernel_distance(const FeatureList& a, const FeatureList& b);
+
+// Statistics files of FID: .npz with `mu` and `sigma`, as clean-fid and pytorch-fid store them. KID needs `feats` [n,
+// d], the features of every picture, which clean-fid stores in a file of its own.
+struct StoredFeatures {
+  FeatureStatistics statistics;
+  FeatureList list;  // empty where the file holds none
+};
+
+// Statistics that a file does not hold are those of its features. Throws Error naming the file where an array is
+// missing, has another shape, or is no covariance.
+StoredFeatures read_features(const std::filesystem::path& path);
+
+// With the features of every picture, unless the list is empty. Throws Error naming the path where it cannot be
+// written.
+void write_features(const std::filesystem::path& path, const FeatureStatistics& statistics,
+                    const FeatureList& list = {});
 
 }  // namespace scalekv::study

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "cache/budget_file.h"
-#include "engine/fingerprint.h"
+#include "engine/description.h"
 #include "engine/model.h"
 #include "scalekv/pipeline.h"
 
