@@ -14,7 +14,6 @@
 #include "cache/budget.h"
 #include "cache/policy.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "engine/cache_choice.h"
 #include "engine/measure.h"

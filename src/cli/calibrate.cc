@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "cache/budget_file.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "dataset/prompt_list.h"

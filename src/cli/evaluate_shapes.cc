@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/numbers.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "engine/description.h"

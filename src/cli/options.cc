@@ -10,7 +10,6 @@
 #include "base/numbers.h"
 #include "cache/budget_file.h"
 #include "cache/policy.h"
-#include "cli/number_options.h"
 #include "cli/progress.h"
 #include "cli/words.h"
 #include "engine/cache_choice.h"

@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "dataset/picture_list.h"

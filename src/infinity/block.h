@@ -3,7 +3,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "cache/layer_cache.h"
 #include "formats/weight_map.h"
