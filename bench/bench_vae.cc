@@ -21,7 +21,7 @@
 #include "runtime/philox.h"
 #include "runtime/runtime.h"
 #include "runtime/threads.h"
-#include "vae/decoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::vae {
 namespace {

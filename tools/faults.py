@@ -150,7 +150,7 @@ TEXT = [
     Fault("prompt-cut-loses-its-end", "engine/text_room.cc", "tokens.ids.back() = end;", "", "engine"),
     Fault("prompt-limit", "engine/text_room.cc", "tokens.ids.resize(text::kMaxPromptTokens);",
           "tokens.ids.resize(text::kMaxPromptTokens - 1);", "engine"),
-    Fault("face-prompt-of-the-start", "engine/prompt.cc", "prompt.find(person) != std::string::npos",
+    Fault("face-prompt-of-the-start", "engine/text_room.cc", "prompt.find(person) != std::string::npos",
           "prompt.find(person) == 0", "engine"),
 ]
 
@@ -186,12 +186,12 @@ IMAGE = [
           "std::max<std::int64_t>(0, row - 1) / 2 * stored_width", "kernels"),
     Fault("shortcut-is-left-out", "vae/layers.cc", "if (!shortcut_.empty()) convolve_in_place(shortcut_, maps);",
           "if (!shortcut_.empty()) maps.recast(conv1_.output_channels());", "vae engine"),
-    Fault("pixels-are-rounded", "engine/pixels.cc", "(clamped + 1.0F) / 2.0F * 255.0F",
+    Fault("pixels-are-rounded", "engine/run.cc", "(clamped + 1.0F) / 2.0F * 255.0F",
           "(clamped + 1.0F) / 2.0F * 255.0F + 0.5F", "engine"),
-    Fault("pixels-of-256-steps", "engine/pixels.cc", "/ 2.0F * 255.0F", "/ 2.0F * 255.99F", "engine"),
-    Fault("pixels-without-clamp", "engine/pixels.cc", "std::clamp(pixels.data()[i], -1.0F, 1.0F)",
+    Fault("pixels-of-256-steps", "engine/run.cc", "/ 2.0F * 255.0F", "/ 2.0F * 255.99F", "engine"),
+    Fault("pixels-without-clamp", "engine/run.cc", "std::clamp(pixels.data()[i], -1.0F, 1.0F)",
           "pixels.data()[i]", "engine"),
-    Fault("picture-cut-from-the-corner", "engine/pixels.cc", "left = (image.width - cut_width) / 2", "left = 0",
+    Fault("picture-cut-from-the-corner", "engine/run.cc", "left = (image.width - cut_width) / 2", "left = 0",
           "engine"),
 ]
 

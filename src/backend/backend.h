@@ -12,7 +12,7 @@
 #include "infinity/block.h"
 #include "infinity/generation_request.h"
 #include "model/vae_config.h"
-#include "runtime/stage_clock.h"
+#include "runtime/stopwatch.h"
 #include "runtime/tap.h"
 #include "runtime/weight_type.h"
 

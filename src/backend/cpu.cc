@@ -1,8 +1,5 @@
 #include "backend/cpu.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "backend/cpu_session.h"
 #include "base/error.h"
 #include "infinity/predict.h"

@@ -5,7 +5,7 @@
 
 #include "backend/backend.h"
 #include "infinity/transformer.h"
-#include "vae/decoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::backend {
 

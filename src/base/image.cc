@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/exif.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 namespace scalekv {
 namespace {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace scalekv {
@@ -25,5 +26,15 @@ std::size_t character_length(char lead);
 // Valid UTF-8 without the white space at its end: the characters with Unicode's property White_Space.
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
+
+// Text compared without regard to case: endings of files, names of columns, units.
+
+// A to Z in small letters; all other characters stay, whatever the locale.
+inline std::string ascii_lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
 
 }  // namespace scalekv

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "cache/cache_rows.h"
-
 namespace scalekv::cache {
 
 Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot) {

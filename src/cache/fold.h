@@ -21,4 +21,31 @@ struct Fold {
 // result takes. A token that was folded earlier counts as many times as it stands for tokens.
 Fold fold_dropped(const SelectionInput& input, std::span<const std::int32_t> kept, std::int32_t slot);
 
+// Keys and values of a selection's tokens, read one by one by cache index: first the history's tokens, then the map's.
+class CacheRows {
+ public:
+  explicit CacheRows(const SelectionInput& input)
+      : history_(input.history.count), old_(input.history, input.head_size), new_(input.map, input.head_size) {}
+
+  // row: [head size]
+  void key(std::int64_t index, float* row) const {
+    if (index < history_) {
+      old_.keys(index, 1, row);
+    } else {
+      new_.keys(index - history_, 1, row);
+    }
+  }
+  void value(std::int64_t index, float* row) const {
+    if (index < history_) {
+      old_.values(index, 1, row);
+    } else {
+      new_.values(index - history_, 1, row);
+    }
+  }
+
+ private:
+  std::int64_t history_;
+  kernels::KeyValueReader old_, new_;
+};
+
 }  // namespace scalekv::cache

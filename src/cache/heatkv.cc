@@ -3,7 +3,7 @@
 // coldest go, whole, until the budget holds. Carried over: budgets here grow tight scale by scale, so the same ranking
 // is applied at every scale; because it is one ranking, a block that is gone never comes back. Where the first 3 scales
 // alone are more than the budget, fewer are protected. The published code ranks the heads of every source scale apart
-// and drops equally many of each (cache/ranked_plan.cc has that rule); one ranking over all blocks, as the paper words
+// and drops equally many of each (cache/rankings.cc has that rule); one ranking over all blocks, as the paper words
 // it, came out better here (docs/ALGORITHM.md) and is taken.
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "cache/keep_first.h"
+#include "cache/selector.h"
 
 #include <algorithm>
 

@@ -1,6 +1,5 @@
 #include "cache/kv_store.h"
 
-#include <algorithm>
 #include <cstring>
 #include <numeric>
 

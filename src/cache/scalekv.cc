@@ -1,7 +1,7 @@
 // ScaleKV (arXiv 2505.19602): few drafter layers keep their history, refiner layers almost none, scale by scale
 // (cache/budget.h has the allocator, window_selector.cc the choice of tokens).
-#include "cache/keep_first.h"
 #include "cache/policy.h"
+#include "cache/selector.h"
 
 namespace scalekv::cache {
 namespace {

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "cache/cache_rows.h"
+#include "cache/fold.h"
 #include "cache/selector.h"
 
 namespace scalekv::cache {

@@ -8,7 +8,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/map_size.h"
@@ -157,5 +156,9 @@ void keep_always_and_best(std::vector<float> scores, std::span<const std::int64_
 std::vector<float> pool_scores(std::span<const float> scores, int pool, bool average);
 // The `count` largest scores' indices, ascending; equal scores go to the lowest index.
 std::vector<std::int32_t> largest(std::span<const float> scores, std::int64_t count);
+
+// A selector that always keeps the first `tokens` tokens of a head's history, as many as its capacity allows. `inner`,
+// which has a rule, fills what is left: it sees the other tokens alone, as if those in front were not there.
+std::shared_ptr<const Selector> keep_first(std::int64_t tokens, std::shared_ptr<const Selector> inner);
 
 }  // namespace scalekv::cache

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
@@ -13,7 +14,6 @@
 #include "cache/budget.h"
 #include "cache/policy.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "engine/cache_choice.h"
 #include "engine/measure.h"
@@ -344,22 +344,19 @@ void add_bench_command(CLI::App& app) {
     command->remove_option(command->get_option(unused));
   }
   add_number(*command, "--batch", options->request.request.batch, "pictures to draw together")->capture_default_str();
-  const char* group = "Measurement";
-  command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")
-      ->type_name("SIZE")
-      ->delimiter(',')
-      ->group(group);
-  command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',')->group(group);
-  add_numbers(*command, "--batches", options->batches, "several batches: 1,2,4")->group(group);
+  std::optional<Heading> heading(std::in_place, *command, "Measurement");
+  command->add_option("--sizes", options->sizes, "several sizes: 0.06M,0.25M")->type_name("SIZE")->delimiter(',');
+  command->add_option("--budgets", options->budgets, "several budgets: full,10%,4%")->delimiter(',');
+  add_numbers(*command, "--batches", options->batches, "several batches: 1,2,4");
   add_number(*command, "--prompt-tokens", options->measure.prompt_tokens, "length of the prompt",
              {1, text::kMaxPromptTokens})
-      ->capture_default_str()
-      ->group(group);
-  command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text")->group(group);
-  command->add_flag("--no-decode", options->no_decode, "leave the VAE out")->group(group);
-  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0})->group(group);
-  command->add_option("--csv", options->csv, "a line for each run")->type_name("FILE")->group(group);
-  command->add_option("--plot", options->plot, "time over operations (SVG)")->type_name("FILE")->group(group);
+      ->capture_default_str();
+  command->add_flag("--no-text-encoder", options->no_text_encoder, "random features in place of a text");
+  command->add_flag("--no-decode", options->no_decode, "leave the VAE out");
+  add_number(*command, "--scales", options->scales, "only the first scales; 0: all", {.least = 0});
+  command->add_option("--csv", options->csv, "a line for each run")->type_name("FILE");
+  command->add_option("--plot", options->plot, "time over operations (SVG)")->type_name("FILE");
+  heading.reset();
   options->model.add_to(*command);
   command->footer(
       "Several runs: --json prints a list of reports; --csv and --plot are written anew after each.\n"

@@ -9,13 +9,11 @@
 #include "base/file.h"
 #include "cache/budget_file.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/run_settings.h"
 #include "dataset/prompt_list.h"
 #include "engine/calibrate.h"
-#include "study/heat_map.h"
+#include "study/curves.h"
 
 namespace scalekv::cli {
 namespace {

@@ -7,12 +7,9 @@
 
 #include "base/error.h"
 #include "base/numbers.h"
-#include "base/seed.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/run_settings.h"
 #include "study/evaluation_log.h"
 #include "study/evaluation_table.h"
 

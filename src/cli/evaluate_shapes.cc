@@ -9,9 +9,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "engine/description.h"

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/picture_out.h"
 #include "cli/progress.h"

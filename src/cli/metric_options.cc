@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "runtime/threads.h"

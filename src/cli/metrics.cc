@@ -8,8 +8,8 @@
 #include "cli/commands.h"
 #include "cli/metric_options.h"
 #include "cli/options.h"
+#include "study/feature_statistics.h"
 #include "study/folder_metrics.h"
-#include "study/statistics_file.h"
 
 namespace scalekv::cli {
 namespace {

@@ -3,12 +3,13 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/file.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "cache/budget_file.h"
 #include "cache/policy.h"
-#include "cli/number_options.h"
 #include "cli/progress.h"
 #include "cli/words.h"
 #include "engine/cache_choice.h"
@@ -18,48 +19,39 @@ namespace scalekv::cli {
 
 void ModelOptions::add_to(CLI::App& command) {
   command_ = &command;
-  const char* group = "Model";
+  std::optional<Heading> heading(std::in_place, command, "Model");
   command.add_option("-m,--model", model, "model file (.safetensors) or folder; default: the small embedded model")
-      ->type_name("PATH")
-      ->group(group);
+      ->type_name("PATH");
   command
       .add_option("--transformer", open.transformer, "published transformer: infinity_2b_reg.pth, infinity_8b_weights/")
-      ->type_name("PATH")
-      ->group(group);
-  command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->type_name("FILE")->group(group);
+      ->type_name("PATH");
+  command.add_option("--vae", open.vae, "published VAE: infinity_vae_d32reg.pth")->type_name("FILE");
   command.add_option("--text-encoder", open.text_encoder, "flan-t5-xl folder with weights and spiece.model")
-      ->type_name("FOLDER")
-      ->group(group);
-  command
-      .add_flag("--ema", open.ema,
-                "the averaged weights (EMA) of a training checkpoint, in place of those that the last step left")
-      ->group(group);
+      ->type_name("FOLDER");
+  command.add_flag("--ema", open.ema,
+                   "the averaged weights (EMA) of a training checkpoint, in place of those that the last step left");
   command
       .add_option("--weights", open.weights,
                   "how matrices are held: f32, bf16 or int8; default: f32 for small models, what suits the machine for "
                   "large ones")
       ->type_name("TYPE")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
-      ->group(group);
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command
       .add_option(
           "--arch", open.random_architecture,
           "infinity-2b, infinity-8b, layer12 ... layer48: a released model's sizes in place of a file; infinity-2b:8: "
           "of its first 8 layers")
-      ->type_name("ARCH")
-      ->group(group);
-  command.add_flag("--random", random, "with --arch: random weights, to measure time and memory")->group(group);
-  command
-      .add_flag("--keep-text-encoder", open.keep_text_encoder,
-                "hold the text encoder's weights after the prompt is encoded")
-      ->group(group);
+      ->type_name("ARCH");
+  command.add_flag("--random", random, "with --arch: random weights, to measure time and memory");
+  command.add_flag("--keep-text-encoder", open.keep_text_encoder,
+                   "hold the text encoder's weights after the prompt is encoded");
   const auto read_limit = [this](const std::string& text, const std::string& name) {
     open.memory_limit = read_bytes(text, name);
   };
   add_text(command, "--memory-limit", read_limit,
-           "refuse what would take more: 8GB, 8GiB, 512M; default: what the system or the container has left")
-      ->group(group);
-  add_number(command, "-t,--threads", open.threads, "threads; default: one per processor", {1, 1024})->group(group);
+           "refuse what would take more: 8GB, 8GiB, 512M; default: what the system or the container has left");
+  add_number(command, "-t,--threads", open.threads, "threads; default: one per processor", {1, 1024});
+  heading.reset();
   open.warn = warn_once();
   command.add_flag("-q,--quiet", quiet, "no progress, no report");
   command.add_flag("--json", json, "the report as JSON on standard output");
@@ -81,9 +73,14 @@ void ModelOptions::require_memory(engine::MemoryQuestion question) const {
 
 void RequestOptions::add_to(CLI::App& command) {
   command_ = &command;
-  const char* picture = "Picture";
   command.add_option("prompt", request.prompt, "what to draw")->required();
-  command.add_option("-n,--negative", request.negative_prompt, "what not to draw")->group(picture);
+  add_picture_options(command);
+  add_cache_options(command);
+}
+
+void RequestOptions::add_picture_options(CLI::App& command) {
+  const Heading heading(command, "Picture");
+  command.add_option("-n,--negative", request.negative_prompt, "what not to draw");
   const auto read = [this](const std::string& text, const std::string& name) {
     const std::optional<std::uint64_t> given = read_seed(text, name);
     random_seed = !given;
@@ -91,71 +88,52 @@ void RequestOptions::add_to(CLI::App& command) {
   };
   add_text(command, "-s,--seed", read, "same seed, same picture; -1: one by chance, which the report names")
       ->type_name("INT")
-      ->default_str("0")
-      ->group(picture);
+      ->default_str("0");
   command
       .add_option("--size", request.size,
                   fmt::format("{}; default: the model's", fmt::join(infinity::size_presets(), ", ")))
-      ->type_name("SIZE")
-      ->group(picture);
+      ->type_name("SIZE");
   command
       .add_option("--aspect", aspect, "width:height (16:9), height/width (1.333) or square; the nearest of 15 is taken")
-      ->capture_default_str()
-      ->group(picture);
-  add_numbers(command, "--cfg", request.cfg, "guidance strength: one value, or one per scale (3,3,4,...)")
-      ->group(picture);
-  add_numbers(command, "--tau", request.tau, "temperature: one value, or one per scale")->group(picture);
+      ->capture_default_str();
+  add_numbers(command, "--cfg", request.cfg, "guidance strength: one value, or one per scale (3,3,4,...)");
+  add_numbers(command, "--tau", request.tau, "temperature: one value, or one per scale");
   add_number(command, "--top-p", request.top_p, "bits more certain than this are not left to chance; 0: off")
-      ->capture_default_str()
-      ->group(picture);
+      ->capture_default_str();
   add_number(command, "--top-k", request.top_k, "1: always the likelier value; 0, 2 and more keep both that a bit has")
-      ->capture_default_str()
-      ->group(picture);
+      ->capture_default_str();
   add_number(command, "--guidance-layer", request.guidance_layer, "0: guide the logits; k: the layer k before the end")
-      ->capture_default_str()
-      ->group(picture);
-  command
-      .add_flag("--face-prompt", request.face_prompt,
-                "append the reference's sentence about faces to prompts that name a person")
-      ->group(picture);
-  add_cache_options(command);
+      ->capture_default_str();
+  command.add_flag("--face-prompt", request.face_prompt,
+                   "append the reference's sentence about faces to prompts that name a person");
 }
 
 void RequestOptions::add_cache_options(CLI::App& command) {
   std::string policies = "how the KV cache is held small:";
   for (const cache::PolicyFacts& facts : cache::known_policies())
     policies += fmt::format("\n{}: {}", facts.name, facts.summary);
-  const char* cache = "Cache";
-  command.add_option("-p,--policy", request.cache.policy, policies)
-      ->type_name("POLICY")
-      ->capture_default_str()
-      ->group(cache);
-  command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")
-      ->capture_default_str()
-      ->group(cache);
+  const Heading heading(command, "Cache");
+  command.add_option("-p,--policy", request.cache.policy, policies)->type_name("POLICY")->capture_default_str();
+  command.add_option("-b,--budget", budget, "share of the full cache that stays: 10%, 0.04")->capture_default_str();
   command
       .add_option("--selector", request.cache.selector,
                   "scalekv's: reference (the published code, the default) or attention")
-      ->type_name("SELECTOR")
-      ->group(cache);
+      ->type_name("SELECTOR");
   command
       .add_option("--kv", request.cache.precision,
                   "how precisely keys and values are kept: f32, bf16 (half the memory) or int8 (a quarter)")
       ->type_name("TYPE")
-      ->capture_default_str()
-      ->group(cache);
+      ->capture_default_str();
   command
       .add_option("--calibration", request.cache.calibration,
                   "what `scalekv calibrate` measured; default: what comes with the model")
-      ->type_name("FILE")
-      ->group(cache);
+      ->type_name("FILE");
   command
       .add_option(
           "--budget-file", request.cache.budgets,
           "an allocation from `scalekv calibrate --policy` or of the ScaleKV repository, in place of policy and "
           "budget; or HeatKV's rankings (orders/2b.json), in place of the policy, for any budget")
-      ->type_name("FILE")
-      ->group(cache);
+      ->type_name("FILE");
 }
 
 Request RequestOptions::parsed() const {
@@ -240,6 +218,12 @@ void check_writable(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path, ignored)) fail("{} cannot be written: it is a folder", path.string());
   if (::access(folder.c_str(), W_OK) != 0)
     fail("{} cannot be written: no permission in {}", path.string(), folder.string());
+}
+
+void keep_random_seed(RequestOptions& options, const Settings& recorded) {
+  const auto seed = recorded.find("seed");
+  if (!options.random_seed || seed == recorded.end()) return;
+  options.request.seed = find_number<std::uint64_t>(seed->second).value_or(options.request.seed);
 }
 
 }  // namespace scalekv::cli

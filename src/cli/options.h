@@ -6,16 +6,86 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "base/numbers.h"
+#include "base/settings.h"
 #include "cache/budget_file.h"
 #include "engine/memory_plan.h"
 #include "scalekv/pipeline.h"
 
 namespace scalekv::cli {
+
+// Numbers as options: CLI11's own conversion takes "" for 0, 010 for 8 and cuts what is too large; ours takes what
+// base/numbers.h does, within a range, and says so where it does not.
+// "-n,--count" -> "--count", as messages name an option.
+inline std::string long_name(const std::string& names) { return names.substr(names.rfind("--")); }
+
+// An option whose text `read` turns into something, throwing UsageError that names the option it is given.
+template <typename Read>
+CLI::Option* add_text(CLI::App& command, const std::string& names, const Read& read, const std::string& help) {
+  const std::string name = long_name(names);
+  return command.add_option_function<std::string>(
+      names, [read, name](const std::string& text) { read(text, name); }, help);
+}
+
+// One number.
+template <typename Number>
+requires std::is_arithmetic_v<Number> CLI::Option* add_number(CLI::App& command, const std::string& names,
+                                                              Number& value, const std::string& help,
+                                                              Range<Number> range = {}) {
+  const auto read = [&value, range](const std::string& text, const std::string& name) {
+    value = read_number<Number>(text, name, range);
+  };
+  return add_text(command, names, read, help)
+      ->type_name(std::is_floating_point_v<Number> ? "FLOAT" : "INT")
+      ->default_function([&value] { return fmt::format("{}", value); });
+}
+
+template <typename Number>
+CLI::Option* add_number(CLI::App& command, const std::string& names, std::optional<Number>& value,
+                        const std::string& help, Range<Number> range = {}) {
+  const auto read = [&value, range](const std::string& text, const std::string& name) {
+    value = read_number<Number>(text, name, range);
+  };
+  return add_text(command, names, read, help)->type_name(std::is_floating_point_v<Number> ? "FLOAT" : "INT");
+}
+
+// Several, separated by commas or spaces.
+template <typename Number>
+CLI::Option* add_numbers(CLI::App& command, const std::string& names, std::vector<Number>& values,
+                         const std::string& help, Range<Number> range = {}) {
+  const auto read = [&values, range, name = long_name(names)](const std::vector<std::string>& texts) {
+    values.clear();
+    for (const std::string& text : texts) {
+      const std::vector<std::string> parts = split_list(text);
+      if (parts.empty()) read_number<Number>(text, name, range);  // throws: an empty text is no number
+      for (const std::string& part : parts) values.push_back(read_number<Number>(part, name, range));
+    }
+  };
+  return command.add_option_function<std::vector<std::string>>(names, read, help)
+      ->type_name(std::is_floating_point_v<Number> ? "FLOAT" : "INT");
+}
+
+// While it lives, what is added to a command stands in its help under this heading.
+class Heading {
+ public:
+  Heading(CLI::App& command, const std::string& name)
+      : defaults_(command.option_defaults()), before_(defaults_->get_group()) {
+    defaults_->group(name);
+  }
+  ~Heading() { defaults_->group(before_); }
+  Heading(const Heading&) = delete;
+  Heading& operator=(const Heading&) = delete;
+
+ private:
+  CLI::OptionDefaults* defaults_;
+  std::string before_;
+};
 
 // Which model to open, and how to talk.
 struct ModelOptions {
@@ -53,6 +123,7 @@ struct RequestOptions {
   bool given(const char* name) const;
 
  private:
+  void add_picture_options(CLI::App& command);
   void add_cache_options(CLI::App& command);
   // Options that would have no effect beside a budget file; throws UsageError.
   void check_budget_file(const CacheSettings& asked, const cache::BudgetClaims& claims) const;
@@ -83,5 +154,9 @@ void take_first(std::vector<T>& list, int count, const std::string& file, bool q
 
 // Throws Error now rather than after the work when a file at `path` could not be written.
 void check_writable(const std::filesystem::path& path);
+
+// A seed by chance is drawn once for a run: one that goes on, with the settings `recorded`, has the seed that it began
+// with. Other seeds stay, and are compared like all settings.
+void keep_random_seed(RequestOptions& options, const Settings& recorded);
 
 }  // namespace scalekv::cli

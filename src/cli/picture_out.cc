@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 
 namespace scalekv::cli {

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/number_options.h"
 #include "cli/options.h"
 #include "cli/words.h"
 #include "text/tokenizer.h"

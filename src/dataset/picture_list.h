@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataset/prompt_list.h"
+#include "scalekv/image.h"
 
 namespace scalekv::dataset {
 
@@ -39,5 +40,8 @@ struct PictureListOptions {
 // Image j of prompt i has seed `seed + i * images_per_prompt + j`. Throws UsageError where the layout cannot take that
 // number of images a prompt, and where the seeds would go past the largest.
 PictureList list_pictures(const PromptList& list, const PictureListOptions& options);
+
+// One picture as it is; four of one size as a grid, 0 and 1 above 2 and 3, edge to edge.
+Image as_grid(std::vector<Image> images);
 
 }  // namespace scalekv::dataset

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strict_json.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strict_json.h"
 #include "base/utf8.h"

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "cache/budget_file.h"
 #include "engine/description.h"
 #include "engine/memory_plan.h"

@@ -1,8 +1,8 @@
 #include "scalekv/convert.h"
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "engine/model_calibration.h"
-#include "engine/work_progress.h"
 #include "infinity/schedule.h"
 #include "model/convert.h"
 #include "model/model_config.h"
@@ -44,7 +44,7 @@ Conversion convert(const ConvertOptions& options, const std::filesystem::path& o
       bundle, {options.name, options.default_size, options.default_cfg, options.default_tau}, out.stem().string());
   conversion.config_json = config.dump();
   conversion.calibration_json = calibration_of(sources, bundle, config["name"]);
-  model::convert_model(bundle, out, conversion, engine::work_progress(progress));
+  model::convert_model(bundle, out, conversion, work_progress(progress));
   return {config["name"].get<std::string>(), std::ssize(tensors), model::converted_bytes(tensors)};
 }
 

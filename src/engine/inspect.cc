@@ -3,9 +3,9 @@
 #include <set>
 #include <span>
 
+#include "base/progress.h"
 #include "base/sha256.h"
-#include "engine/work_progress.h"
-#include "formats/finite.h"
+#include "formats/tensor_source.h"
 #include "model/model_config.h"
 #include "model/parts.h"
 #include "runtime/runtime.h"
@@ -29,7 +29,7 @@ Inspection inspect(const std::filesystem::path& file, const InspectOptions& opti
   }
   for (const formats::PassedOver& thing : source.passed_over()) found.passed_over.push_back({thing.name, thing.what});
   if (!options.check) return found;
-  const WorkProgress work = engine::work_progress(progress);
+  const WorkProgress work = work_progress(progress);
   found.whole = model::check_shapes(bundle);
   formats::check_finite(source, work);
   for (const std::filesystem::path& part : files) found.sha256[part.string()] = hash_file(part, work);

@@ -6,10 +6,9 @@
 #include <set>
 #include <utility>
 
-#include "engine/peak_samples.h"
 #include "engine/run.h"
 #include "infinity/latent.h"
-#include "runtime/freed_memory.h"
+#include "runtime/available_memory.h"
 #include "runtime/philox.h"
 #include "runtime/stopwatch.h"
 
@@ -194,6 +193,20 @@ Component Measurement::sum(const std::string& name) const {
 
 Measurement measure(const Model& model, const ResolvedRequest& request, const MeasureOptions& options) {
   return Measuring(model, options).run(request);
+}
+
+PeakSamples::Rates PeakSamples::take() {
+  Rates means;
+  for (const WeightType type : types_) {
+    const double rate = measure_(type);
+    double& last = last_.try_emplace(type, rate).first->second;
+    means[type] = (std::exchange(last, rate) + rate) / 2.0;
+    auto& [least, most] = ranges_.try_emplace(type, rate, rate).first->second;
+    least = std::min(least, rate);
+    most = std::max(most, rate);
+  }
+  since_last_.lap();
+  return means;
 }
 
 }  // namespace scalekv::engine

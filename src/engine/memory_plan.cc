@@ -3,14 +3,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
 #include "base/error.h"
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 #include "infinity/latent.h"
 #include "infinity/predict.h"
-#include "vae/encoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::engine {
 namespace {
@@ -24,101 +25,80 @@ std::int64_t encoder_bytes(const model::T5Config& config, std::int64_t length) {
   return (length * columns + config.heads * (2 * length - 1)) * model::kFloatBytes;
 }
 
-// One step towards less memory; false where the request has nothing to give there.
+// One step towards less memory: the settings that then hold; none where the request has nothing to give there.
+using Values = std::vector<Setting>;
 struct Saving {
   const char* of;  // the setting
-  bool (*apply)(MemoryQuestion& question);
-  std::vector<Setting> (*settings)(const MemoryQuestion& question);
+  Values (*apply)(MemoryQuestion& question);
 };
 
-bool save_weights(MemoryQuestion& question) {
+Values save_text_encoder(MemoryQuestion& question) {
+  if (!std::exchange(question.keep_text_encoder, false)) return {};
+  return {{"keep_text_encoder", "false"}};
+}
+
+Values save_kv(MemoryQuestion& question) {
+  if (std::exchange(question.request.request.cache.precision, "int8") == "int8") return {};
+  return {{"precision", "int8"}};
+}
+
+Values save_weights(MemoryQuestion& question) {
   const WeightType now = model::read_sizes(question.files->bundle, question.weights).weights;
-  if (now == WeightType::int8) return false;  // as in a file that holds nothing else
+  if (now == WeightType::int8) return {};  // as in a file that holds nothing else
   question.weights = now == WeightType::f32 ? "bf16" : "int8";
-  return true;
+  return {{"weights", question.weights}};
 }
 
-bool save_kv(MemoryQuestion& question) {
-  if (question.request.request.cache.precision == "int8") return false;
-  question.request.request.cache.precision = "int8";
-  return true;
+Values save_batch(MemoryQuestion& question) {
+  int& batch = question.request.request.batch;
+  if (batch == 1) return {};
+  batch = std::max(1, batch / 2);
+  return {{"batch", fmt::format("{}", batch)}};
 }
 
-bool save_budget(MemoryQuestion& question) {
+Values save_budget(MemoryQuestion& question) {
   CacheSettings& cache = question.request.request.cache;
-  if (!question.request.generation.policy.by_share) return false;
+  if (!question.request.generation.policy.by_share) return {};
   const bool full = cache::keeps_all(cache.policy);
   const double wanted = full || cache.budget > 0.10 ? 0.10 : 0.04;
-  if (!full && cache.budget <= wanted) return false;
+  if (!full && cache.budget <= wanted) return {};
   if (full) cache.policy = CacheSettings().policy;
   cache.budget = wanted;
-  return true;
+  return {{"policy", cache.policy}, {"budget", fmt::format("{:g}%", cache.budget * 100.0)}};
 }
 
-bool save_text_encoder(MemoryQuestion& question) { return std::exchange(question.keep_text_encoder, false); }
-
-bool save_batch(MemoryQuestion& question) {
-  int& batch = question.request.request.batch;
-  if (batch == 1) return false;
-  batch = std::max(1, batch / 2);
-  return true;
-}
-
-bool save_size(MemoryQuestion& question) {
+Values save_size(MemoryQuestion& question) {
   const std::vector<std::string>& sizes = infinity::size_presets();
   std::string& size = question.request.request.size;
   const auto found = std::find(sizes.begin(), sizes.end(), size);
-  if (found == sizes.begin() || found == sizes.end()) return false;
+  if (found == sizes.begin() || found == sizes.end()) return {};
   size = *(found - 1);
-  return true;
+  return {{"size", size}};
 }
 
 // In the order in which they cost picture quality or time.
-const std::vector<Saving>& savings() {
-  using Values = std::vector<Setting>;
-  static const std::vector<Saving> list = {
-      {"keep_text_encoder", save_text_encoder,
-       [](const MemoryQuestion&) {
-         return Values{{"keep_text_encoder", "false"}};
-       }},
-      {"precision", save_kv,
-       [](const MemoryQuestion&) {
-         return Values{{"precision", "int8"}};
-       }},
-      {"weights", save_weights,
-       [](const MemoryQuestion& q) {
-         return Values{{"weights", q.weights}};
-       }},
-      {"batch", save_batch,
-       [](const MemoryQuestion& q) {
-         return Values{{"batch", fmt::format("{}", q.request.request.batch)}};
-       }},
-      {"budget", save_budget,
-       [](const MemoryQuestion& q) {
-         const CacheSettings& cache = q.request.request.cache;
-         return Values{{"policy", cache.policy}, {"budget", fmt::format("{:g}%", cache.budget * 100.0)}};
-       }},
-      {"size", save_size,
-       [](const MemoryQuestion& q) {
-         return Values{{"size", q.request.request.size}};
-       }},
-  };
-  return list;
-}
+constexpr std::array kSavings = {Saving{"keep_text_encoder", save_text_encoder},
+                                 Saving{"precision", save_kv},
+                                 Saving{"weights", save_weights},
+                                 Saving{"batch", save_batch},
+                                 Saving{"budget", save_budget},
+                                 Saving{"size", save_size}};
 
 std::vector<Saving> advised_savings(const MemoryQuestion& question) {
   std::vector<Saving> advised;
-  std::copy_if(savings().begin(), savings().end(), std::back_inserter(advised), [&](const Saving& saving) {
+  std::copy_if(kSavings.begin(), kSavings.end(), std::back_inserter(advised), [&](const Saving& saving) {
     return std::find(question.not_advised.begin(), question.not_advised.end(), saving.of) == question.not_advised.end();
   });
   return advised;
 }
 
-// One step of a saving, with the request as it then is; false where there is nothing to save.
-bool apply(const Saving& saving, MemoryQuestion& question) {
-  if (!saving.apply(question)) return false;
-  question.request = resolve_request(*question.files, question.request.request, question.request.scales);
-  return true;
+// The same, with the request as it then is.
+Values apply(const Saving& saving, MemoryQuestion& question) {
+  Values settings = saving.apply(question);
+  if (!settings.empty()) {
+    question.request = resolve_request(*question.files, question.request.request, question.request.scales);
+  }
+  return settings;
 }
 
 }  // namespace
@@ -253,26 +233,26 @@ std::vector<Alternative> what_fits(const MemoryQuestion& question, std::int64_t 
   std::vector<Alternative> found;
   for (const Saving& saving : savings) {
     MemoryQuestion less = base;
-    while (apply(saving, less)) {
+    for (Values settings = apply(saving, less); !settings.empty(); settings = apply(saving, less)) {
       const std::int64_t peak = answer(less).peak();
       if (peak > available) continue;
-      found.push_back({saving.settings(less), peak});
+      found.push_back({std::move(settings), peak});
       break;
     }
   }
   if (!found.empty()) return found;
   MemoryQuestion less = base;
-  std::vector<Setting> settings;
+  Values all;
   for (const Saving& saving : savings) {
-    std::vector<Setting> last;
-    while (apply(saving, less)) {
-      last = saving.settings(less);
+    Values last;
+    for (Values settings = apply(saving, less); !settings.empty(); settings = apply(saving, less)) {
+      last = std::move(settings);
       const std::int64_t peak = answer(less).peak();
       if (peak > available) continue;
-      settings.insert(settings.end(), last.begin(), last.end());
-      return {{settings, peak}};
+      all.insert(all.end(), last.begin(), last.end());
+      return {{all, peak}};
     }
-    settings.insert(settings.end(), last.begin(), last.end());
+    all.insert(all.end(), last.begin(), last.end());
   }
   return {};
 }

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "model/layer_tensors.h"
 #include "model/random_model.h"
-#include "runtime/freed_memory.h"
+#include "runtime/available_memory.h"
 #include "runtime/threads.h"
 
 namespace scalekv::engine {

@@ -12,7 +12,7 @@
 #include "model/bundle.h"
 #include "model/sizes.h"
 #include "scalekv/pipeline.h"
-#include "vae/encoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::engine {
 

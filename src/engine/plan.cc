@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/memory_plan.h"
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 
 namespace scalekv {
 namespace {

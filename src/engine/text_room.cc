@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
-#include "runtime/freed_memory.h"
+#include "runtime/available_memory.h"
 
 namespace scalekv::engine {
 namespace {
@@ -126,6 +128,21 @@ std::int64_t TextList::held_tokens(const PromptTokenizer& tokenizer) const {
   }
   std::partial_sum(change.begin(), change.end(), change.begin());
   return change.empty() ? 0 : *std::max_element(change.begin(), change.end());
+}
+
+std::string with_face_prompt(const std::string& prompt) {
+  constexpr std::array<std::string_view, 22> kPersons = {
+      "man",    "woman",   "men",         "women",       "boy",      "girl",    "child",  "person",
+      "human",  "adult",   "teenager",    "employee",    "employer", "worker",  "mother", "father",
+      "sister", "brother", "grandmother", "grandfather", "son",      "daughter"};
+  const bool named = std::any_of(kPersons.begin(), kPersons.end(),
+                                 [&](std::string_view person) { return prompt.find(person) != std::string::npos; });
+  if (!named) return prompt;
+  return prompt + ". very smooth faces, good looking faces, face to the camera, perfect facial features";
+}
+
+std::string encoded_prompt(const Request& request) {
+  return request.face_prompt ? with_face_prompt(request.prompt) : request.prompt;
 }
 
 }  // namespace scalekv::engine

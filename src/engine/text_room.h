@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/weight_type.h"
+#include "scalekv/pipeline.h"
 #include "text/t5_encoder.h"
 #include "text/tokenizer.h"
 
@@ -103,5 +104,12 @@ class TextList {
   std::vector<std::string> texts_;
   std::map<std::string, Uses> again_;  // of those that come more than once
 };
+
+// The reference's optional sentence about faces, appended where a word for a person occurs anywhere in the prompt
+// ("man" in "romantic", too).
+std::string with_face_prompt(const std::string& prompt);
+
+// What is encoded of the request's prompt.
+std::string encoded_prompt(const Request& request);
 
 }  // namespace scalekv::engine

@@ -4,9 +4,9 @@
 #include <array>
 #include <cctype>
 
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strict_json.h"
+#include "base/utf8.h"
 
 namespace scalekv::formats {
 namespace {

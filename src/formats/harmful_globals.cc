@@ -1,4 +1,4 @@
-#include "formats/harmful_globals.h"
+#include "formats/pickle_machine.h"
 
 #include <algorithm>
 #include <array>

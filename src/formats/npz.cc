@@ -9,7 +9,7 @@
 #include "base/numbers.h"
 #include "base/strict_json.h"
 #include "formats/byte_reader.h"
-#include "formats/mapped_tensors.h"
+#include "formats/tensor_source.h"
 #include "formats/zip_archive.h"
 
 namespace scalekv::formats {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "formats/byte_reader.h"
-#include "formats/passed_over.h"
+#include "formats/tensor_source.h"
 #include "runtime/dtype.h"
 #include "runtime/shape.h"
 

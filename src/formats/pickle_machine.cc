@@ -2,7 +2,6 @@
 
 #include <unordered_map>
 
-#include "formats/harmful_globals.h"
 #include "formats/torch_objects.h"
 
 namespace scalekv::formats {

@@ -25,4 +25,13 @@ struct PytorchParts {
 // or refused.
 std::shared_ptr<const TensorSource> open_pytorch(std::shared_ptr<const MappedFile> file);
 
+// The files that torch.save wrote before version 1.6: pickles one after another, then the storages. Much of what is
+// published for measuring pictures is of this kind.
+// Whether a file begins as such a file does.
+bool looks_like_legacy_pytorch(const MappedFile& file);
+
+// The tensors and the storages, which look at the file's bytes. Throws Error naming the file and what in it is damaged
+// or refused.
+PytorchParts read_legacy_pytorch(const MappedFile& file);
+
 }  // namespace scalekv::formats

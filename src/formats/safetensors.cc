@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/strict_json.h"
-#include "formats/mapped_tensors.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 namespace {

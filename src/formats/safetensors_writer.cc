@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/strict_json.h"
-#include "formats/mapped_tensors.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/strict_json.h"
 #include "formats/foreign_file.h"
-#include "formats/mapped_tensors.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 namespace {

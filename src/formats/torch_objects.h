@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "formats/passed_over.h"
 #include "formats/pickle_value.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 

@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "base/strict_json.h"
-#include "formats/finite.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 

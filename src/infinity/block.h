@@ -3,7 +3,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "cache/layer_cache.h"
 #include "formats/weight_map.h"
@@ -11,7 +10,7 @@
 #include "infinity/workspace.h"
 #include "kernels/linear.h"
 #include "model/infinity_config.h"
-#include "runtime/stage_clock.h"
+#include "runtime/stopwatch.h"
 #include "runtime/tap.h"
 
 namespace scalekv::infinity {

@@ -9,9 +9,8 @@
 
 #include "base/sha256.h"
 #include "base/strict_json.h"
-#include "formats/finite.h"
-#include "formats/mapped_tensors.h"
 #include "formats/safetensors_writer.h"
+#include "formats/tensor_source.h"
 #include "kernels/int8_weight.h"
 #include "model/parts.h"
 

@@ -5,7 +5,7 @@
 #include <cctype>
 #include <tuple>
 
-#include "base/ascii.h"
+#include "base/utf8.h"
 
 namespace scalekv::model {
 namespace {

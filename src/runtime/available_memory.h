@@ -11,4 +11,8 @@ namespace scalekv {
 // root: where /proc and /sys are, for tests.
 std::int64_t available_memory(const std::filesystem::path& root = "/");
 
+// Gives memory that was freed, and that the C library keeps for allocations to come, back to the system: after a phase
+// that allocated more than those after it will. Does nothing where the C library has no way to.
+void return_freed_memory();
+
 }  // namespace scalekv

@@ -8,13 +8,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/seed.h"
+#include "base/numbers.h"
 #include "engine/cache_choice.h"
 #include "engine/description.h"
-#include "engine/fingerprint.h"
 #include "engine/pipeline_access.h"
 #include "study/evaluation_log.h"
-#include "study/evaluation_page.h"
 #include "study/evaluation_table.h"
 
 namespace scalekv::study {

@@ -2,7 +2,6 @@
 // found before a model is loaded.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "scalekv/evaluate.h"

@@ -1,10 +1,12 @@
-// The results of an evaluation as rows: one for each policy and budget.
+// The results of an evaluation: rows, one for each policy and budget, and what shows them.
 #pragma once
 
+#include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "study/bootstrap.h"
+#include "scalekv/evaluate.h"
 #include "study/evaluation.h"
 
 namespace scalekv::study {
@@ -20,5 +22,28 @@ std::string to_json(const std::vector<EvaluationRow>& rows, std::uint64_t seed);
 std::string to_csv(const std::vector<EvaluationRow>& rows);
 // For people: one table a budget, the best policy first (by kl).
 std::string to_markdown(const std::vector<EvaluationRow>& rows);
+
+// The mean with the 2.5% and 97.5% quantiles of the means of 1,000 resamples (percentile bootstrap, Efron 1979). The
+// resamples are the same in every run. Values: at least one.
+Estimate bootstrap_mean(std::span<const double> values);
+
+struct PagePicture {
+  std::string caption;
+  std::filesystem::path file;  // PNG
+};
+
+// Pictures beside each other: one prompt under several settings, the full cache's first.
+struct PageStrip {
+  std::string title;
+  std::vector<PagePicture> pictures;
+};
+
+// One HTML page that needs no other file: curves of every measure over the bytes, the tables, strips of pictures and
+// sheets of kept tokens. Throws Error where a picture cannot be read.
+std::string evaluation_page(const std::string& model, const std::vector<EvaluationRow>& rows,
+                            const std::vector<PageStrip>& strips, const PageStrip& token_sheets);
+
+// KL over KV bytes, a line a policy: the page's first curve, for documents.
+std::string divergence_curves(const std::vector<EvaluationRow>& rows);
 
 }  // namespace scalekv::study

@@ -1,4 +1,5 @@
-// Two folders of pictures compared: pair by pair (PSNR, SSIM, LPIPS) and as wholes (FID, KID).
+// Folders of pictures: which of two belong together, and how far the two are apart, pair by pair (PSNR, SSIM, LPIPS)
+// and as wholes (FID, KID).
 #pragma once
 
 #include <filesystem>
@@ -9,11 +10,23 @@
 
 #include "study/feature_statistics.h"
 #include "study/inception.h"
-#include "study/kernel_distance.h"
 #include "study/lpips.h"
-#include "study/picture_folder.h"
 
 namespace scalekv::study {
+
+// The .png, .jpg, .jpeg and .webp files of a folder and the folders in it, in the byte order of their paths. Names that
+// begin with a dot are passed over, and so are folders named __MACOSX.
+// Throws Error where it is no folder or holds none.
+std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder);
+
+struct PicturePair {
+  std::string name;  // the path in its folder, without the suffix
+  std::filesystem::path a;
+  std::filesystem::path b;
+};
+
+// Pictures of the same name (the suffix may differ), sorted by name. Throws Error naming a picture without a partner.
+std::vector<PicturePair> pair_pictures(const std::filesystem::path& a, const std::filesystem::path& b);
 
 // The networks that are at hand; what needs another one is left out.
 struct MetricNetworks {

@@ -1,9 +1,5 @@
 #include "study/token_map.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
-
 namespace scalekv::study {
 namespace {
 

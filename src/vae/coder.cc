@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
+
 namespace scalekv::vae {
 
 using Kind = model::CoderLayer::Kind;
@@ -79,6 +81,42 @@ std::int64_t Coder::predict_bytes(const std::vector<model::CoderLayer>& layers, 
     }
   }
   return buffers[0] + buffers[1] + scratch + band + result;
+}
+
+Decoder::Decoder(const model::VaeConfig& config, formats::WeightMap& weights)
+    : codebook_(config.codebook),
+      coder_(model::decoder_layers(config), model::LayerTensors(weights, model::vae_table(config).tensors)) {}
+
+Tensor Decoder::decode(View<const float> latent, bool raw, const Tap& tap) const {
+  if (latent.rank() != 3 || latent.size(2) != codebook_) {
+    fail("the decoder was given a latent map of shape {}, expected [h, w, {}]", latent.shape().to_string(), codebook_);
+  }
+  Tensor image = coder_.run(latent, tap);  // [H, W, 3]
+  if (!raw) {
+    float* values = image.view<float>().data();
+    std::transform(values, values + image.elements(), values, [](float x) { return std::clamp(x, -1.0F, 1.0F); });
+  }
+  return image;
+}
+
+std::int64_t Decoder::predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width) {
+  return Coder::predict_bytes(model::decoder_layers(config), height, width);
+}
+
+Encoder::Encoder(const model::VaeConfig& config, formats::WeightMap& weights)
+    : stride_(config.stride()),
+      coder_(model::encoder_layers(config), model::LayerTensors(weights, model::vae_table(config).tensors)) {}
+
+Tensor Encoder::encode(View<const float> image, const Tap& tap) const {
+  if (image.rank() != 3 || image.size(2) != 3 || image.size(0) % stride_ != 0 || image.size(1) % stride_ != 0) {
+    fail("the encoder was given an image of shape {}, expected [H, W, 3] in multiples of {}", image.shape().to_string(),
+         stride_);
+  }
+  return coder_.run(image, tap);  // [h, w, codebook]
+}
+
+std::int64_t Encoder::predict_bytes(const model::VaeConfig& config, std::int64_t height, std::int64_t width) {
+  return Coder::predict_bytes(model::encoder_layers(config), height, width);
 }
 
 }  // namespace scalekv::vae

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/seed.h"
 
 namespace scalekv {
 namespace {

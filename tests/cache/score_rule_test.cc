@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "cache/adaptive.h"
-#include "cache/keep_first.h"
 #include "cache/policy.h"
+#include "cache/selector.h"
 #include "runtime/philox.h"
 
 namespace scalekv::cache {

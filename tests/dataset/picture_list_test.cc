@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "dataset/grid.h"
 
 namespace scalekv::dataset {
 namespace {

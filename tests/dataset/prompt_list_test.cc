@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "dataset/csv.h"
+#include "dataset/readers.h"
 #include "formats/files.h"
 
 namespace scalekv::dataset {

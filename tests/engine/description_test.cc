@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "cache/budget_file.h"
-#include "engine/fingerprint.h"
+#include "engine/description.h"
 #include "engine/model.h"
 #include "scalekv/pipeline.h"
 
@@ -28,7 +28,8 @@ Names members(const Request& request) {
           "tau",    "guidance_layer",  "top_k", "top_p",  "face_prompt"};
 }
 Names members(const CacheSettings& settings) {
-  [[maybe_unused]] const auto& [policy, budget, selector, calibration, precision, budgets] = settings;
+  // budgets_text is what the file of budgets holds.
+  [[maybe_unused]] const auto& [policy, budget, selector, calibration, precision, budgets, budgets_text] = settings;
   return {"policy", "budget", "selector", "calibration", "precision", "budgets"};
 }
 Names members(const OpenOptions& options) {

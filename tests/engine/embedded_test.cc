@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "engine/pixels.h"
 #include "engine/run.h"
 #include "formats/tensor_source.h"
 #include "vae/quantizer.h"

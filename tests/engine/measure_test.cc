@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "engine/peak_samples.h"
-
 namespace scalekv::engine {
 namespace {
 

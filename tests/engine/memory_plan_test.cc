@@ -12,26 +12,13 @@
 #include "base/error.h"
 #include "engine/measure.h"
 #include "infinity/predict.h"
-#include "model/random_model.h"
 #include "runtime/threads.h"
+#include "support/small_model.h"
 
 namespace scalekv::engine {
 namespace {
 
-model::Architecture tiny(bool patchify) {
-  return {.name = patchify ? "tiny patches" : "tiny",
-          .transformer = {.depth = 3,
-                          .width = 48,
-                          .heads = 3,
-                          .chunks = 3,
-                          .feed_forward = 256,
-                          .text_width = 128,
-                          .text_max = 64,
-                          .bits = 8,
-                          .patchify = patchify},
-          .vae = {.codebook = patchify ? 2 : 8, .decoder = {.base = 32, .multipliers = {1, 2}, .blocks = 3}},
-          .text = {.layers = 2, .width = 128, .heads = 4, .head_size = 32, .feed_forward = 256, .vocabulary = 300}};
-}
+using testing::small_architecture;
 
 struct Case {
   std::string policy = "scalekv";
@@ -87,7 +74,7 @@ TEST(Memory, IsWhatTheLedgerSays) {
   // oneDNN fills the VAE's last convolution, 32 channels to 3, up to 8 or 16 outputs.
   constexpr double kPadding = 32 * 9 * 16 * sizeof(float);
   for (const Case& c : cases) {
-    const model::Architecture architecture = tiny(c.patchify);
+    const model::Architecture architecture = small_architecture(c.patchify);
     const std::int64_t before = ledger().current(MemoryKind::weights);
     const auto weights = [&] { return static_cast<double>(ledger().current(MemoryKind::weights) - before); };
     const auto model = load_model(files_of(model::random_bundle(architecture, 5), {.weights = c.weights}));
@@ -260,7 +247,7 @@ TEST(Memory, RefusesBatchesThatMakeNoSense) {
 
 TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
   const auto bytes = [](std::uint64_t seed) {
-    model::Bundle bundle = model::random_bundle(tiny(false), seed);
+    model::Bundle bundle = model::random_bundle(small_architecture(), seed);
     const Tensor tensor = bundle.transformer->take("head.weight", {16, 48});
     const auto* first = static_cast<const char*>(tensor.raw());
     return std::string(first, first + tensor.bytes());
@@ -274,7 +261,7 @@ TEST(RandomModel, IsTheSameForASeedWhateverTheThreads) {
 }
 
 TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
-  const model::ModelSizes sizes = model::read_sizes(model::random_bundle(tiny(false), 0), "");
+  const model::ModelSizes sizes = model::read_sizes(model::random_bundle(small_architecture(), 0), "");
   const Request request = request_of({.policy = "full"});
   const infinity::GenerationRequest resolved = resolve_request(sizes, nullptr, request).generation;
   const auto works = transformer_work(sizes, resolved, 1, 10);
@@ -284,10 +271,10 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
     const auto tokens = static_cast<double>(resolved.schedule.scales[scale].tokens());
     const double rows = 2 * tokens;  // guided
     // Layers: qkv, two outputs and the cross query, feed-forward; then the head, and the embedding of one half.
-    const double matrices = 3 * (48.0 * 144 + 3 * 48 * 48 + 2 * 48 * 256) + 48 * 16;
+    const double matrices = 4 * (48.0 * 144 + 3 * 48 * 48 + 2 * 48 * 256) + 48 * 16;
     EXPECT_DOUBLE_EQ(works[scale].linear.operations, 2 * rows * matrices + (scale > 0 ? 2 * tokens * 8 * 48 : 0));
-    EXPECT_DOUBLE_EQ(works[scale].attention.operations, 3 * 4 * rows * (before + tokens) * 48);
-    EXPECT_DOUBLE_EQ(works[scale].cross_attention.operations, 3 * 4 * rows * 10 * 48);
+    EXPECT_DOUBLE_EQ(works[scale].attention.operations, 4 * 4 * rows * (before + tokens) * 48);
+    EXPECT_DOUBLE_EQ(works[scale].cross_attention.operations, 4 * 4 * rows * 10 * 48);
     EXPECT_EQ(works[scale].selection.operations, 0.0);
     before += tokens;
   }
@@ -295,7 +282,7 @@ TEST(Operations, AreThoseOfTheLoopsWrittenOut) {
 
 // The library's requests are checked as the command line's are.
 TEST(Memory, RatiosBeyondTheTableAreRefused) {
-  const model::Architecture small = tiny(false);
+  const model::Architecture small = small_architecture();
   const model::Bundle bundle = model::random_bundle(small, 3);
   const model::ModelSizes sizes = model::read_sizes(bundle, "");
   for (const double fits : {1.0, 3.0, 0.333})

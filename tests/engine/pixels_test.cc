@@ -1,4 +1,4 @@
-#include "engine/pixels.h"
+#include "engine/run.h"
 
 #include <gtest/gtest.h>
 

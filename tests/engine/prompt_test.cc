@@ -1,4 +1,4 @@
-#include "engine/prompt.h"
+#include "engine/text_room.h"
 
 #include <gtest/gtest.h>
 

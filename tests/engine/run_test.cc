@@ -60,6 +60,15 @@ TEST(Run, TakesWhatIsPlannedWhateverRanBefore) {
   EXPECT_EQ(text_peak("a red ring"), alone);
 }
 
+TEST(Run, ATextOfAListIsEncodedOnceThoughOthersComeBetween) {
+  const auto model = open_model({}, {});
+  const TextList list({"a red ring", "two stars", "a red ring"});
+  const auto loads = [&](std::size_t i) { return loads_text_encoder([&] { encode_texts(*model, list.wanted(i)); }); };
+  EXPECT_TRUE(loads(0));
+  EXPECT_TRUE(loads(1));
+  EXPECT_FALSE(loads(2));
+}
+
 // How often a file is opened meanwhile. Its closing is watched, too: equal events after each other become one.
 template <typename Work>
 int count_opens(const std::filesystem::path& file, const Work& work) {

@@ -53,5 +53,16 @@ TEST(PromptTokenizer, RandomModelsReadBytes) {
   EXPECT_EQ(tokenizer.piece(1), "</s>");
 }
 
+TEST(TextList, HoldsWhatComesAgainUntilThen) {
+  using Texts = std::vector<std::string>;
+  const TextList list({"abc", "b", "abc", "c", "c", "abc"});
+  const std::vector<Texts> expected = {{"abc"}, {"b", "abc"}, {"abc"}, {"c", "abc"}, {"c", "abc"}, {"abc"}};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(list.wanted(i), expected[i]) << i;
+  const PromptTokenizer bytes("", 0);
+  EXPECT_EQ(list.held_tokens(bytes), 3 + 1);  // </s>
+  EXPECT_EQ(TextList({"abc", "abc", "b"}).held_tokens(bytes), 0);
+  EXPECT_EQ(TextList({"a", "abc", "a", "abc"}).held_tokens(bytes), 4);
+}
+
 }  // namespace
 }  // namespace scalekv::engine

@@ -9,12 +9,12 @@
 
 #include "base/file.h"
 #include "base/mapped_file.h"
-#include "formats/finite.h"
 #include "formats/npz.h"
 #include "formats/pickle.h"
 #include "formats/pytorch_file.h"
 #include "formats/safetensors.h"
 #include "formats/sharded_folder.h"
+#include "formats/tensor_source.h"
 
 namespace scalekv::formats {
 

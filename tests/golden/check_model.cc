@@ -7,7 +7,7 @@
 #include "golden/scalekv_runs.h"
 #include "infinity/rope.h"
 #include "support/masked_logits.h"
-#include "vae/decoder.h"
+#include "vae/coder.h"
 
 namespace scalekv::golden {
 namespace {

@@ -6,8 +6,7 @@
 #include "golden/checks.h"
 #include "golden/maps.h"
 #include "kernels/resample.h"
-#include "vae/decoder.h"
-#include "vae/encoder.h"
+#include "vae/coder.h"
 #include "vae/quantizer.h"
 
 namespace scalekv::golden {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/pixels.h"
+#include "engine/run.h"
 
 namespace scalekv::golden {
 namespace {

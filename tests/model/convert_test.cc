@@ -10,12 +10,12 @@
 
 #include "base/sha256.h"
 #include "formats/files.h"
-#include "formats/finite.h"
 #include "formats/safetensors_writer.h"
+#include "formats/tensor_source.h"
 #include "kernels/int8_weight.h"
 #include "model/parts.h"
-#include "model/small_model.h"
 #include "runtime/ledger.h"
+#include "support/small_model.h"
 
 namespace scalekv::model {
 namespace {
@@ -58,7 +58,7 @@ void fill_waves(Tensor& tensor) {
 class ConvertTest : public ::testing::Test {
  protected:
   ConvertTest() {
-    visit_small_model([&](const std::string& prefix, const TableEntry& entry) {
+    testing::visit_small_model([&](const std::string& prefix, const TableEntry& entry) {
       Given& file = prefix == "gpt." ? gpt_ : prefix == "vae." ? vae_ : t5_;
       const std::string before = prefix == "gpt." ? "trainer.gpt_fsdp." : prefix == "vae." ? "vae." : "";
       Tensor tensor(DType::f32, entry.spec.shape, MemoryKind::other);
@@ -112,7 +112,7 @@ std::vector<std::string> names_of(const formats::TensorSource& source) {
 
 TEST_F(ConvertTest, HoldsWhatTheEngineReadsUnderPublishedNames) {
   std::vector<std::string> expected = {"gpt.block_chunks.0.module.0.sa.zero_k_bias", "tokenizer.spiece"};
-  visit_small_model(
+  testing::visit_small_model(
       [&](const std::string& prefix, const TableEntry& entry) { expected.push_back(prefix + entry.name); });
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(names_of(*converted({})), expected);
@@ -223,10 +223,11 @@ TEST_F(ConvertTest, DamagedWeightsLeaveTheOldFile) {
 // Apart from what does not lie in the file row by row, memory is that of a piece, however large the tensor.
 TEST_F(ConvertTest, TakesMemoryForAPieceOnly) {
   constexpr std::int64_t kPieceBytes = (std::int64_t{1} << 22U) * 4, kHidden = (std::int64_t{1} << 24U) / 48;
-  for (const char* block : {"trainer.gpt_fsdp.block_chunks.0.module.0.", "trainer.gpt_fsdp.block_chunks.1.module.0."}) {
-    gpt_.at(std::string(block) + "ffn.fc1.weight") = filled({kHidden, 48}, 0.5F);
-    gpt_.at(std::string(block) + "ffn.fc1.bias") = filled({kHidden}, 0.5F);
-    gpt_.at(std::string(block) + "ffn.fc2.weight") = filled({48, kHidden}, 0.5F);
+  for (std::int64_t layer = 0; layer < testing::small_config().depth; ++layer) {
+    const std::string block = "trainer.gpt_fsdp." + block_prefix(testing::small_config(), layer);
+    gpt_.at(block + "ffn.fc1.weight") = filled({kHidden, 48}, 0.5F);
+    gpt_.at(block + "ffn.fc1.bias") = filled({kHidden}, 0.5F);
+    gpt_.at(block + "ffn.fc2.weight") = filled({48, kHidden}, 0.5F);
   }
   write_sources();
   for (const WeightType weights : kWeightTypes) {

@@ -5,9 +5,9 @@
 
 #include <functional>
 
-#include "model/small_model.h"
 #include "support/failure.h"
 #include "support/memory_source.h"
+#include "support/small_model.h"
 
 namespace scalekv::model {
 namespace {
@@ -25,7 +25,7 @@ Change keep_all() {
 // All tensors of a small model, of zeros, as one file that `change` has been at.
 std::shared_ptr<testing::MemorySource> model_file(const Change& change) {
   auto source = std::make_shared<testing::MemorySource>("model.safetensors");
-  visit_small_model([&](const std::string& prefix, const TableEntry& entry) {
+  testing::visit_small_model([&](const std::string& prefix, const TableEntry& entry) {
     TensorSpec changed = entry.spec;
     changed.name = entry.name;
     if (change(changed)) source->put(prefix + changed.name, Tensor::zeros<float>(changed.shape, MemoryKind::other));

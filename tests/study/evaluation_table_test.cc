@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "study/curves.h"
 #include "study/evaluation_log.h"
-#include "study/evaluation_page.h"
 #include "study/token_map.h"
 
 namespace scalekv::study {

@@ -14,7 +14,6 @@
 #include "study/feature_statistics.h"
 #include "study/folder_metrics.h"
 #include "study/inception.h"
-#include "study/kernel_distance.h"
 #include "study/lpips.h"
 #include "study/metrics.h"
 #include "study/resize.h"

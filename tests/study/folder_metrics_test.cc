@@ -10,7 +10,7 @@
 #include "formats/npz.h"
 #include "runtime/threads.h"
 #include "scalekv/errors.h"
-#include "study/statistics_file.h"
+#include "study/feature_statistics.h"
 #include "support/failure.h"
 
 namespace scalekv::study {

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "study/folder_metrics.h"
 #include "study/metrics.h"
-#include "study/picture_folder.h"
 
 namespace scalekv::study {
 namespace {

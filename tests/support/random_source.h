@@ -6,22 +6,11 @@
 #include <utility>
 
 #include "formats/weight_map.h"
-#include "model/tensor_table.h"
 #include "runtime/philox.h"
 #include "support/memory_source.h"
+#include "support/small_model.h"
 
 namespace scalekv::testing {
-
-inline model::InfinityConfig small_config() {
-  return {.depth = 4,
-          .width = 48,
-          .heads = 3,
-          .chunks = 2,
-          .feed_forward = 256,
-          .text_width = 128,
-          .text_max = 32,
-          .bits = 8};
-}
 
 class RandomSource final : public MemorySource {
  public:

@@ -6,8 +6,7 @@
 #include "model/sizes.h"
 #include "runtime/threads.h"
 #include "support/failure.h"
-#include "vae/decoder.h"
-#include "vae/encoder.h"
+#include "vae/coder.h"
 #include "vae/small_vae.h"
 
 namespace scalekv::vae {
