@@ -16,7 +16,7 @@ namespace {
 // What multiplies by a matrix of a typical size.
 std::string product(WeightType type) {
   constexpr std::int64_t kWidth = 256;
-  return fmt::format("{} {}", weight_type_name(type), kernels::product_name(type, kWidth, kWidth));
+  return kernels::product_name(type, kWidth, kWidth);
 }
 
 }  // namespace
@@ -26,9 +26,10 @@ std::unique_ptr<CLI::App> make_program() {
       "Text to image with Infinity models on CPUs, with a KV cache of a tenth of its size (ScaleKV).", "scalekv");
   program->require_subcommand(1);
   program->set_version_flag("--version", [] {
-    return fmt::format("scalekv {}\nprocessor: {}\nproducts:  {}; {}; {}\nlibraries: {}, {}", version(),
-                       kernels::processor_name(), product(WeightType::f32), product(WeightType::bf16),
-                       product(WeightType::int8), kernels::library_versions(), threads_library());
+    return fmt::format("scalekv {}\nprocessor: {}\nkernels: {}\nproducts: {}, {}, {}\nlibraries: {}, {}", version(),
+                       kernels::processor_name(), kernels::machine_description(), product(WeightType::f32),
+                       product(WeightType::bf16), product(WeightType::int8), kernels::library_versions(),
+                       threads_library());
   });
   program->footer(
       "Examples:\n"

@@ -24,7 +24,7 @@ project() {
   local name=$1 sources=$2
   shift 2
   cmake -S "$sources" -B "$work/$name" -DCMAKE_PREFIX_PATH="$installed" -DCMAKE_CXX_COMPILER="$compiler" "$@" >/dev/null
-  cmake --build "$work/$name" >/dev/null
+  cmake --build "$work/$name" >"$work/log" 2>&1 || { cat "$work/log"; fail "$name does not build"; }
 }
 
 # draws PROGRAM: uses all of the library, twice.
