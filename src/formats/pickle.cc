@@ -17,6 +17,13 @@ constexpr int kMaxPickleDepth = 32;
 constexpr std::size_t kMaxKey = 1024;          // bytes of a name that are kept; no tensor may have so long a name
 constexpr std::size_t kMaxKept = 256U << 20U;  // bytes of all that is kept of tensors and of what is passed over
 
+// "1.0", as Python writes it, whatever the version of fmt.
+std::string python_text(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+  return text;
+}
+
 // Walks the values and collects the tensors, and what stands beside them.
 class Collector {
  public:
@@ -96,7 +103,7 @@ class Collector {
   static std::string key(const PickledValue& value, std::size_t place) {
     if (value.kind == Kind::text) return std::string(value.text.substr(0, kMaxKey));
     if (value.kind == Kind::integer) return fmt::format("{}", value.number);
-    if (value.kind == Kind::real) return fmt::format("{:#}", std::bit_cast<double>(value.number));
+    if (value.kind == Kind::real) return python_text(std::bit_cast<double>(value.number));
     return fmt::format("(key {})", place);
   }
 

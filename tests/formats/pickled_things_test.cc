@@ -193,6 +193,7 @@ TEST(PickledThings, OddKeysNameTensors) {
     return file.source().tensors()[0].name;
   };
   EXPECT_EQ(names(std::string("G\x3f\xf0\0\0\0\0\0\0", 9)), "1.0");
+  EXPECT_EQ(names(std::string("G\x54\xb2\x49\xad\x25\x94\xc3\x7d", 9)), "1e+100");
   EXPECT_EQ(names(std::string("G\xbf\xe8\0\0\0\0\0\0", 9)), "-0.75");
   EXPECT_EQ(names("I-3\n"), "-3");
   EXPECT_EQ(names("N"), "(key 0)");
