@@ -55,7 +55,8 @@ void draw_together(scalekv::Pipeline& pipeline) {
 
 // Before anything is loaded: does it fit, and if not, what would?
 void plan_ahead() {
-  const scalekv::OpenOptions options{.random_architecture = "infinity-8b", .memory_limit = 30'000'000'000};
+  const scalekv::OpenOptions options{
+      .weights = "int8", .random_architecture = "infinity-8b", .memory_limit = 14'000'000'000};
   const scalekv::Plan plan = scalekv::plan({}, options, {.images = 4, .batch = 4}, 32);
   expect(!plan.fits() && !plan.would_fit.empty(), "advice on a request that is too large");
   expect(plan.kv_bytes < plan.kv_bytes_full, "a cache that is held small");

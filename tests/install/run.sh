@@ -31,7 +31,8 @@ project() {
 draws() {
   for format in png webp; do
     rm -rf "${work:?}/$format" && mkdir "$work/$format"
-    [ "$("$1" "$work/picture.$format" "$work/$format" "$model")" = 128x128 ] || fail "$1 draws no $format"
+    "$1" "$work/picture.$format" "$work/$format" "$model" >"$work/log" || fail "$1 does not do all that it should"
+    grep -qx 128x128 "$work/log" || fail "$1 draws no $format"
   done
   [ -s "$work/picture.png" ] || fail "$1 writes an empty picture"
   [ "$(head -c 4 "$work/picture.webp")" = RIFF ] || fail "$1 writes no WebP"
@@ -67,9 +68,9 @@ grep -oE '\bdnnl_[a-z0-9_]+\(' "$onednn" | sort -u | tr -d '(' |
 grep -q dnnl_version "$work/other.c" || fail "no functions of oneDNN in $onednn"
 other="$work/libdnnl.so.99"
 "$compiler" -x c -shared -fPIC -Wno-builtin-declaration-mismatch -Wl,-soname,libdnnl.so.99 "$work/other.c" -o "$other"
-project consumer "$here" -DOTHER_ONEDNN="-Wl,--no-as-needed,$other"
+project consumer "$here" -DOTHER_ONEDNN="$other"
 draws "$work/consumer/consumer"
-project static "$here" -DOTHER_ONEDNN="-Wl,--no-as-needed,$other" -DSTATIC=ON
+project static "$here" -DOTHER_ONEDNN="$other" -DSTATIC=ON
 draws "$work/static/consumer"
 
 "$installed/bin/scalekv" --version >/dev/null
@@ -80,6 +81,6 @@ done
 if [ -e "$build/scalekv-mpi.so" ]; then
   module=$(find "$installed" -name scalekv-mpi.so)
   rm "$module"
-  OMPI_COMM_WORLD_SIZE=1 "$installed/bin/scalekv" sample --prompts any --out "$work/any" 2>&1 | grep -qF "nor $module;" ||
-    fail "the MPI module is looked for elsewhere"
+  OMPI_COMM_WORLD_SIZE=1 "$installed/bin/scalekv" sample --prompts any --out "$work/any" 2>"$work/log" || true
+  grep -qF "nor $module;" "$work/log" || fail "the MPI module is looked for elsewhere"
 fi
