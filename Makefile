@@ -69,7 +69,7 @@ package:
 	@tools/install_packages.sh test package
 	@cmake --preset package >/dev/null
 	@cmake --build --preset package
-	@cd build/package && cpack >/dev/null && ls *.deb
+	@cd build/package && { cpack >cpack.log 2>&1 || { cat cpack.log; exit 1; }; } && ls *.deb *.ddeb
 	@packaging/tarball.sh build/package
 
 clean:

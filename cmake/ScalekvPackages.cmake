@@ -2,10 +2,9 @@
 # one release cannot be installed on another: its libraries have other names there.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_VENDOR scalekv)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each part has its own
 set(CPACK_PACKAGE_CONTACT "scalekv maintainers <maintainers@scalekv.invalid>" CACHE STRING "Maintainer of the packages")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "text to image with Infinity models on CPUs")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL scalekv ${runtime} libscalekv-dev)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
@@ -14,7 +13,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION graphics)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_DEBUGINFO_PACKAGE ON)
-set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/debian_documents.cmake")
+set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/packaging/debian/prepare.cmake")
 cmake_host_system_information(RESULT system QUERY DISTRIB_INFO)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1~${system_ID}${system_VERSION_ID}")
 
@@ -34,8 +33,9 @@ function(scalekv_package part section depends summary text)
   set(CPACK_DEBIAN_${name}_PACKAGE_NAME ${part} PARENT_SCOPE)
   set(CPACK_DEBIAN_${name}_PACKAGE_SECTION ${section} PARENT_SCOPE)
   set(CPACK_DEBIAN_${name}_PACKAGE_DEPENDS "${depends}" PARENT_SCOPE)
-  set(CPACK_DEBIAN_${name}_DESCRIPTION "${summary}\nDraws pictures from prompts with the Infinity family of visual \
-autoregressive models, with a key/value cache held to a tenth of its size (ScaleKV). ${text}" PARENT_SCOPE)
+  set(CPACK_DEBIAN_${name}_DESCRIPTION "${summary}\nDraws pictures from prompts with the Infinity family of visual
+autoregressive models, with a key/value cache held to a tenth of its size
+(ScaleKV).\n.\n${text}" PARENT_SCOPE)
 endfunction()
 
 set(same_version "${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}")
@@ -45,11 +45,13 @@ scalekv_package(${runtime} libs "${onednn}" "text to image with Infinity models 
   "This package holds the shared library.")
 scalekv_package(libscalekv-dev libdevel "${runtime} (= ${same_version})"
   "text to image with Infinity models on CPUs (development)"
-  "This package holds headers, the static library, and files for CMake and pkg-config.")
+  "This package holds headers, the static library, and files for CMake and\npkg-config.")
 set(CPACK_DEBIAN_LIBSCALEKV-DEV_DEBUGINFO_PACKAGE OFF)
+string(TOUPPER ${runtime} name)
+set(CPACK_DEBIAN_${name}_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/debian/triggers")
 if(TARGET scalekv_mpi)
   list(APPEND CPACK_COMPONENTS_ALL scalekv-mpi)
   scalekv_package(scalekv-mpi graphics "scalekv (= ${same_version})" "text to image with Infinity models on CPUs (MPI)"
-    "With this package `mpirun scalekv sample` shares a list of prompts among processes and machines.")
+    "With this package, mpirun scalekv sample shares a list of prompts among\nprocesses and machines.")
 endif()
 include(CPack)

@@ -21,16 +21,18 @@ copy_libraries() {
     copy_library "$soname" "$path"
   done
 }
+# Debian's packages still list files of /usr/lib as of /lib.
+owner() { { dpkg-query -S "$1" || dpkg-query -S "${1#/usr}"; } 2>/dev/null | head -n 1 | cut -d: -f1; }
 copy_library() {
   cp -L "$2" "$top/lib/$1"
   local package
-  package=$(dpkg-query -S "$(realpath "$2")" | head -n 1 | cut -d: -f1)
+  package=$(owner "$(realpath "$2")")
   cp "/usr/share/doc/$package/copyright" "$top/licences/$package"
 }
 copy_libraries "$top/bin/scalekv"
 # oneDNN is opened as the program runs.
-onednn=$(strings -a "$top/bin/scalekv" | grep -om 1 'libdnnl\.so\.[0-9]*')
-path=$(ldconfig -p | awk -v soname="$onednn" '$1 == soname {print $NF; exit}')
+onednn=$(strings -a "$top/bin/scalekv" | grep -o 'libdnnl\.so\.[0-9]*' | sort -u)
+path=$(ldconfig -p | awk -v soname="$onednn" '$1 == soname && !path {path = $NF} END {print path}')
 copy_library "$onednn" "$path"
 copy_libraries "$path"
 # DT_RPATH rather than DT_RUNPATH: it holds for the libraries' own libraries, too.

@@ -1,0 +1,27 @@
+# Run by CPack before it packs: documents by the names that Debian has for them, compressed as Debian wants; and what
+# lintian asks for that CPack does not do.
+file(GLOB folders "${CPACK_TEMPORARY_DIRECTORY}/*/usr/share/doc/*")
+string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+foreach(folder IN LISTS folders)
+  cmake_path(GET folder FILENAME package)
+  file(RENAME "${folder}/LICENSE" "${folder}/copyright")
+  file(WRITE "${folder}/changelog.Debian" "${package} (${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}) stable; \
+urgency=medium\n\n  * See changelog.gz.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${date}\n")
+  file(COPY_FILE "${CMAKE_CURRENT_LIST_DIR}/../../CHANGELOG.md" "${folder}/changelog")
+  execute_process(COMMAND gzip -9n "${folder}/changelog.Debian" "${folder}/changelog" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+file(GLOB pages "${CPACK_TEMPORARY_DIRECTORY}/*/usr/share/man/man1/*.1")
+if(pages)
+  execute_process(COMMAND gzip -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
+endif()
+file(GLOB archives "${CPACK_TEMPORARY_DIRECTORY}/*/usr/lib/*/*.a")
+if(archives)
+  execute_process(COMMAND strip --strip-debug ${archives} COMMAND_ERROR_IS_FATAL ANY)
+endif()
+# CPack writes these scripts itself, whether or not there is a trigger.
+file(GLOB libraries "${CPACK_TEMPORARY_DIRECTORY}/*/usr/lib/*/lib*.so.*.*")
+foreach(library IN LISTS libraries)
+  string(REGEX REPLACE "/usr/lib/.*" "" root "${library}")
+  cmake_path(GET root FILENAME package)
+  file(WRITE "${root}/usr/share/lintian/overrides/${package}" "${package}: maintscript-calls-ldconfig *\n")
+endforeach()
