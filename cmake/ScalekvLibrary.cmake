@@ -27,6 +27,9 @@ if(BUILD_SHARED_LIBS)
   # Without the map, what the compiler makes of the standard library's templates would be shown, too.
   set(map "${PROJECT_SOURCE_DIR}/cmake/scalekv.map")
   target_link_options(scalekv_shared PRIVATE "LINKER:--version-script=${map}")
+  if(NOT SCALEKV_SANITIZE)
+    target_link_options(scalekv_shared PRIVATE LINKER:-z,defs)
+  endif()
   set_target_properties(scalekv_shared PROPERTIES EXPORT_NAME scalekv LINK_DEPENDS "${map}"
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   add_library(scalekv::scalekv ALIAS scalekv_shared)
