@@ -45,11 +45,3 @@ if(CSV_LIBRARY AND NOT TARGET csv::csv)
   set_target_properties(csv::csv PROPERTIES IMPORTED_LOCATION "${CSV_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${CSV_INCLUDE_DIR}")
 endif()
-# Debian 13's pkg-config file of SentencePiece asks for a package that does not come with it.
-if(NOT TARGET sentencepiece::sentencepiece)
-  find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
-  find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
-  add_library(sentencepiece::sentencepiece UNKNOWN IMPORTED)
-  set_target_properties(sentencepiece::sentencepiece PROPERTIES IMPORTED_LOCATION "${SENTENCEPIECE_LIBRARY}"
-    INTERFACE_INCLUDE_DIRECTORIES "${SENTENCEPIECE_INCLUDE_DIR}")
-endif()

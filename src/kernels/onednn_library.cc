@@ -133,6 +133,7 @@ FORWARD_4(dnnl_post_ops_append_eltwise)
 FORWARD_7(dnnl_matmul_primitive_desc_create)
 #ifdef DNNL_EXPERIMENTAL_SPARSE  // the header then calls these for dense memory, too
 FORWARD_2(dnnl_memory_desc_get_size_v2)
+FORWARD_4(dnnl_memory_desc_query_v2)
 FORWARD_5(dnnl_memory_create_v2)
 #endif
 #else
