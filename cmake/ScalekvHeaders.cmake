@@ -1,8 +1,9 @@
 # What the sources need and a program that links the library does not: libraries of headers alone, and oneDNN, which is
 # opened when it is first needed (src/kernels/onednn_library.cc). Stops where anything is missing.
 find_path(DNNL_INCLUDE_DIR dnnl.hpp)
-mark_as_advanced(DNNL_INCLUDE_DIR)
-scalekv_need(DNNL_INCLUDE_DIR libdnnl-dev onednn-devel onednn onednn)
+find_library(DNNL_LIBRARY dnnl)
+mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
+scalekv_need(DNNL_LIBRARY libdnnl-dev onednn-devel onednn onednn)
 find_package(nlohmann_json QUIET)
 scalekv_need(nlohmann_json_FOUND nlohmann-json3-dev json-devel nlohmann-json nlohmann-json)
 find_package(CLI11 QUIET)
@@ -13,6 +14,12 @@ if(SCALEKV_MISSING)
   message(FATAL_ERROR "Packages are missing. On Debian and Ubuntu `tools/install_packages.sh` installs them. By system:\n"
     "  Debian, Ubuntu        Fedora                Arch                  Homebrew${SCALEKV_MISSING}")
 endif()
+# The name that it is opened by.
+execute_process(COMMAND ${CMAKE_READELF} -d "${DNNL_LIBRARY}" OUTPUT_VARIABLE scalekv_dynamic)
+if(NOT scalekv_dynamic MATCHES "SONAME[^[]*\\[([^]]+)\\]")
+  message(FATAL_ERROR "${DNNL_LIBRARY} names no soname; give a shared oneDNN as -DDNNL_LIBRARY=...")
+endif()
+set(SCALEKV_ONEDNN_SONAME "${CMAKE_MATCH_1}")
 if(NOT TARGET dnnl::headers)
   add_library(dnnl::headers INTERFACE IMPORTED)
   set_target_properties(dnnl::headers PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${DNNL_INCLUDE_DIR}")

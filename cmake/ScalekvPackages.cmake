@@ -18,12 +18,10 @@ cmake_host_system_information(RESULT system QUERY DISTRIB_INFO)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1~${system_ID}${system_VERSION_ID}")
 
 # oneDNN is opened as it runs, which dpkg-shlibdeps cannot see: the package that holds it here.
-file(STRINGS "${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h" major REGEX "define DNNL_VERSION_MAJOR")
-string(REGEX MATCH "[0-9]+$" major "${major}")
 find_program(DPKG_QUERY dpkg-query)
 mark_as_advanced(DPKG_QUERY)
 if(DPKG_QUERY)
-  execute_process(COMMAND ${DPKG_QUERY} -S "*/libdnnl.so.${major}" OUTPUT_VARIABLE owner ERROR_QUIET)
+  execute_process(COMMAND ${DPKG_QUERY} -S "*/${SCALEKV_ONEDNN_SONAME}" OUTPUT_VARIABLE owner ERROR_QUIET)
   string(REGEX MATCH "^[^:]+" onednn "${owner}")
 endif()
 

@@ -31,7 +31,7 @@ copy_library() {
 }
 copy_libraries "$top/bin/scalekv"
 # oneDNN is opened as the program runs.
-onednn=$(strings -a "$top/bin/scalekv" | grep -o 'libdnnl\.so\.[0-9]*' | sort -u)
+onednn=$(strings -a "$top/bin/scalekv" | grep -o '^libdnnl\.so[.0-9]*$' | sort -u)
 path=$(ldconfig -p | awk -v soname="$onednn" '$1 == soname && !path {path = $NF} END {print path}')
 copy_library "$onednn" "$path"
 copy_libraries "$path"

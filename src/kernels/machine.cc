@@ -1,5 +1,7 @@
 #include "kernels/machine.h"
 
+#include "kernels/simd_targets.h"
+
 #include <fmt/format.h>
 #include <hwy/highway.h>
 #include <hwy/targets.h>
@@ -38,7 +40,8 @@ const char* onednn_name() {
 }  // namespace
 
 std::string highway_target() {
-  return hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());  // the lowest bit is the best target
+  const auto targets = hwy::SupportedTargets() & ~HWY_DISABLED_TARGETS;
+  return hwy::TargetName(targets & -targets);  // the lowest bit is the best target
 }
 
 std::string processor_name() {

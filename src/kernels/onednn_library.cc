@@ -10,13 +10,9 @@
 
 #include "base/error.h"
 
-#define TEXT_OF(value) #value
-#define VALUE_OF(name) TEXT_OF(name)
-
 namespace scalekv::kernels {
 
-// One text, which packaging reads out of the program.
-const char* const kOnednnLibrary = "libdnnl.so." VALUE_OF(DNNL_VERSION_MAJOR);
+const char* const kOnednnLibrary = SCALEKV_ONEDNN_SONAME;
 
 namespace {
 
@@ -26,7 +22,9 @@ int binding() { return dlsym(RTLD_DEFAULT, "dnnl_version") == nullptr ? 0 : RTLD
 
 void* open_library() {
   void* library = dlopen(kOnednnLibrary, RTLD_NOW | RTLD_LOCAL | binding());
-  if (library == nullptr) fail("oneDNN {} cannot be opened: {}; install it", DNNL_VERSION_MAJOR, dlerror());
+  if (library == nullptr) {
+    fail("oneDNN cannot be opened: {}; install the version that scalekv was built with", dlerror());
+  }
   return library;
 }
 

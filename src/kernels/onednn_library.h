@@ -4,7 +4,7 @@
 
 namespace scalekv::kernels {
 
-// The shared library that is opened: "libdnnl.so.2", of the version that the headers are of.
+// The shared library that is opened, by the name that it had when we were built: "libdnnl.so.2".
 extern const char* const kOnednnLibrary;
 
 // How many threads of OpenMP oneDNN's calls from this thread may use; sets it and returns what it was. Does nothing

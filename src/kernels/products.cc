@@ -16,7 +16,10 @@ Product choose_product(WeightType type, std::int64_t inputs, std::int64_t output
     case WeightType::f32:
       break;
   }
-  return onednn_implementation(inputs, outputs).empty() ? Product::panels : Product::onednn;
+#if HWY_ARCH_X86
+  if (!onednn_implementation(inputs, outputs).empty()) return Product::onednn;
+#endif
+  return Product::panels;  // elsewhere nobody has measured oneDNN to be faster
 }
 
 std::string product_name(WeightType type, std::int64_t inputs, std::int64_t outputs) {
