@@ -9,7 +9,7 @@ build=(g++ cmake ninja-build make pkg-config libdnnl-dev libtbb-dev libhwy-dev l
 test=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin)
 lint=(clang clang-format clang-tidy libclang-rt-dev shellcheck python3 git)  # of the release's own version
 cross=(g++-aarch64-linux-gnu qemu-user-static)
-package=(patchelf lintian dpkg-dev file)
+package=(patchelf dpkg-dev file binutils)
 emulate=(bochs bochs-term bochsbios vgabios grub-pc-bin grub-common xorriso mtools busybox-static cpio)
 
 wanted=("${build[@]}")
