@@ -62,8 +62,8 @@ eval "\"$compiler\" -std=c++20 \"$here/main.cc\" $(pkg-config --cflags --libs sc
 draws "$work/by-pkg-config"
 
 # --- a program with an OpenMP and a oneDNN of its own; this one answers nothing ---
-onednn=$(sed -n 's/^DNNL_INCLUDE_DIR:PATH=//p' "$build/CMakeCache.txt")/oneapi/dnnl/dnnl.h
-grep -oE '\bdnnl_[a-z0-9_]+\(' "$onednn" | sort -u | tr -d '(' |
+onednn=$(sed -n 's/^DNNL_INCLUDE_DIR:PATH=//p' "$build/CMakeCache.txt")/oneapi/dnnl
+grep -ohE '\bdnnl_[a-z0-9_]+\(' "$onednn"/*.h | sort -u | tr -d '(' |
   sed 's/.*/void &(void) { __builtin_trap(); }/' >"$work/other.c"
 grep -q dnnl_version "$work/other.c" || fail "no functions of oneDNN in $onednn"
 other="$work/libdnnl.so.99"
