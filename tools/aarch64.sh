@@ -40,6 +40,12 @@ cmake -S . -B "$build" -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake -DSCAL
 cmake --build "$build" --target scalekv_cli test_kernels
 run=(qemu-aarch64-static -L "$tree" -cpu)
 "${run[@]}" max "$build/scalekv" --version
-"${run[@]}" neoverse-n1 "$build/tests/test_kernels" --gtest_brief=1
+# In as many parts as there are processors: emulated, they take minutes.
+parts=()
+for ((i = 0; i < $(nproc); i++)); do
+  GTEST_TOTAL_SHARDS=$(nproc) GTEST_SHARD_INDEX=$i "${run[@]}" neoverse-n1 "$build/tests/test_kernels" --gtest_brief=1 &
+  parts+=($!)
+done
+for part in "${parts[@]}"; do wait "$part"; done
 "${run[@]}" neoverse-n1 "$build/scalekv" generate "a red circle" --seed 7 -q -o "$build/circle.png"
 echo "aarch64: the kernels' tests pass, and the demo's picture is at $build/circle.png"
