@@ -13,9 +13,9 @@ namespace scalekv::cli {
 
 namespace {
 
-// What multiplies by a matrix of a typical size.
+// What multiplies by a matrix; a small one is asked for, whose product is tried in no time.
 std::string product(WeightType type) {
-  constexpr std::int64_t kWidth = 256;
+  constexpr std::int64_t kWidth = 64;
   return kernels::product_name(type, kWidth, kWidth);
 }
 
