@@ -21,6 +21,8 @@ namespace {
 int binding() { return dlsym(RTLD_DEFAULT, "dnnl_version") == nullptr ? 0 : RTLD_DEEPBIND; }
 
 void* open_library() {
+  // Where it is in the program already, that one.
+  if (void* loaded = dlopen(kOnednnLibrary, RTLD_NOW | RTLD_NOLOAD)) return loaded;
   void* library = dlopen(kOnednnLibrary, RTLD_NOW | RTLD_LOCAL | binding());
   if (library == nullptr) {
     fail("oneDNN cannot be opened: {}; install the version that scalekv was built with", dlerror());
