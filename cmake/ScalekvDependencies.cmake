@@ -1,6 +1,7 @@
 # The libraries that scalekv is linked with; an installed static library looks for them, too. What is missing is
 # gathered in SCALEKV_MISSING, one line a library with the names of its package, so that one message names it all.
 set(SCALEKV_MISSING "")
+set(SCALEKV_SYSTEMS "  Debian, Ubuntu        Fedora                Arch                  Homebrew")  # its columns
 
 # scalekv_need(VARIABLE Debian Fedora Arch Homebrew): notes the packages where the variable is false.
 macro(scalekv_need variable debian fedora arch homebrew)

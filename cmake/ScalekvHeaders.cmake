@@ -12,7 +12,7 @@ find_package(Eigen3 QUIET NO_MODULE)
 scalekv_need(Eigen3_FOUND libeigen3-dev eigen3-devel eigen eigen)
 if(SCALEKV_MISSING)
   message(FATAL_ERROR "Packages are missing. On Debian and Ubuntu `tools/install_packages.sh` installs them. By system:\n"
-    "  Debian, Ubuntu        Fedora                Arch                  Homebrew${SCALEKV_MISSING}")
+    "${SCALEKV_SYSTEMS}${SCALEKV_MISSING}")
 endif()
 # The name that it is opened by.
 execute_process(COMMAND ${CMAKE_READELF} -d "${DNNL_LIBRARY}" OUTPUT_VARIABLE scalekv_dynamic)

@@ -11,8 +11,9 @@ tools/install_packages.sh cross
 # shellcheck source=/dev/null
 release=$(. /etc/os-release && echo "$ID-$VERSION_CODENAME")
 tree="${XDG_CACHE_HOME:-$HOME/.cache}/scalekv/arm64-$release"
-libraries=(libc6-dev libstdc++-12-dev libdnnl-dev libtbb-dev libhwy-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev
-           libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev zlib1g-dev libssl-dev libeigen3-dev libgtest-dev)
+libraries=(libc6-dev "libstdc++-$(aarch64-linux-gnu-g++ -dumpversion)-dev" libdnnl-dev libtbb-dev libhwy-dev
+           libutf8proc-dev nlohmann-json3-dev libcli11-dev libcsv-dev libfmt-dev libpng-dev libjpeg-dev libwebp-dev
+           zlib1g-dev libssl-dev libeigen3-dev libgtest-dev)
 
 make_tree() {
   local new="$tree.new"

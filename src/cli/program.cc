@@ -10,7 +10,6 @@
 #include "scalekv/version.h"
 
 namespace scalekv::cli {
-
 namespace {
 
 // What multiplies by a matrix; a small one is asked for, whose product is tried in no time.
